@@ -1,0 +1,166 @@
+//! The record of a run, format 1: what `record.json` holds.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The format this program writes.
+pub const FORMAT: u32 = 1;
+
+/// Everything a run measured, except the time series in `samples.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// Version of this format.
+    pub format: u32,
+    /// Names the run and its folder.
+    pub run_id: String,
+    /// When the run started, RFC 3339.
+    pub started: String,
+    /// When the last repeat ended, RFC 3339; absent until one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// Whether every planned repeat was done.
+    #[serde(default)]
+    pub complete: bool,
+    /// What was asked.
+    pub scenario: ScenarioText,
+    /// What it ran on.
+    pub environment: Environment,
+    /// Seed of order and workloads.
+    pub seed: u64,
+    /// The matrix, in the order of the scenario.
+    pub cells: Vec<CellRecord>,
+}
+
+/// The scenario as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioText {
+    /// Its `name`.
+    pub name: String,
+    /// SHA-256 of the text, hexadecimal.
+    pub sha256: String,
+    /// The file, byte for byte.
+    pub text: String,
+}
+
+/// What the run ran on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Version of this program.
+    pub lmbench: String,
+    /// Version of QEMU on the source.
+    pub qemu: String,
+    /// Kernel of the source.
+    pub kernel: String,
+    /// What executed the guests, `tcg` or `kvm`.
+    pub accelerator: String,
+    /// Why not KVM, if it was wanted and not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator_reason: Option<String>,
+    /// CPU model of the source.
+    pub cpu: String,
+    /// Online CPUs of the source.
+    pub cores: u32,
+    /// More about each host.
+    pub hosts: BTreeMap<String, Value>,
+    /// Anything else worth keeping: the commands that made the lab, the guest's kernel, the clocks' offset.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, Value>,
+}
+
+/// One point of the matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellRecord {
+    /// Derived from the parameters: `carrier=tcp,policy=static`.
+    pub id: String,
+    /// The matrix axes' values.
+    pub parameters: IndexMap<String, Value>,
+    /// Its migrations, warm-ups not among them.
+    pub repeats: Vec<Repeat>,
+    /// Per metric, over the completed repeats.
+    #[serde(default)]
+    pub summary: BTreeMap<String, Summary>,
+}
+
+/// How a migration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The guest runs on the destination.
+    Completed,
+    /// The timeout came first.
+    DidNotConverge,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Something broke.
+    Failed,
+    /// It was not tried, for a reason that stands beside it.
+    Skipped,
+}
+
+/// One migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeat {
+    /// From 1.
+    pub repeat: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, when it did not complete.
+    pub reason: Option<String>,
+    /// Milliseconds from the run's start to this repeat's.
+    pub started_ms: f64,
+    /// Values by metric id; a value that could not be had is missing. A failed repeat has none.
+    pub metrics: BTreeMap<String, f64>,
+    /// The proof of memory; missing when the guest has no code of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
+    /// What happened, in the order of the run's clock.
+    pub events: Vec<Event>,
+    /// Histogram of the guest's operation latency during migration: pairs of nanoseconds and count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub op_latency_ns: Vec<(u64, u64)>,
+}
+
+/// The proof that nothing was lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Integrity {
+    /// Whether every workload page on the destination is what the workload wrote; absent without guest code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_intact: Option<bool>,
+    /// `source`, `destination`, `both` or `none`.
+    pub running_on: String,
+    /// Pages compared.
+    pub pages_checked: u64,
+}
+
+/// Something that happened, on the run's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Milliseconds from `migrate`; negative before it.
+    pub at_ms: f64,
+    /// `source`, `destination` or `controller`.
+    pub host: String,
+    /// QEMU's name of the event, or lmbench's in lower case.
+    pub name: String,
+    /// What came with it.
+    pub data: Value,
+}
+
+/// A metric over a cell's completed repeats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Repeats that have the metric.
+    pub n: u32,
+    /// Median.
+    pub median: f64,
+    /// 95 % interval of the median; absent with too few repeats to state one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci95: Option<[f64; 2]>,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+}

@@ -1,0 +1,163 @@
+//! What one repeat is made of, in base units. `bench` fills these in from a scenario; agents receive them as JSON.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// The guest's hardware and what it boots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuestSpec {
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Guest RAM.
+    pub memory_bytes: u64,
+    /// What executes the guest's instructions.
+    pub accelerator: Accelerator,
+    /// Whether QEMU touches all guest RAM before it starts: without it the destination's page faults limit every carrier.
+    pub prealloc: bool,
+    /// Whether guest RAM comes from huge pages (`/dev/hugepages`).
+    pub huge_pages: bool,
+    /// QEMU machine type.
+    pub machine: String,
+    /// QEMU CPU model; `None` is `host` under KVM and `max` under TCG.
+    pub cpu: Option<String>,
+    /// What it boots.
+    pub boot: Boot,
+    /// Time allowed from QEMU's start to a guest that answers.
+    pub boot_timeout: Duration,
+    /// Time between heartbeats.
+    pub heartbeat: Duration,
+}
+
+/// What executes the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accelerator {
+    /// KVM when it proves that it can boot this guest, else TCG.
+    Auto,
+    /// The kernel's.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+/// What a guest boots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// lmbench's own initramfs on a stock kernel.
+    Lmbench,
+    /// The user's own kernel; lmbench talks to nothing in it.
+    Kernel {
+        /// Path on both hosts.
+        kernel: PathBuf,
+        /// Path on both hosts.
+        initrd: Option<PathBuf>,
+        /// Kernel command line.
+        append: String,
+    },
+    /// The user's own disk, opened as a snapshot that nothing writes to.
+    Image {
+        /// Path on both hosts.
+        image: PathBuf,
+    },
+}
+
+/// The lab's networks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    /// The network that carries the migration (`live_migration_inbound_addr` in Nova's words).
+    pub inbound: Network,
+    /// The split migration network.
+    pub migration: LinkSpec,
+    /// The management network.
+    pub management: LinkSpec,
+}
+
+/// One of the lab's networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// The split network.
+    Migration,
+    /// The one that also carries other traffic.
+    Management,
+}
+
+/// A link between the two hosts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkSpec {
+    /// Bits per second in each direction; `None` is as fast as the machine.
+    pub rate_bps: Option<u64>,
+    /// Round-trip time added to the link's own.
+    pub rtt: Option<Duration>,
+    /// Standard deviation of the delay.
+    pub jitter: Option<Duration>,
+    /// Share (0 to 1) of packets lost.
+    pub loss: Option<f64>,
+    /// Bytes of the largest packet; `None` is 1500.
+    pub mtu: Option<u32>,
+    /// Bits per second of other traffic from source to destination during the whole repeat.
+    pub background_bps: Option<u64>,
+}
+
+/// QEMU's migration settings and lmbench's limits around them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MigrationSpec {
+    /// `downtime-limit`.
+    pub downtime_limit: Duration,
+    /// `max-bandwidth` in bytes per second; `None` lifts QEMU's 128 MiB/s default.
+    pub max_bandwidth: Option<u64>,
+    /// `max-postcopy-bandwidth` in bytes per second; `None` is unlimited.
+    pub max_postcopy_bandwidth: Option<u64>,
+    /// `multifd-channels`; 1 turns multifd off.
+    pub multifd_channels: u32,
+    /// `postcopy-preempt`.
+    pub preempt: bool,
+    /// Time allowed from `migrate` to the end.
+    pub timeout: Duration,
+    /// What happens then.
+    pub timeout_action: TimeoutAction,
+    /// Time the workload runs before `migrate`, in which its undisturbed rate is measured.
+    pub settle: Duration,
+    /// Any other capability (a bool) or parameter by its QMP name.
+    pub qmp: IndexMap<String, serde_json::Value>,
+}
+
+/// What ends a migration that does not converge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeoutAction {
+    /// `migrate_cancel`; the guest stays on the source.
+    Cancel,
+    /// Stop the guest so that the migration ends (virsh's `--timeout-suspend`).
+    Pause,
+    /// `migrate-start-postcopy` (virsh's `--timeout-postcopy`).
+    PostCopy,
+}
+
+/// Who decides during a migration, with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicySpec {
+    /// Nobody: QEMU with the settings of the scenario.
+    Static,
+    /// QEMU's own throttle.
+    AutoConverge {
+        /// `cpu-throttle-initial`, percent.
+        initial: u32,
+        /// `cpu-throttle-increment`, percent.
+        increment: u32,
+        /// `max-cpu-throttle`, percent.
+        max: u32,
+    },
+    /// Switch to post-copy at whichever comes first.
+    PostCopy {
+        /// After this many whole passes over memory.
+        after_passes: Option<u32>,
+        /// After this time.
+        after: Option<Duration>,
+    },
+}
