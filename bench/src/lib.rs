@@ -1,11 +1,15 @@
 //! The program: scenario, plan, run, record, judge, report.
 
 pub mod carrier;
+pub mod cli;
+pub mod commands;
 pub mod doctor;
+pub mod error;
 pub mod event;
 pub mod metric;
 pub mod plan;
 pub mod record;
+pub mod run;
 pub mod scenario;
 pub mod store;
 pub mod terminal;

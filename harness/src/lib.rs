@@ -2,10 +2,20 @@
 //!
 //! Knows nothing of carriers' bytes (the `transport` package), of statistics or of terminals (the `bench` package).
 
+pub mod agent;
 pub mod background;
 pub mod clock;
+pub mod cpu;
+pub mod guest;
+mod handover;
+pub mod host;
 pub mod image;
 pub mod lab;
+pub mod migration;
+pub mod policy;
+mod process;
+pub mod progress;
+pub mod qemu;
 pub mod qmp;
 pub mod role;
 pub mod spec;

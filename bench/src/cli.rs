@@ -1,0 +1,189 @@
+//! The command line. One file per command below `commands/` does what is asked here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::plan::Only;
+
+/// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
+#[derive(Debug, Parser)]
+#[command(name = "lmbench", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario: migrate real guests, measure, record.
+    Run(RunArguments),
+    /// List the runs that were recorded.
+    List(ListArguments),
+    /// Show everything one run measured.
+    Show(ShowArguments),
+    /// Tell what this host can do, what is missing, and the command that mends it.
+    Doctor {
+        /// Form of the answer on stdout.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Carry a migration stream between two hosts, by hand.
+    Carry {
+        /// Which end.
+        #[command(subcommand)]
+        end: CarryEnd,
+    },
+    /// Serve a controller over standard input and output; lmbench starts this by itself.
+    Agent {
+        /// The only way so far.
+        #[arg(long, required = true)]
+        stdio: bool,
+    },
+    /// Print the JSON schema of a format.
+    Schema {
+        /// Which.
+        #[arg(value_enum)]
+        of: SchemaOf,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// `lmbench run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The scenario file.
+    pub scenario: PathBuf,
+    /// Directory that the run's folder is made in.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// Run only cells whose parameter has this value; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub only: Vec<Only>,
+    /// Repeats per cell instead of the scenario's.
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<u32>,
+    /// Seed of order and workloads instead of the scenario's.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Form of the result on stdout; progress goes to stderr.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Print the plan and end.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on with a run that was begun: an id below --out, or a path.
+    #[arg(long, value_name = "RUN", conflicts_with = "seed")]
+    pub resume: Option<String>,
+}
+
+/// `lmbench list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// Only runs with this status: running, completed, partial, interrupted, failed or unreadable.
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// Only runs on this host.
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Only runs since then: RFC 3339, a date, or an age such as 2h or 3d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// `lmbench show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// An id below --out, or the path of a run's folder or record.
+    pub run: String,
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// Also print every event of every repeat.
+    #[arg(long)]
+    pub events: bool,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// The ends of `lmbench carry`.
+#[derive(Debug, Subcommand)]
+pub enum CarryEnd {
+    /// The destination's end: accepts the carrier and passes channels to a local QEMU.
+    Sink {
+        /// Where to listen, such as tcp://[::]:7000; port 0 lets the kernel choose.
+        #[arg(long, value_name = "URL")]
+        listen: String,
+        /// Where the local QEMU takes the stream: unix:PATH, or fd:PATH to hand connected sockets over.
+        #[arg(long, value_name = "LOCAL")]
+        to: String,
+        /// What both ends take.
+        #[command(flatten)]
+        common: CarryArguments,
+    },
+    /// The source's end: takes the stream from a local QEMU and dials the sink.
+    Source {
+        /// Where the local QEMU gives the stream: unix:PATH, or fd:PATH to hand connected sockets over.
+        #[arg(long, value_name = "LOCAL")]
+        from: String,
+        /// The sink, such as tcp://192.0.2.7:7000.
+        #[arg(long, value_name = "URL")]
+        dial: String,
+        /// File with the token that the sink printed; without it the environment variable `LMBENCH_TOKEN` is read.
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        /// What both ends take.
+        #[command(flatten)]
+        common: CarryArguments,
+    },
+}
+
+/// What both ends of `lmbench carry` take.
+#[derive(Debug, Args)]
+pub struct CarryArguments {
+    /// Form of the status lines on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// End when standard input closes, because the owner is at its other end.
+    #[arg(long, hide = true)]
+    pub owner_on_stdin: bool,
+}
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For programs: JSON, and nothing else on stdout.
+    Json,
+}
+
+/// Formats with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files.
+    Scenario,
+    /// `record.json`.
+    Record,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
+· 4 a migration failed · 5 regression · 6 inconclusive · 130 interrupted";

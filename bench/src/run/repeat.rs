@@ -1,0 +1,248 @@
+//! One migration of a cell, from two new QEMUs to none.
+
+use std::time::Duration;
+
+use lmbench_guest::wire::Verified;
+use lmbench_harness::agent::AgentError;
+use lmbench_harness::agent::protocol::{Filled, Notice, Readings, Request, Started, Usage};
+use lmbench_harness::background::BackgroundReport;
+use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::migration::{Ended, Ending};
+use lmbench_harness::role::Role;
+use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
+use serde_json::Value;
+
+use super::RunError;
+use super::hosts::{HostError, Hosts};
+use super::measure::{self, Measured, Sides};
+use super::wiring::{self, Wired};
+use crate::event::{Phase, Progress, RunEvent};
+use crate::record::{Outcome, Repeat};
+use crate::scenario::Cell;
+use crate::store::Sample;
+
+/// What one migration left behind.
+pub(super) struct Done {
+    pub(super) repeat: Repeat,
+    pub(super) samples: Vec<Sample>,
+    /// An agent is gone, so the lab must be made anew.
+    pub(super) hosts_lost: bool,
+}
+
+/// Migrates once. An error ends the run; a migration that failed is a result.
+pub(super) async fn perform(hosts: &mut Hosts, cell: &Cell, number: u32, accelerator: &Accelerator, run_started_ns: u64, observer: &mut dyn FnMut(RunEvent)) -> Result<Done, RunError> {
+    let started_ns = monotonic_ns();
+    let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
+    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg { Accelerator::Tcg } else { *accelerator };
+    let mut attempt = Attempt { hosts, cell, accelerator, observer };
+    let migrated = attempt.migrate().await;
+    let (result, mut lost) = match migrated {
+        Ok(measured) => (Ok(measured), false),
+        Err(AgentError::Failed(failure)) if failure.environment => return Err(RunError::Environment(failure.message)),
+        Err(error) => (Err(error.to_string()), matches!(error, AgentError::Gone { .. })),
+    };
+    attempt.phase(Phase::TearingDown, None);
+    for role in Role::BOTH {
+        match attempt.hosts.host(role).call::<()>(Request::EndRepeat).await {
+            Ok(()) => {}
+            Err(AgentError::Gone { .. }) => lost = true,
+            Err(error) => return Err(RunError::Internal(error.to_string())),
+        }
+    }
+    let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
+    Ok(match result {
+        Ok(measured) => {
+            let (repeat, samples) = measure::finish(&measured, cell, number, started_ms, elapsed);
+            Done { repeat, samples, hosts_lost: lost }
+        }
+        Err(reason) => Done { repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason), samples: Vec::new(), hosts_lost: lost },
+    })
+}
+
+struct Attempt<'a> {
+    hosts: &'a mut Hosts,
+    cell: &'a Cell,
+    accelerator: Accelerator,
+    observer: &'a mut dyn FnMut(RunEvent),
+}
+
+impl Attempt<'_> {
+    async fn migrate(&mut self) -> Result<Measured, AgentError> {
+        let setup = &self.cell.setup;
+        self.hosts.configure(&setup.network).map_err(lab_failure)?;
+        let boot = self.launch().await?;
+        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
+        let (fill, overhead_ns) = self.fill().await?;
+        self.start_background().await?;
+        self.phase(Phase::Settling, Some(setup.migration.settle));
+        tokio::time::sleep(setup.migration.settle).await;
+        let before = self.usage().await?;
+        self.phase(Phase::Migrating, Some(setup.migration.timeout));
+        let ended = self.until_ended(&wired).await?;
+        let after = self.usage().await?;
+        let background = self.stop_background().await?;
+        let running_on = self.settle_ownership(&ended).await?;
+        let destination_info = self.hosts.destination.call(Request::MigrationInfo).await.ok();
+        let verified = self.verify(&running_on).await?;
+        let readings = Sides { source: self.collect(Role::Source).await?, destination: self.collect(Role::Destination).await? };
+        Ok(Measured {
+            clocks: Sides { source: self.hosts.source.clock, destination: self.hosts.destination.clock },
+            boot,
+            fill,
+            guest_overhead_ns: overhead_ns,
+            handshake_ms: wired.handshake_ms,
+            ended,
+            usage_before: before,
+            usage_after: after,
+            running_on,
+            destination_info,
+            verified,
+            background,
+            readings,
+        })
+    }
+
+    async fn launch(&mut self) -> Result<Duration, AgentError> {
+        let setup = &self.cell.setup;
+        self.phase(Phase::Booting, Some(setup.guest.boot_timeout));
+        let launch = Request::Launch { guest: Box::new(setup.guest.clone()), accelerator: self.accelerator };
+        let started_ns = monotonic_ns();
+        let (source, destination) = tokio::join!(self.hosts.source.call::<Started>(launch.clone()), self.hosts.destination.call::<Started>(launch));
+        source.and(destination)?;
+        let boot = Duration::from_nanos(monotonic_ns() - started_ns);
+        for role in Role::BOTH {
+            let configure = Request::Configure { migration: setup.migration.clone(), policy: setup.policy.clone() };
+            self.hosts.host(role).call::<Value>(configure).await?;
+        }
+        Ok(boot)
+    }
+
+    /// Wall time of the fill and the guest's own overhead per page write.
+    async fn fill(&mut self) -> Result<(Duration, Option<u64>), AgentError> {
+        let Some(workload) = self.cell.setup.workload.clone() else { return Ok((Duration::ZERO, None)) };
+        self.phase(Phase::Filling, None);
+        // A fill slower than 16 MiB/s is a guest that hangs.
+        let within = self.cell.setup.guest.boot_timeout + Duration::from_secs(workload.memory_bytes >> 24);
+        let started_ns = monotonic_ns();
+        let start = Request::StartWorkload { workload, heartbeat: self.cell.setup.guest.heartbeat, report: REPORT_INTERVAL, within };
+        let filled: Filled = self.hosts.source.call(start).await?;
+        Ok((Duration::from_nanos(monotonic_ns() - started_ns), Some(filled.overhead_ns_per_operation)))
+    }
+
+    async fn until_ended(&mut self, wired: &Wired) -> Result<Ended, AgentError> {
+        let setup = &self.cell.setup;
+        let migrate = Request::Migrate {
+            stream: wired.stream.clone(),
+            policy: setup.policy.clone(),
+            timeout: setup.migration.timeout,
+            timeout_action: setup.migration.timeout_action,
+            sample: SAMPLE_INTERVAL,
+        };
+        let Hosts { source, destination, notices, .. } = &mut *self.hosts;
+        let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
+        loop {
+            tokio::select! {
+                ended = &mut migration => return ended,
+                // A lost destination agent takes its QEMU along; the source notices by itself within its timeout, but why wait.
+                () = destination.gone() => return Err(AgentError::Gone { role: Role::Destination }),
+                Some((_, notice)) = notices.recv() => {
+                    if let Notice::Progress { elapsed_ns, progress } = notice {
+                        (self.observer)(RunEvent::Progress(Progress {
+                            elapsed: Duration::from_nanos(elapsed_ns),
+                            status: progress.status,
+                            pass: progress.pass,
+                            throughput_bps: progress.throughput_bps,
+                            dirty_rate_bps: progress.dirty_rate,
+                            remaining_bytes: progress.remaining_bytes,
+                            throttle_percent: progress.throttle_percent,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until the guest runs where it should, and tells where it really runs.
+    async fn settle_ownership(&mut self, ended: &Ended) -> Result<String, AgentError> {
+        if ended.ending == Ending::Completed {
+            let state: String = self.hosts.destination.call(Request::AwaitRunning { within: RESUME_WITHIN }).await?;
+            let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
+            if state == "paused" && paused_by_us {
+                self.hosts.destination.call::<()>(Request::Resume).await?;
+            }
+        }
+        // Time for the first heartbeats and a report from where the guest runs now.
+        tokio::time::sleep(TAIL).await;
+        let source = self.runs(Role::Source).await;
+        let destination = self.runs(Role::Destination).await;
+        Ok(match (source, destination) {
+            (true, true) => "both",
+            (true, false) => "source",
+            (false, true) => "destination",
+            (false, false) => "none",
+        }
+        .to_owned())
+    }
+
+    /// A QEMU that is gone runs nothing.
+    async fn runs(&self, role: Role) -> bool {
+        let state: Result<Option<String>, _> = self.hosts.host(role).call(Request::RunState).await;
+        matches!(state, Ok(Some(state)) if state == "running")
+    }
+
+    async fn verify(&mut self, running_on: &str) -> Result<Option<Verified>, AgentError> {
+        let role = match running_on {
+            "source" => Role::Source,
+            "destination" => Role::Destination,
+            _ => return Ok(None),
+        };
+        if self.cell.setup.guest.boot != Boot::Lmbench {
+            return Ok(None);
+        }
+        let memory = self.cell.setup.workload.as_ref().map_or(0, |workload| workload.memory_bytes);
+        let within = VERIFY_WITHIN + Duration::from_secs(memory >> 24);
+        self.phase(Phase::Verifying, Some(within));
+        Ok(Some(self.hosts.host(role).call(Request::Verify { within }).await?))
+    }
+
+    /// The first host's other traffic on the management network.
+    async fn start_background(&mut self) -> Result<(), AgentError> {
+        let Some(rate_bps) = self.cell.setup.network.management.background_bps else { return Ok(()) };
+        let address = self.hosts.address(Role::Destination, Network::Management);
+        let to = self.hosts.destination.call(Request::ReceiveBackground { address }).await?;
+        self.hosts.source.call(Request::SendBackground { to, rate_bps }).await
+    }
+
+    async fn stop_background(&mut self) -> Result<Option<BackgroundReport>, AgentError> {
+        self.hosts.source.call(Request::StopBackground).await
+    }
+
+    async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
+        let (source, destination) = tokio::join!(self.hosts.source.call(Request::Usage), self.hosts.destination.call(Request::Usage));
+        Ok(Sides { source: source?, destination: destination? })
+    }
+
+    async fn collect(&self, role: Role) -> Result<Readings, AgentError> {
+        self.hosts.host(role).call(Request::Collect).await
+    }
+
+    fn phase(&mut self, phase: Phase, limit: Option<Duration>) {
+        (self.observer)(RunEvent::Phase { phase, limit });
+    }
+}
+
+fn lab_failure(error: HostError) -> AgentError {
+    let message = crate::error::chain(&error);
+    AgentError::Failed(lmbench_harness::agent::protocol::Failure { message, environment: true })
+}
+
+/// Longest time between two samples of a migration.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two reports of the guest.
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// Loading the device state takes milliseconds; a destination that needs longer is stuck.
+const RESUME_WITHIN: Duration = Duration::from_secs(10);
+/// Observed after the migration: five reports and a hundred heartbeats.
+const TAIL: Duration = Duration::from_millis(500);
+/// To stop the workload; comparing its memory comes on top, at 16 MiB/s or more.
+const VERIFY_WITHIN: Duration = Duration::from_secs(20);

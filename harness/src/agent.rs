@@ -1,0 +1,15 @@
+//! The part of lmbench that runs on each host: `lmbench agent --stdio`.
+//!
+//! `protocol` is what controller and agent say to each other, `serve` is the agent, `client` the controller's end.
+//! When its standard input closes, the agent ends everything it started.
+
+mod client;
+mod frames;
+mod migrating;
+pub mod protocol;
+mod readings;
+mod repeat;
+mod serve;
+
+pub use client::{AgentClient, AgentError};
+pub use serve::serve;

@@ -1,0 +1,267 @@
+//! Controller and agent: length-delimited JSON over standard streams. Requests carry an id and may overlap; the answer
+//! to each is one value or one failure. Notices come in between, and are few: what is measured stays in the agent's
+//! memory until it is collected, so that telling does not disturb the measuring.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lmbench_guest::spec::WorkloadSpec;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cpu::{CpuTime, ThreadTime};
+use crate::guest::Stream;
+use crate::lab::InterfaceBytes;
+use crate::progress::Progress;
+use crate::qemu::{Heartbeat, TimedReport};
+use crate::role::Role;
+use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
+
+/// Version of this protocol; both ends are the same executable in the lab and should be in the field.
+pub const VERSION: u32 = 1;
+
+/// From the controller.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Chosen by the controller; the answer bears it.
+    pub id: u64,
+    /// What is wanted.
+    pub request: Request,
+}
+
+/// From the agent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// The answer to a call.
+    Answer {
+        /// The call's.
+        id: u64,
+        /// What came of it.
+        result: Result<Value, Failure>,
+    },
+    /// Something without a call.
+    Notice(Notice),
+}
+
+/// What the controller can ask of an agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// First of all. Answer: [`crate::host::HostInfo`].
+    Hello {
+        /// [`VERSION`] of the controller.
+        version: u32,
+        /// Which end this agent serves.
+        role: Role,
+        /// Runtime directory for sockets and logs, exists, ours.
+        directory: PathBuf,
+    },
+    /// Answer: this host's clock, ns.
+    Clock,
+    /// Answer: [`crate::qemu::preflight::Report`].
+    Preflight {
+        /// Every cell.
+        cases: Vec<crate::qemu::preflight::Case>,
+    },
+    /// Starts QEMU. Answer: [`Started`].
+    Launch {
+        /// What.
+        guest: Box<GuestSpec>,
+        /// On what.
+        accelerator: Accelerator,
+    },
+    /// Fills memory and starts the workload. Answer: [`Filled`].
+    StartWorkload {
+        /// What to write.
+        workload: WorkloadSpec,
+        /// Time between heartbeats.
+        heartbeat: Duration,
+        /// Time between reports.
+        report: Duration,
+        /// Time allowed for the fill.
+        within: Duration,
+    },
+    /// Sets capabilities and parameters.
+    Configure {
+        /// From the scenario.
+        migration: MigrationSpec,
+        /// Adds its own.
+        policy: PolicySpec,
+    },
+    /// Listens where a carrier will hand a connected socket over.
+    ExpectDescriptor {
+        /// The unix socket.
+        path: PathBuf,
+    },
+    /// Starts a carrier process. Answer: the first line it prints, parsed.
+    StartCarrier {
+        /// Arguments after the program, which is this executable.
+        arguments: Vec<String>,
+        /// Environment to add; secrets travel here, never in arguments.
+        environment: Vec<(String, String)>,
+        /// Time allowed for the first line.
+        within: Duration,
+    },
+    /// Has the destination's QEMU await the stream. Answer: the [`Stream`] with its real port.
+    Incoming {
+        /// Where.
+        stream: Stream,
+    },
+    /// Migrates; the answer comes when it is over. Answer: [`crate::migration::Ended`].
+    Migrate {
+        /// Where to.
+        stream: Stream,
+        /// Who decides.
+        policy: PolicySpec,
+        /// Time allowed.
+        timeout: Duration,
+        /// And then.
+        timeout_action: crate::spec::TimeoutAction,
+        /// Longest time between samples.
+        sample: Duration,
+    },
+    /// Cancels the migration that goes on.
+    Cancel,
+    /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.
+    AwaitRunning {
+        /// For how long.
+        within: Duration,
+    },
+    /// Lets a guest run that arrived paused.
+    Resume,
+    /// Answer: QEMU's run state, or null without a QEMU.
+    RunState,
+    /// Answer: the hypervisor's `query-migrate`.
+    MigrationInfo,
+    /// Answer: [`lmbench_guest::wire::Verified`].
+    Verify {
+        /// Time allowed.
+        within: Duration,
+    },
+    /// Answer: [`Usage`].
+    Usage,
+    /// Answer: [`Readings`] since the last collection.
+    Collect,
+    /// Receives the lab's other traffic. Answer: the address listened at.
+    ReceiveBackground {
+        /// Where to listen.
+        address: IpAddr,
+    },
+    /// Sends the lab's other traffic.
+    SendBackground {
+        /// Where to.
+        to: SocketAddr,
+        /// How fast.
+        rate_bps: u64,
+    },
+    /// Ends it. Answer: its report, or null.
+    StopBackground,
+    /// Ends guest, carriers and traffic of this repeat; an error if anything survives.
+    EndRepeat,
+}
+
+/// Why an agent could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Error text with its causes.
+    pub message: String,
+    /// Whether the machine lacks something, so that no other repeat can work either.
+    pub environment: bool,
+}
+
+/// What an agent tells by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// A reading for the eye, at most ten a second.
+    Progress {
+        /// Since `migrate`, ns.
+        elapsed_ns: u64,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A line that a carrier printed after its first.
+    Carrier(Value),
+}
+
+/// A QEMU that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Process id on its host.
+    pub pid: u32,
+    /// From its start until it answered.
+    pub boot: Duration,
+}
+
+/// A workload that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filled {
+    /// Pages filled.
+    pub pages: u64,
+    /// Guest nanoseconds that it took.
+    pub fill_ns: u64,
+    /// The guest's own overhead per page write, ns.
+    pub overhead_ns_per_operation: u64,
+}
+
+/// What the host's processes have used so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// When this was read, ns on the host's clock.
+    pub at_ns: u64,
+    /// QEMU.
+    pub qemu: Option<CpuTime>,
+    /// QEMU's live threads.
+    pub threads: Vec<ThreadTime>,
+    /// Carrier processes; `None` if the carrier is QEMU itself.
+    pub carrier: Option<CpuTime>,
+    /// This agent.
+    pub agent: Option<CpuTime>,
+    /// Counters of the host's migration network.
+    pub migration_network: Option<InterfaceBytes>,
+    /// Counters of the host's management network.
+    pub management_network: Option<InterfaceBytes>,
+}
+
+/// What an agent measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Readings {
+    /// Heartbeats heard on this host.
+    pub heartbeats: Vec<Heartbeat>,
+    /// Reports heard on this host.
+    pub reports: Vec<TimedReport>,
+    /// Events of QEMU and decisions of the policy.
+    pub events: Vec<TimedEvent>,
+    /// The time series.
+    pub samples: Vec<TimedSample>,
+}
+
+/// An event on this host's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimedEvent {
+    /// Nanoseconds.
+    pub at_ns: u64,
+    /// QEMU's name, or ours in lower case.
+    pub name: String,
+    /// What came with it.
+    pub data: Value,
+}
+
+/// A sample on this host's clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimedSample {
+    /// Nanoseconds.
+    pub at_ns: u64,
+    /// `pass`, `interval` or `final`.
+    pub trigger: String,
+    /// The hypervisor's whole answer.
+    pub migration: Value,
+    /// CPU of QEMU and its threads.
+    pub threads: Vec<ThreadTime>,
+    /// CPU of the QEMU process.
+    pub qemu: Option<CpuTime>,
+    /// CPU of the carrier processes.
+    pub carrier: Option<CpuTime>,
+}

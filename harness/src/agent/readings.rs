@@ -1,0 +1,29 @@
+//! What the agent keeps in memory until it is collected.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::protocol::{Readings, TimedEvent, TimedSample};
+use crate::guest::GuestEvent;
+
+/// A shared notebook. Writers only push and one request takes all, so nobody ever waits for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notebook(Arc<Mutex<Readings>>);
+
+impl Notebook {
+    pub(super) fn event(&self, event: GuestEvent) {
+        let GuestEvent { at_ns, name, data } = event;
+        self.with(|readings| readings.events.push(TimedEvent { at_ns, name, data }));
+    }
+
+    pub(super) fn sample(&self, sample: TimedSample) {
+        self.with(|readings| readings.samples.push(sample));
+    }
+
+    pub(super) fn take(&self) -> Readings {
+        self.with(std::mem::take)
+    }
+
+    fn with<T>(&self, write: impl FnOnce(&mut Readings) -> T) -> T {
+        write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,106 @@
+//! A guest as the migration loop sees it, whatever drives it (QMP, a management daemon, a simulation).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::policy::Action;
+use crate::progress::Progress;
+
+/// Where a guest's migration stream goes to or comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// QEMU's own TCP socket; port 0 on the destination lets the kernel choose.
+    Tcp(SocketAddr),
+    /// A unix socket on this host.
+    Unix(PathBuf),
+    /// A connected socket that is handed over at this unix socket.
+    Handover(PathBuf),
+}
+
+/// Something that a guest's hypervisor tells by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestEvent {
+    /// Nanoseconds on this host's clock, as near to the happening as the hypervisor lets us see.
+    pub at_ns: u64,
+    /// The hypervisor's name of it: `STOP`, `RESUME`, `MIGRATION`, `MIGRATION_PASS`, …
+    pub name: String,
+    /// What comes with it.
+    pub data: Value,
+}
+
+impl GuestEvent {
+    /// The migration status that a `MIGRATION` event announces.
+    pub fn migration_status(&self) -> Option<&str> {
+        (self.name == "MIGRATION").then(|| self.data.get("status")?.as_str())?
+    }
+}
+
+/// A reading with everything the hypervisor said, for the samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What policies look at.
+    pub progress: Progress,
+    /// The hypervisor's error, once there is one.
+    pub error: Option<String>,
+    /// The whole answer.
+    pub raw: Value,
+}
+
+/// Why a guest did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum GuestError {
+    /// The hypervisor refused.
+    #[error("{operation} refused: {reason}")]
+    Refused {
+        /// What was asked.
+        operation: String,
+        /// Its words.
+        reason: String,
+    },
+    /// The hypervisor is gone.
+    #[error("QEMU on the {role} is gone ({reason})")]
+    Gone {
+        /// `source` or `destination`.
+        role: String,
+        /// How it ended, with its last words.
+        reason: String,
+    },
+    /// The hypervisor does not answer.
+    #[error("{operation} got no answer from QEMU within {seconds} s")]
+    Silent {
+        /// What was asked.
+        operation: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+/// The events of one guest from the moment of subscription, in order.
+#[async_trait]
+pub trait GuestEvents: Send {
+    /// The next one; `None` once the hypervisor is gone.
+    async fn next(&mut self) -> Option<GuestEvent>;
+}
+
+/// A running or incoming guest.
+#[async_trait]
+pub trait Guest: Send + Sync {
+    /// Starts to migrate to `stream`; returns when the hypervisor has accepted.
+    async fn migrate(&self, stream: &Stream) -> Result<(), GuestError>;
+    /// Reads the migration's state.
+    async fn reading(&self) -> Result<Reading, GuestError>;
+    /// Does what a policy decided.
+    async fn apply(&self, action: &Action) -> Result<(), GuestError>;
+    /// Whether its vCPUs run.
+    async fn running(&self) -> Result<bool, GuestError>;
+    /// Subscribes to its events.
+    fn events(&self) -> Box<dyn GuestEvents>;
+    /// How the hypervisor ended, for the error message of somebody who found it gone.
+    async fn obituary(&self) -> GuestError;
+}

@@ -1,0 +1,206 @@
+//! One migration from `migrate` to its end: readings, the policy's decisions, the timeout.
+//!
+//! Runs in the source's agent, next to the guest. Knows the guest only through [`Guest`], so a simulated one serves too.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::clock::monotonic_ns;
+use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::policy::{Action, Deadline, Decision, Policy};
+use crate::spec::TimeoutAction;
+
+/// What to migrate with.
+pub struct Plan<'a> {
+    /// Where to.
+    pub stream: &'a Stream,
+    /// Who decides.
+    pub policy: Box<dyn Policy>,
+    /// Time allowed.
+    pub timeout: Duration,
+    /// What happens then.
+    pub timeout_action: TimeoutAction,
+    /// Longest time between two readings; every dirty sync gives one more.
+    pub sample_interval: Duration,
+    /// Becomes true when somebody wants the migration cancelled.
+    pub cancel: tokio::sync::watch::Receiver<bool>,
+}
+
+/// Who is told while it goes on.
+pub trait Observer: Send {
+    /// A reading, and what it was taken for: `pass`, `interval` or `final`.
+    fn reading(&mut self, at_ns: u64, trigger: &'static str, reading: &Reading);
+    /// Something that happened: the hypervisor's event or a decision (`policy`).
+    fn event(&mut self, event: GuestEvent);
+}
+
+/// How a migration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The destination has the guest.
+    Completed,
+    /// The timeout came first.
+    TimedOut,
+    /// Somebody asked for it.
+    Cancelled,
+    /// It broke.
+    Failed,
+}
+
+/// The end of a migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    pub ending: Ending,
+    /// Why, unless it completed.
+    pub reason: Option<String>,
+    /// When the hypervisor had accepted `migrate`, ns on this host's clock.
+    pub accepted_ns: u64,
+    /// When the source reported the end.
+    pub finished_ns: u64,
+    /// The last reading while the stream flowed: QEMU 9.2.4 may drop `ram` from the final one.
+    pub last_active: Option<serde_json::Value>,
+    /// The reading after the end.
+    pub last: Option<serde_json::Value>,
+}
+
+/// Migrates and returns when the source says that it is over. An error means that the source's hypervisor is lost.
+pub async fn run(guest: &dyn Guest, plan: Plan<'_>, observer: &mut dyn Observer) -> Result<Ended, GuestError> {
+    let mut events = guest.events();
+    guest.migrate(plan.stream).await?;
+    let accepted_ns = monotonic_ns();
+    observer.event(event_now("migrate", json!({ "stream": plan.stream })));
+    let mut run = Running {
+        guest,
+        observer,
+        deadline: Deadline::new(plan.timeout, plan.timeout_action),
+        policy: plan.policy,
+        started: Instant::now(),
+        last_active: None,
+    };
+    let finished = run.until_final(&mut *events, plan.sample_interval, plan.cancel).await;
+    let (status, finished_ns, cancelled) = match finished {
+        Ok(finished) => finished,
+        Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
+        Err(error) => return Err(error),
+    };
+    let last = guest.reading().await?;
+    run.observer.reading(monotonic_ns(), "final", &last);
+    let (ending, reason) = run.verdict(&status, cancelled, &last);
+    Ok(Ended { ending, reason, accepted_ns, finished_ns, last_active: run.last_active, last: Some(last.raw) })
+}
+
+struct Running<'a> {
+    guest: &'a dyn Guest,
+    observer: &'a mut dyn Observer,
+    deadline: Deadline,
+    policy: Box<dyn Policy>,
+    started: Instant,
+    last_active: Option<serde_json::Value>,
+}
+
+impl Running<'_> {
+    /// Returns the final status, when it was reached, and whether a user cancelled.
+    async fn until_final(&mut self, events: &mut dyn GuestEvents, every: Duration, mut cancel: tokio::sync::watch::Receiver<bool>) -> Result<(String, u64, bool), GuestError> {
+        let mut ticks = interval(every);
+        // A reading that comes late must not be followed by a burst of others.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => {
+                    let Some(event) = event else { return Err(self.guest.obituary().await) };
+                    let end = event.migration_status().filter(|status| is_final(status)).map(|status| (status.to_owned(), event.at_ns));
+                    let pass = event.name == "MIGRATION_PASS";
+                    self.observer.event(event);
+                    if let Some((status, at_ns)) = end {
+                        return Ok((status, at_ns, cancelled));
+                    }
+                    if pass {
+                        self.read("pass").await?;
+                    }
+                }
+                Ok(()) = cancel.changed(), if !cancelled => {
+                    cancelled = *cancel.borrow();
+                    if cancelled {
+                        self.act(&Decision { action: Action::Cancel, reason: "asked by the user".to_owned() }).await?;
+                    }
+                }
+                _ = ticks.tick() => {
+                    // The event may have been missed only if the capability `events` is off; a final status ends it too.
+                    let status = self.read("interval").await?;
+                    if is_final(&status) {
+                        return Ok((status, monotonic_ns(), cancelled));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, trigger: &'static str) -> Result<String, GuestError> {
+        let reading = self.guest.reading().await?;
+        let now = self.started.elapsed();
+        self.observer.reading(monotonic_ns(), trigger, &reading);
+        let status = reading.progress.status.clone();
+        if is_final(&status) {
+            return Ok(status);
+        }
+        let decisions = [self.policy.on_progress(now, &reading.progress), self.deadline.on_progress(now, &reading.progress)];
+        self.last_active = Some(reading.raw);
+        for decision in decisions.into_iter().flatten() {
+            self.act(&decision).await?;
+        }
+        Ok(status)
+    }
+
+    async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
+        self.observer.event(event_now("policy", json!(decision)));
+        match self.guest.apply(&decision.action).await {
+            // The migration may have ended or moved on between the reading and the action; the next reading tells.
+            Err(GuestError::Refused { operation, reason }) => {
+                self.observer.event(event_now("refused", json!({ "operation": operation, "reason": reason })));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn verdict(&self, status: &str, cancelled: bool, last: &Reading) -> (Ending, Option<String>) {
+        let now = self.started.elapsed();
+        let still = self.deadline.still_for(now);
+        match status {
+            "completed" => (Ending::Completed, None),
+            "cancelled" if cancelled => (Ending::Cancelled, Some("cancelled by the user".to_owned())),
+            "cancelled" if self.deadline.expired() && still >= STILL => {
+                (Ending::Failed, Some(format!("no byte moved for the last {:.1} s before the timeout", still.as_secs_f64())))
+            }
+            "cancelled" if self.deadline.expired() => {
+                (Ending::TimedOut, Some(format!("not converged after {:.1} s and {} passes", now.as_secs_f64(), last.progress.pass)))
+            }
+            _ => {
+                let detail = last.error.clone().unwrap_or_else(|| format!("QEMU ended it as '{status}' without a reason"));
+                (Ending::Failed, Some(detail))
+            }
+        }
+    }
+}
+
+fn is_final(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "cancelled")
+}
+
+fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
+    GuestEvent { at_ns: monotonic_ns(), name: name.to_owned(), data }
+}
+
+/// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least
+/// ten times a second, so even the slowest link moves something between readings.
+const STILL: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! The loop against a simulated guest: no QEMU, no waiting (tokio's clock is paused).
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::policy;
+use crate::progress::Progress;
+use crate::spec::PolicySpec;
+
+/// Dirties as fast as it sends, so it ends only by an action.
+#[derive(Default)]
+struct Simulated {
+    state: Mutex<State>,
+    events: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct State {
+    status: String,
+    reads: u64,
+    stuck: bool,
+    gone: bool,
+    queue: VecDeque<GuestEvent>,
+}
+
+impl Simulated {
+    fn announce(&self, status: &str) {
+        let mut state = self.state.lock().unwrap();
+        status.clone_into(&mut state.status);
+        state.queue.push_back(event_now("MIGRATION", json!({ "status": status })));
+        self.events.notify_one();
+    }
+}
+
+struct Queue(std::sync::Arc<Simulated>);
+
+#[async_trait]
+impl GuestEvents for Queue {
+    async fn next(&mut self) -> Option<GuestEvent> {
+        loop {
+            {
+                let mut state = self.0.state.lock().unwrap();
+                if state.gone {
+                    return None;
+                }
+                if let Some(event) = state.queue.pop_front() {
+                    return Some(event);
+                }
+            }
+            self.0.events.notified().await;
+        }
+    }
+}
+
+struct Handle(std::sync::Arc<Simulated>);
+
+#[async_trait]
+impl Guest for Handle {
+    async fn migrate(&self, _stream: &Stream) -> Result<(), GuestError> {
+        self.0.announce("active");
+        Ok(())
+    }
+
+    async fn reading(&self) -> Result<Reading, GuestError> {
+        let mut state = self.0.state.lock().unwrap();
+        state.reads += 1;
+        let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
+        let progress = Progress { status: state.status.clone(), pass: 1 + state.reads / 10, transferred_bytes, ..Progress::default() };
+        Ok(Reading { progress, error: None, raw: json!({ "reads": state.reads }) })
+    }
+
+    async fn apply(&self, action: &Action) -> Result<(), GuestError> {
+        match action {
+            Action::Cancel => self.0.announce("cancelled"),
+            Action::StartPostCopy => {
+                self.0.announce("postcopy-active");
+                self.0.announce("completed");
+            }
+            Action::Pause => self.0.announce("completed"),
+        }
+        Ok(())
+    }
+
+    async fn running(&self) -> Result<bool, GuestError> {
+        Ok(true)
+    }
+
+    fn events(&self) -> Box<dyn GuestEvents> {
+        Box::new(Queue(self.0.clone()))
+    }
+
+    async fn obituary(&self) -> GuestError {
+        GuestError::Gone { role: "source".into(), reason: "killed by signal 9".into() }
+    }
+}
+
+#[derive(Default)]
+struct Kept(Vec<String>);
+
+impl Observer for Kept {
+    fn reading(&mut self, _at_ns: u64, trigger: &'static str, _reading: &Reading) {
+        self.0.push(trigger.to_owned());
+    }
+    fn event(&mut self, event: GuestEvent) {
+        self.0.push(event.name);
+    }
+}
+
+async fn migrate(guest: Simulated, policy: PolicySpec, action: TimeoutAction, cancelled: bool) -> (Result<Ended, GuestError>, Vec<String>) {
+    let guest = Handle(std::sync::Arc::new(guest));
+    let (sender, cancel) = tokio::sync::watch::channel(false);
+    if cancelled {
+        sender.send_replace(true);
+    }
+    let stream = Stream::Unix("/nowhere".into());
+    let plan = Plan {
+        stream: &stream,
+        policy: policy::from_spec(&policy),
+        timeout: Duration::from_secs(20),
+        timeout_action: action,
+        sample_interval: Duration::from_millis(100),
+        cancel,
+    };
+    let mut kept = Kept::default();
+    let ended = run(&guest, plan, &mut kept).await;
+    (ended, kept.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_migration_that_never_converges_is_a_result() {
+    let (ended, kept) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Cancel, false).await;
+    let ended = ended.unwrap();
+    assert_eq!(ended.ending, Ending::TimedOut);
+    // 20 s of readings every 100 ms, the first at once, and the final one.
+    assert_eq!(kept.iter().filter(|name| *name == "interval").count(), 201);
+    assert_eq!(kept.last().unwrap(), "final");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stands_still_has_failed() {
+    let guest = Simulated::default();
+    guest.state.lock().unwrap().stuck = true;
+    let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false).await;
+    let ended = ended.unwrap();
+    assert_eq!(ended.ending, Ending::Failed);
+    assert!(ended.reason.unwrap().starts_with("no byte moved for the last"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn post_copy_switches_and_completes() {
+    let policy = PolicySpec::PostCopy { after_passes: Some(1), after: None };
+    let (ended, kept) = migrate(Simulated::default(), policy, TimeoutAction::Cancel, false).await;
+    assert_eq!(ended.unwrap().ending, Ending::Completed);
+    assert_eq!(kept.iter().filter(|name| *name == "policy").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_can_pause_the_guest_instead() {
+    let (ended, _) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Pause, false).await;
+    assert_eq!(ended.unwrap().ending, Ending::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_can_cancel() {
+    let (ended, _) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Pause, true).await;
+    assert_eq!(ended.unwrap().ending, Ending::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_source_says_how_it_died() {
+    let guest = Simulated::default();
+    guest.state.lock().unwrap().gone = true;
+    let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false).await;
+    assert_eq!(ended.unwrap_err().to_string(), "QEMU on the source is gone (killed by signal 9)");
+}

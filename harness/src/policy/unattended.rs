@@ -1,0 +1,19 @@
+//! `static`: the scenario's settings and nothing else.
+
+use std::time::Duration;
+
+use super::{Decision, Policy};
+use crate::progress::Progress;
+
+/// Never acts.
+pub(super) struct Static;
+
+impl Policy for Static {
+    fn name(&self) -> &'static str {
+        "static"
+    }
+
+    fn on_progress(&mut self, _now: Duration, _progress: &Progress) -> Option<Decision> {
+        None
+    }
+}

@@ -1,0 +1,205 @@
+//! Child processes that never outlive their owner: a process group each, killed on drop, and `SIGKILL` from the
+//! kernel when the owner itself is killed.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal, test_kill_process_group};
+use thiserror::Error;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// What can go wrong with a child process.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// The program could not be started.
+    #[error("can't start {}", program.display())]
+    Start {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log could not be opened.
+    #[error("can't write the log {}", path.display())]
+    Log {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something of the group lives on.
+    #[error("process group {pid} of {name} survived SIGKILL for {after:?}")]
+    Survived {
+        /// What it is.
+        name: String,
+        /// Leader of the group.
+        pid: u32,
+        /// How long was waited.
+        after: Duration,
+    },
+}
+
+/// How a child is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pipes {
+    /// Standard input is empty and standard output goes to the log.
+    None,
+    /// Standard input and output are pipes to us; standard error goes to the log.
+    InputAndOutput,
+}
+
+/// A running child with its process group.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: u32,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`, its messages going to `log`.
+    ///
+    /// Must be called on a thread that lives as long as the child shall: the kernel's parent-death signal is bound to the
+    /// starting thread. Agents run on one thread, their main one.
+    pub fn start(name: &str, program: &Path, arguments: &[OsString], environment: &[(String, String)], log: &Path, pipes: Pipes) -> Result<Self, ProcessError> {
+        let log_error = |source| ProcessError::Log { path: log.to_owned(), source };
+        let file = File::options().create(true).append(true).open(log).map_err(log_error)?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(environment.iter().map(|(key, value)| (key, value)));
+        command.stderr(file.try_clone().map_err(log_error)?).process_group(0).kill_on_drop(true);
+        match pipes {
+            Pipes::None => command.stdin(Stdio::null()).stdout(file),
+            Pipes::InputAndOutput => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+        };
+        die_with_parent(&mut command);
+        let child = command.spawn().map_err(|source| ProcessError::Start { program: program.to_owned(), source })?;
+        let pid = child.id().unwrap_or(0);
+        Ok(Process { name: name.to_owned(), pid, child, log: log.to_owned() })
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The pipes of [`Pipes::InputAndOutput`], once.
+    pub fn take_pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        Some((self.child.stdin.take()?, self.child.stdout.take()?))
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// The exit status if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// The last lines of its log, for error messages.
+    pub fn log_tail(&self) -> String {
+        log_tail(&self.log)
+    }
+
+    /// Kills the whole group and makes sure that nothing of it is left.
+    pub async fn end(mut self) -> Result<(), ProcessError> {
+        self.kill_group();
+        let reaped = tokio::time::timeout(KILL_DEADLINE, self.child.wait()).await.is_ok();
+        let deadline = tokio::time::Instant::now() + KILL_DEADLINE;
+        // Grandchildren are reaped by init, not by us; their end can only be polled.
+        while reaped && self.group_lives() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(KILL_POLL).await;
+        }
+        if reaped && !self.group_lives() {
+            return Ok(());
+        }
+        Err(ProcessError::Survived { name: self.name.clone(), pid: self.pid, after: KILL_DEADLINE })
+    }
+
+    fn group(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.pid).ok()?)
+    }
+
+    fn group_lives(&self) -> bool {
+        self.group().is_some_and(|group| test_kill_process_group(group).is_ok())
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = self.group() {
+            // A group that is gone already is what we want.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Once reaped, the id may belong to somebody else.
+        if self.child.id().is_some() {
+            self.kill_group();
+        }
+    }
+}
+
+/// The last lines of a log file, trimmed to what fits an error message.
+pub fn log_tail(path: &Path) -> String {
+    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}
+
+#[expect(unsafe_code, reason = "pre_exec is the only way to ask for a parent-death signal before exec")]
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: between fork and exec only one prctl(2) is made, which is async-signal-safe and allocates nothing.
+    unsafe {
+        command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from));
+    }
+}
+
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+const KILL_POLL: Duration = Duration::from_millis(2);
+const LOG_TAIL_LINES: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(script: &str, pipes: Pipes) -> (Process, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = ["-c".into(), script.into()];
+        let log = directory.path().join("log");
+        (Process::start("test", Path::new("/bin/sh"), &arguments, &[], &log, pipes).unwrap(), directory)
+    }
+
+    // A shell's background child has another parent but the same group; `end` must take it too.
+    #[tokio::test]
+    async fn end_takes_grandchildren() {
+        use tokio::io::AsyncBufReadExt as _;
+        let (mut process, _directory) = start("sleep 1000 & echo started; wait", Pipes::InputAndOutput);
+        let (_input, output) = process.take_pipes().unwrap();
+        let mut line = String::new();
+        tokio::io::BufReader::new(output).read_line(&mut line).await.unwrap();
+        let group = process.group().unwrap();
+        process.end().await.unwrap();
+        assert!(test_kill_process_group(group).is_err());
+    }
+
+    #[tokio::test]
+    async fn log_keeps_the_last_words() {
+        let (mut process, _directory) = start("echo one; echo two >&2; exit 3", Pipes::None);
+        assert_eq!(process.wait().await.unwrap().code(), Some(3));
+        assert_eq!(process.log_tail(), "one\ntwo");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Process::start("x", Path::new("/no/such"), &[], &[], &directory.path().join("log"), Pipes::None).unwrap_err();
+        assert_eq!(error.to_string(), "can't start /no/such");
+    }
+}

@@ -1,0 +1,111 @@
+//! Which accelerator can really run a guest here.
+//!
+//! `/dev/kvm` existing proves nothing: nested or paravirtual KVM may open and then hang a stock kernel. So KVM is
+//! proven by booting lmbench's guest within a deadline, and the answer is remembered.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::launch::launch;
+use super::program;
+use crate::image::GuestKernel;
+use crate::role::Role;
+use crate::spec::{Accelerator, Boot, GuestSpec};
+
+/// What a wish for an accelerator came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// Never [`Accelerator::Auto`].
+    pub accelerator: Accelerator,
+    /// Why KVM can't be used, if it can't.
+    pub reason: Option<String>,
+}
+
+/// Tells what `wish` means here. [`Accelerator::Kvm`] stays KVM even when it does not work; `reason` then says so.
+pub async fn resolve(wish: Accelerator, scratch: &Path) -> Resolved {
+    if wish == Accelerator::Tcg {
+        return Resolved { accelerator: Accelerator::Tcg, reason: None };
+    }
+    let reason = kvm_defect(scratch).await;
+    let accelerator = if wish == Accelerator::Auto && reason.is_some() { Accelerator::Tcg } else { Accelerator::Kvm };
+    Resolved { accelerator, reason }
+}
+
+async fn kvm_defect(scratch: &Path) -> Option<String> {
+    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
+        return Some(format!("/dev/kvm can't be opened: {error}"));
+    }
+    let Ok(kernel) = GuestKernel::find() else { return Some("no guest kernel to prove KVM with".to_owned()) };
+    let key = key(&kernel.vmlinuz).await;
+    let file = memory_file();
+    let mut known = read(&file);
+    if let Some(answer) = known.get(&key) {
+        return answer.clone();
+    }
+    let answer = prove(scratch).await;
+    known.insert(key, answer.clone());
+    write(&file, &known);
+    answer
+}
+
+async fn prove(scratch: &Path) -> Option<String> {
+    let spec = GuestSpec {
+        vcpus: 1,
+        memory_bytes: 256 << 20,
+        accelerator: Accelerator::Kvm,
+        prealloc: false,
+        huge_pages: false,
+        machine: "q35".to_owned(),
+        cpu: None,
+        boot: Boot::Lmbench,
+        boot_timeout: PROOF_DEADLINE,
+        heartbeat: Duration::ZERO,
+    };
+    match launch(&spec, Role::Source, Accelerator::Kvm, scratch).await {
+        Ok(launched) => launched.end().await.err().map(|error| error.to_string()),
+        Err(error) => Some(format!("KVM opens but did not boot a guest: {error}")),
+    }
+}
+
+/// The answer holds for this kernel, CPU, QEMU and guest kernel.
+async fn key(vmlinuz: &Path) -> String {
+    let uname = rustix::system::uname();
+    let qemu = std::fs::metadata(which(&program())).map(|file| stamp(&file)).unwrap_or_default();
+    let kernel = std::fs::metadata(vmlinuz).map(|file| stamp(&file)).unwrap_or_default();
+    format!("{} | {} | qemu {qemu} | guest {kernel}", uname.release().to_string_lossy(), crate::host::cpu_model())
+}
+
+fn stamp(file: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    format!("{}:{}", file.len(), file.mtime())
+}
+
+/// Where a program of the search path lies.
+pub(super) fn which(program: &Path) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(|| program.to_owned())
+}
+
+fn memory_file() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    cache.unwrap_or_else(std::env::temp_dir).join("lmbench").join("accelerator.json")
+}
+
+fn read(file: &Path) -> BTreeMap<String, Option<String>> {
+    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn write(file: &Path, known: &BTreeMap<String, Option<String>>) {
+    let Ok(bytes) = serde_json::to_vec_pretty(known) else { return };
+    let written = file.parent().map(std::fs::create_dir_all).transpose().and_then(|_| std::fs::write(file, bytes));
+    if let Err(error) = written {
+        tracing::warn!(%error, file = %file.display(), "the accelerator's proof can't be remembered; it is repeated next time");
+    }
+}
+
+/// A guest boots in about 1 s under KVM and 4 s under TCG.
+const PROOF_DEADLINE: Duration = Duration::from_secs(12);

@@ -1,0 +1,172 @@
+//! The [`Guest`] that QMP drives.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::settings::Settings;
+use crate::clock::monotonic_ns;
+use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::policy::Action;
+use crate::process::log_tail;
+use crate::progress::Progress;
+use crate::qmp::{Event, Events, MigrateInfo, Qmp, QmpError};
+use crate::role::Role;
+
+/// A QEMU process with an open monitor. Cloning gives another handle of the same guest.
+#[derive(Clone)]
+pub struct QemuGuest {
+    qmp: Qmp,
+    role: Role,
+    log: PathBuf,
+    /// How the process ended, once it has.
+    end: watch::Receiver<Option<String>>,
+}
+
+impl QemuGuest {
+    pub(super) fn new(qmp: Qmp, role: Role, log: PathBuf, end: watch::Receiver<Option<String>>) -> Self {
+    }
+
+    /// Its monitor.
+    pub fn qmp(&self) -> &Qmp {
+        &self.qmp
+    }
+
+    /// Sets capabilities, then parameters.
+    pub async fn configure(&self, settings: &Settings) -> Result<(), GuestError> {
+        let capabilities: Vec<(&str, bool)> = settings.capabilities.iter().map(|(name, on)| (name.as_str(), *on)).collect();
+        self.check("migrate-set-capabilities", self.qmp.set_capabilities(&capabilities).await).await?;
+        self.check("migrate-set-parameters", self.qmp.set_parameters(settings.parameters.clone()).await).await
+    }
+
+    /// Has an incoming QEMU listen at `stream`; returns the address it really listens at.
+    pub async fn incoming(&self, stream: &Stream) -> Result<Stream, GuestError> {
+        self.check("migrate-incoming", self.qmp.migrate_incoming(&uri(stream)).await).await?;
+        let Stream::Tcp(asked) = stream else { return Ok(stream.clone()) };
+        let info = self.check("query-migrate", self.qmp.query_migrate().await).await?;
+        let port = info.raw.pointer("/socket-address/0/port").and_then(Value::as_str).and_then(|port| port.parse().ok());
+        Ok(Stream::Tcp(std::net::SocketAddr::new(asked.ip(), port.unwrap_or(asked.port()))))
+    }
+
+    /// Gives QEMU a connected socket under [`DESCRIPTOR`], for `fd:` streams.
+    pub async fn pass(&self, descriptor: std::os::fd::OwnedFd) -> Result<(), GuestError> {
+        self.check("getfd", self.qmp.getfd(DESCRIPTOR, descriptor).await).await
+    }
+
+    /// Lets its vCPUs run.
+    pub async fn resume(&self) -> Result<(), GuestError> {
+        self.check("cont", self.qmp.cont().await).await
+    }
+
+    /// QEMU's word for what its machine does: `running`, `paused`, `inmigrate`, `postmigrate`, …
+    pub async fn run_state(&self) -> Result<String, GuestError> {
+        let status = self.check("query-status", self.qmp.execute_within("query-status", json!({}), PATIENCE).await).await?;
+        Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
+    }
+
+    async fn check<T>(&self, operation: &str, result: Result<T, QmpError>) -> Result<T, GuestError> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(QmpError::Refused { description, .. }) => Err(GuestError::Refused { operation: operation.to_owned(), reason: description }),
+            Err(QmpError::Timeout { .. }) => Err(GuestError::Silent { operation: operation.to_owned(), seconds: PATIENCE.as_secs() }),
+            Err(_) => Err(self.obituary().await),
+        }
+    }
+}
+
+#[async_trait]
+impl Guest for QemuGuest {
+    async fn migrate(&self, stream: &Stream) -> Result<(), GuestError> {
+        self.check("migrate", self.qmp.migrate(&uri(stream)).await).await
+    }
+
+    async fn reading(&self) -> Result<Reading, GuestError> {
+        let info = self.check("query-migrate", self.qmp.query_migrate().await).await?;
+        Ok(Reading { progress: progress(&info), error: info.error_desc.clone(), raw: info.raw })
+    }
+
+    async fn apply(&self, action: &Action) -> Result<(), GuestError> {
+        match action {
+            Action::StartPostCopy => self.check("migrate-start-postcopy", self.qmp.migrate_start_postcopy().await).await,
+            Action::Pause => self.check("stop", self.qmp.stop().await).await,
+            Action::Cancel => self.check("migrate_cancel", self.qmp.migrate_cancel().await).await,
+        }
+    }
+
+    async fn running(&self) -> Result<bool, GuestError> {
+        Ok(self.run_state().await? == "running")
+    }
+
+    fn events(&self) -> Box<dyn GuestEvents> {
+        Box::new(QemuEvents(self.qmp.events()))
+    }
+
+    async fn obituary(&self) -> GuestError {
+        let mut end = self.end.clone();
+        // The monitor closes a moment before the process is reaped.
+        let ended = tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await;
+        let how = match ended {
+            Ok(Ok(how)) => how.clone().unwrap_or_default(),
+            _ => "its monitor closed".to_owned(),
+        };
+        let words = log_tail(&self.log);
+        let reason = if words.is_empty() { how } else { format!("{how}: {words}") };
+        GuestError::Gone { role: self.role.to_string(), reason }
+    }
+}
+
+struct QemuEvents(Events);
+
+#[async_trait]
+impl GuestEvents for QemuEvents {
+    async fn next(&mut self) -> Option<GuestEvent> {
+        let event = self.0.next().await?;
+        Some(GuestEvent { at_ns: happened_ns(&event), name: event.name, data: event.data })
+    }
+}
+
+/// When QEMU made the event. QEMU stamps it with the wall clock; it is carried over to the monotonic clock by the
+/// distance between the two now. A wall clock that was set in between would show as an absurd age: then the moment of
+/// arrival stands.
+fn happened_ns(event: &Event) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ns = monotonic_ns();
+    now.checked_sub(event.qemu_time)
+        .filter(|age| *age < EVENT_AGE_MAX)
+        .and_then(|age| now_ns.checked_sub(u64::try_from(age.as_nanos()).ok()?))
+        .map_or(event.received_ns, |at_ns| at_ns.min(event.received_ns))
+}
+
+fn progress(info: &MigrateInfo) -> Progress {
+    let ram = info.ram.clone().unwrap_or_default();
+    let page_bytes = ram.page_size.unwrap_or(4096);
+    Progress {
+        status: info.status.to_string(),
+        pass: ram.dirty_sync_count.unwrap_or(0),
+        transferred_bytes: ram.transferred.unwrap_or(0),
+        remaining_bytes: ram.remaining.unwrap_or(0),
+        total_bytes: ram.total.unwrap_or(0),
+        throughput_bps: ram.mbps.unwrap_or(0.0) * 1e6,
+        dirty_rate: ram.dirty_pages_rate.filter(|rate| *rate > 0).map(|rate| (rate * page_bytes) as f64),
+        throttle_percent: info.cpu_throttle_percentage.and_then(|percent| u32::try_from(percent).ok()),
+        expected_downtime_ms: info.expected_downtime.map(|downtime| downtime.as_secs_f64() * 1e3),
+    }
+}
+
+fn uri(stream: &Stream) -> String {
+    match stream {
+        Stream::Tcp(address) => format!("tcp:{address}"),
+        Stream::Unix(path) => format!("unix:{}", path.display()),
+        Stream::Handover(_) => format!("fd:{DESCRIPTOR}"),
+    }
+}
+
+/// Name under which QEMU keeps a descriptor that was handed over.
+const DESCRIPTOR: &str = "lmbench";
+/// Longest wait for an answer that needs no work.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// An event older than this when it is read is a clock that was set, not an event that waited.
+const EVENT_AGE_MAX: Duration = Duration::from_secs(2);

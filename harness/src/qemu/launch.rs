@@ -1,0 +1,189 @@
+//! Starts a QEMU and waits until its monitor, and its guest's code, answer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lmbench_guest::wire::{FromGuest, VERSION};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use super::command_line::{Files, OwnKernel, arguments, program};
+use super::driver::QemuGuest;
+use super::ports::{GuestPorts, PortError};
+use crate::guest::{Guest as _, GuestError};
+use crate::image::{self, GuestKernel, ImageError};
+use crate::process::{Pipes, Process, ProcessError, log_tail};
+use crate::qmp::{Qmp, QmpError};
+use crate::role::Role;
+use crate::spec::{Accelerator, Boot, GuestSpec};
+
+/// Why a guest did not start.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// No kernel or initramfs.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// QEMU could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A file of it could not be written.
+    #[error("can't write {}", path.display())]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// QEMU ended at once.
+    #[error("QEMU on the {role} did not start: {reason}")]
+    Died {
+        /// Which side.
+        role: Role,
+        /// Its last words.
+        reason: String,
+    },
+    /// Its monitor does not work.
+    #[error("QEMU's monitor on the {role} does not answer")]
+    Monitor {
+        /// Which side.
+        role: Role,
+        /// Why.
+        source: QmpError,
+    },
+    /// The guest's code is not heard.
+    #[error("the guest did not become ready within {within:.0?} ({reason}); its console ends with: {console}")]
+    NotReady {
+        /// How long was waited.
+        within: Duration,
+        /// What was awaited.
+        reason: PortError,
+        /// The console's last lines.
+        console: String,
+    },
+    /// The disk's overlay could not be made.
+    #[error("qemu-img can't make an overlay of {}: {reason}", image.display())]
+    Overlay {
+        /// The user's image.
+        image: PathBuf,
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// A started QEMU.
+pub struct Launched {
+    /// Drives it.
+    pub guest: QemuGuest,
+    /// Hears its guest's code; none in a guest of the user's own.
+    pub ports: Option<Arc<GuestPorts>>,
+    /// QEMU's process id.
+    pub pid: u32,
+    /// From QEMU's start to the guest's greeting (source) or the monitor's (destination).
+    pub boot: Duration,
+    ending: mpsc::Sender<()>,
+    ended: tokio::task::JoinHandle<Result<(), ProcessError>>,
+}
+
+impl Launched {
+    /// Kills QEMU and makes sure that it is gone.
+    pub async fn end(self) -> Result<(), ProcessError> {
+        // The keeper may have seen QEMU die already.
+        let _ = self.ending.send(()).await;
+        self.ended.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Starts QEMU as `role` with its files in `directory`.
+pub async fn launch(spec: &GuestSpec, role: Role, accelerator: Accelerator, directory: &Path) -> Result<Launched, LaunchError> {
+    let started = tokio::time::Instant::now();
+    let files = Files::below(directory);
+    files.remove_stale();
+    let kernel = prepare(spec, role, &files).await?;
+    let own = kernel.as_ref().map(|kernel| OwnKernel { vmlinuz: &kernel.vmlinuz, command_line: image::COMMAND_LINE });
+    let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
+    let process = Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)?;
+    let pid = process.pid();
+    let (ending, end_asked) = mpsc::channel(1);
+    let (end_sender, mut end) = watch::channel(None);
+    let ended = tokio::spawn(keep(process, end_asked, end_sender));
+    // Preallocation happens before the monitor answers, so it shares the boot's time limit.
+    let qmp = tokio::select! {
+        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
+        _ = end.wait_for(Option::is_some) => return Err(LaunchError::Died { role, reason: log_tail(&files.log) }),
+    };
+    let guest = QemuGuest::new(qmp, role, files.log.clone(), end);
+    let ports = match spec.boot {
+        Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, &files).await?)),
+        Boot::Kernel { .. } | Boot::Image { .. } => None,
+    };
+    Ok(Launched { guest, ports, pid, boot: started.elapsed(), ending, ended })
+}
+
+async fn hear(spec: &GuestSpec, role: Role, guest: &QemuGuest, files: &Files) -> Result<GuestPorts, LaunchError> {
+    let not_ready = |reason| LaunchError::NotReady { within: spec.boot_timeout, reason, console: log_tail(&files.console) };
+    let ports = GuestPorts::connect(&files.control, &files.heartbeat).await.map_err(not_ready)?;
+    if role == Role::Destination {
+        return Ok(ports);
+    }
+    let greeting = tokio::select! {
+        greeting = ports.greet(spec.boot_timeout) => greeting.map_err(not_ready)?,
+        () = guest.qmp().closed() => {
+            let GuestError::Gone { reason, .. } = guest.obituary().await else { return Ok(ports) };
+            return Err(LaunchError::Died { role, reason: format!("{reason}; its console ends with: {}", log_tail(&files.console)) });
+        }
+    };
+    match greeting {
+        FromGuest::Hello { version: VERSION, .. } => Ok(ports),
+        other => Err(not_ready(PortError::Guest { reason: format!("it speaks another version: {other:?}") })),
+    }
+}
+
+/// Owns the process: reaps it when it ends by itself, kills it when asked or when the owner is dropped.
+async fn keep(mut process: Process, mut end_asked: mpsc::Receiver<()>, end: watch::Sender<Option<String>>) -> Result<(), ProcessError> {
+    tokio::select! {
+        status = process.wait() => {
+            end.send_replace(Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())));
+            process.end().await
+        }
+        _ = end_asked.recv() => {
+            let result = process.end().await;
+            end.send_replace(Some("ended by lmbench".to_owned()));
+            result
+        }
+    }
+}
+
+async fn prepare(spec: &GuestSpec, role: Role, files: &Files) -> Result<Option<GuestKernel>, LaunchError> {
+    match &spec.boot {
+        Boot::Lmbench => {
+            let kernel = GuestKernel::find()?;
+            let bytes = image::initramfs(&kernel)?;
+            std::fs::write(&files.initramfs, bytes).map_err(|source| LaunchError::Write { path: files.initramfs.clone(), source })?;
+            Ok(Some(kernel))
+        }
+        Boot::Kernel { .. } => Ok(None),
+        Boot::Image { image } => {
+            if role == Role::Source {
+                overlay(image, &files.overlay).await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The user's image is never written: both QEMUs open one overlay of it, as they would a disk on shared storage.
+async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
+    let failed = |reason: String| LaunchError::Overlay { image: image.to_owned(), reason };
+    let run = async |arguments: &[&std::ffi::OsStr]| {
+        let output = tokio::process::Command::new("qemu-img").args(arguments).output().await.map_err(|error| failed(error.to_string()))?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+    };
+    let image_path = std::fs::canonicalize(image).map_err(|error| failed(error.to_string()))?;
+    let info = run(&["info".as_ref(), "--output=json".as_ref(), image_path.as_os_str()]).await?;
+    let info: serde_json::Value = serde_json::from_slice(&info).map_err(|error| failed(error.to_string()))?;
+    let format = info["format"].as_str().unwrap_or("raw").to_owned();
+    let _ = std::fs::remove_file(overlay);
+    run(&["create".as_ref(), "-q".as_ref(), "-f".as_ref(), "qcow2".as_ref(), "-b".as_ref(), image_path.as_os_str(), "-F".as_ref(), format.as_ref(), overlay.as_os_str()]).await?;
+    Ok(())
+}

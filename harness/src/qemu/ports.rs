@@ -1,0 +1,190 @@
+//! What the guest's own code says: its two virtio-serial ports, read on this host and stamped on its clock.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lmbench_guest::wire::{FromGuest, HEARTBEAT_BYTES, Report, ToGuest, Verified};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{broadcast, Mutex as AsyncMutex};
+use tokio::task::JoinHandle;
+
+use crate::clock::monotonic_ns;
+
+/// Why the guest's code can't be heard.
+#[derive(Debug, Error)]
+pub enum PortError {
+    /// QEMU's socket can't be reached.
+    #[error("can't connect to the guest's {port} port")]
+    Connect {
+        /// `control` or `heartbeat`.
+        port: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The guest did not answer in time.
+    #[error("the guest did not say {awaited} within {within:.1?}")]
+    Silent {
+        /// What was awaited.
+        awaited: &'static str,
+        /// For how long.
+        within: Duration,
+    },
+    /// The port closed under us.
+    #[error("the guest's control port closed while waiting for {awaited}")]
+    Closed {
+        /// What was awaited.
+        awaited: &'static str,
+    },
+    /// The guest says that it can't.
+    #[error("the guest failed: {reason}")]
+    Guest {
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// A heartbeat as it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Counts from the workload's start without gaps.
+    pub sequence: u64,
+    /// When it arrived, ns on this host's clock.
+    pub at_ns: u64,
+    /// When it was sent, ns on the guest's clock.
+    pub guest_ns: u64,
+}
+
+/// A report as it arrived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimedReport {
+    /// When it arrived, ns on this host's clock.
+    pub at_ns: u64,
+    /// What it says.
+    pub report: Report,
+}
+
+/// Both ports of one guest on one host.
+pub struct GuestPorts {
+    control: AsyncMutex<OwnedWriteHalf>,
+    answers: broadcast::Sender<FromGuest>,
+    heard: Arc<Mutex<Heard>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// What was heard and not yet taken. Two reading tasks append, one request takes: nothing is shared for longer than a push.
+#[derive(Debug, Default)]
+struct Heard {
+    heartbeats: Vec<Heartbeat>,
+    reports: Vec<TimedReport>,
+}
+
+impl GuestPorts {
+    /// Connects to both sockets; QEMU listens there before it answers QMP.
+    pub async fn connect(control: &Path, heartbeat: &Path) -> Result<Self, PortError> {
+        let open = async |port, path| UnixStream::connect(path).await.map_err(|source| PortError::Connect { port, source });
+        let (control_input, control_output) = open("control", control).await?.into_split();
+        let (heartbeat_input, _unused) = open("heartbeat", heartbeat).await?.into_split();
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (answers, _) = broadcast::channel(ANSWERS);
+        let readers = vec![
+            tokio::spawn(read_control(control_input, answers.clone(), heard.clone())),
+            tokio::spawn(read_heartbeats(heartbeat_input, heard.clone())),
+        ];
+        Ok(GuestPorts { control: AsyncMutex::new(control_output), answers, heard, readers })
+    }
+
+    /// Sends `message` and waits for the answer that `accept` takes.
+    pub async fn ask<T>(&self, message: &ToGuest, awaited: &'static str, within: Duration, accept: impl Fn(FromGuest) -> Option<T>) -> Result<T, PortError> {
+        let mut answers = self.answers.subscribe();
+        self.send(message, awaited).await?;
+        let wait = async {
+            loop {
+                match answers.recv().await {
+                    Ok(FromGuest::Failed { reason }) => return Err(PortError::Guest { reason }),
+                    Ok(answer) => {
+                        if let Some(found) = accept(answer) {
+                            return Ok(found);
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return Err(PortError::Closed { awaited }),
+                }
+            }
+        };
+        tokio::time::timeout(within, wait).await.unwrap_or(Err(PortError::Silent { awaited, within }))
+    }
+
+    /// Asks the guest to greet until it does. Its kernel may still be booting, and a port without a reader drops lines.
+    pub async fn greet(&self, within: Duration) -> Result<FromGuest, PortError> {
+        let deadline = tokio::time::Instant::now() + within;
+        loop {
+            let once = GREETING_INTERVAL.min(deadline - tokio::time::Instant::now());
+            match self.ask(&ToGuest::Hello, "hello", once, |answer| matches!(answer, FromGuest::Hello { .. }).then_some(answer)).await {
+                Err(PortError::Silent { awaited, .. }) if tokio::time::Instant::now() >= deadline => return Err(PortError::Silent { awaited, within }),
+                Err(PortError::Silent { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Has the guest compare all its workload memory.
+    pub async fn verify(&self, within: Duration) -> Result<Verified, PortError> {
+        self.ask(&ToGuest::Verify, "that its memory is verified", within, |answer| match answer {
+            FromGuest::Verified(verified) => Some(verified),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Takes what was heard since the last call.
+    pub fn take(&self) -> (Vec<Heartbeat>, Vec<TimedReport>) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut heard.heartbeats), std::mem::take(&mut heard.reports))
+    }
+
+    async fn send(&self, message: &ToGuest, awaited: &'static str) -> Result<(), PortError> {
+        let mut line = serde_json::to_vec(message).unwrap_or_default();
+        line.push(b'\n');
+        self.control.lock().await.write_all(&line).await.map_err(|_| PortError::Closed { awaited })
+    }
+}
+
+impl Drop for GuestPorts {
+    fn drop(&mut self) {
+        for reader in &self.readers {
+            reader.abort();
+        }
+    }
+}
+
+async fn read_control(input: OwnedReadHalf, answers: broadcast::Sender<FromGuest>, heard: Arc<Mutex<Heard>>) {
+    let mut lines = BufReader::with_capacity(1 << 16, input).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let at_ns = monotonic_ns();
+        match serde_json::from_str(&line) {
+            Ok(FromGuest::Report(report)) => heard.lock().unwrap_or_else(PoisonError::into_inner).reports.push(TimedReport { at_ns, report }),
+            // Nobody may be waiting for it.
+            Ok(answer) => drop(answers.send(answer)),
+            Err(error) => tracing::warn!(%error, "the guest's control port carried a line that is none of ours"),
+        }
+    }
+}
+
+async fn read_heartbeats(mut input: OwnedReadHalf, heard: Arc<Mutex<Heard>>) {
+    let mut record = [0; HEARTBEAT_BYTES];
+    while input.read_exact(&mut record).await.is_ok() {
+        let word = |at: usize| record[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let heartbeat = Heartbeat { sequence: word(0), at_ns: monotonic_ns(), guest_ns: word(8) };
+        heard.lock().unwrap_or_else(PoisonError::into_inner).heartbeats.push(heartbeat);
+    }
+}
+
+/// Answers that may wait for a slow asker; the guest gives one per question.
+const ANSWERS: usize = 64;
+/// Between two greetings to a guest that boots.
+const GREETING_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,0 +1,120 @@
+//! A scenario's migration settings in QMP's words.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::policy::{self, Deadline, Policy as _};
+use crate::role::Role;
+use crate::spec::{MigrationSpec, PolicySpec};
+
+/// What is set on one QEMU before a migration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `migrate-set-capabilities`.
+    pub capabilities: Vec<(String, bool)>,
+    /// `migrate-set-parameters`.
+    pub parameters: Map<String, Value>,
+}
+
+/// The settings of one side. `is_capability` tells, from the running QEMU's schema, what a name under `[migration.qmp]` is.
+pub fn settings(migration: &MigrationSpec, policy: &PolicySpec, role: Role, is_capability: impl Fn(&str) -> bool) -> Settings {
+    let mut settings = Settings::default();
+    settings.capability("events", true);
+    let multifd = migration.multifd_channels > 1;
+    settings.capability("multifd", multifd);
+    if multifd {
+        settings.parameter("multifd-channels", migration.multifd_channels.into());
+    }
+    settings.capability("postcopy-preempt", migration.preempt);
+    let policy = policy::from_spec(policy);
+    let deadline = Deadline::new(migration.timeout, migration.timeout_action);
+    for (name, on) in policy.capabilities().into_iter().chain(deadline.capabilities()) {
+        settings.capability(name, on);
+    }
+    if role == Role::Source {
+        settings.source_parameters(migration);
+        for (name, value) in policy.parameters() {
+            settings.parameter(name, value);
+        }
+    }
+    for (name, value) in &migration.qmp {
+        match value {
+            Value::Bool(on) if is_capability(name) => settings.capability(name, *on),
+            value => settings.parameter(name, value.clone()),
+        }
+    }
+    settings
+}
+
+impl Settings {
+    fn capability(&mut self, name: &str, on: bool) {
+        self.capabilities.retain(|(other, _)| other != name);
+        self.capabilities.push((name.to_owned(), on));
+    }
+
+    fn parameter(&mut self, name: &str, value: Value) {
+        self.parameters.insert(name.to_owned(), value);
+    }
+
+    fn source_parameters(&mut self, migration: &MigrationSpec) {
+        let downtime_ms = u64::try_from(migration.downtime_limit.as_millis()).unwrap_or(u64::MAX);
+        self.parameter("downtime-limit", downtime_ms.into());
+        self.parameter("max-bandwidth", migration.max_bandwidth.unwrap_or(UNLIMITED).into());
+        // 0 is QEMU's own word for unlimited here.
+        self.parameter("max-postcopy-bandwidth", migration.max_postcopy_bandwidth.unwrap_or(0).into());
+    }
+}
+
+/// 1 TiB/s: beyond every link, and far from where QEMU's arithmetic on it (times a downtime in ms) would overflow.
+const UNLIMITED: u64 = 1 << 40;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::spec::TimeoutAction;
+
+    fn migration() -> MigrationSpec {
+        MigrationSpec {
+            downtime_limit: Duration::from_millis(300),
+            max_bandwidth: None,
+            max_postcopy_bandwidth: None,
+            multifd_channels: 1,
+            preempt: false,
+            timeout: Duration::from_secs(20),
+            timeout_action: TimeoutAction::Cancel,
+            settle: Duration::from_secs(1),
+            qmp: indexmap::IndexMap::new(),
+        }
+    }
+
+    #[test]
+    fn bandwidth_is_unlimited_unless_said() {
+        let made = settings(&migration(), &PolicySpec::Static, Role::Source, |_| false);
+        assert_eq!(made.parameters["max-bandwidth"], 1u64 << 40);
+        let made = settings(&MigrationSpec { max_bandwidth: Some(7), ..migration() }, &PolicySpec::Static, Role::Source, |_| false);
+        assert_eq!(made.parameters["max-bandwidth"], 7);
+    }
+
+    #[test]
+    fn free_settings_win_and_go_where_the_schema_says() {
+        let qmp = [("xbzrle".to_owned(), Value::Bool(true)), ("direct-io".to_owned(), Value::Bool(true)), ("downtime-limit".to_owned(), 9.into())];
+        let spec = MigrationSpec { qmp: qmp.into_iter().collect(), ..migration() };
+        let made = settings(&spec, &PolicySpec::Static, Role::Source, |name| name == "xbzrle");
+        assert!(made.capabilities.contains(&("xbzrle".into(), true)));
+        assert_eq!(made.parameters["direct-io"], true);
+        assert_eq!(made.parameters["downtime-limit"], 9);
+    }
+
+    #[test]
+    fn both_sides_agree_on_capabilities() {
+        let policy = PolicySpec::PostCopy { after_passes: Some(1), after: None };
+        let spec = MigrationSpec { multifd_channels: 4, ..migration() };
+        let source = settings(&spec, &policy, Role::Source, |_| false);
+        let destination = settings(&spec, &policy, Role::Destination, |_| false);
+        assert_eq!(source.capabilities, destination.capabilities);
+        assert!(source.capabilities.contains(&("postcopy-ram".into(), true)));
+        assert_eq!(destination.parameters["multifd-channels"], 4);
+    }
+}
