@@ -1,1 +1,30 @@
-//! stub
+//! Carriers of the migration stream: bytes between two ends, and nothing about guests.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`endpoint`] | where a carrier listens or dials: `tcp://198.18.1.2:7000` |
+//! | [`token`] | the one-time secret that both ends of a session hold |
+//! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
+//! | [`channel`] | one connection of the stream, with its number |
+//! | [`tcp`] | the carrier with one plain TCP connection per channel |
+//! | [`relay`] | joins a local stream and a channel, in both directions |
+//! | [`handover`] | passes a channel's descriptor to another process instead |
+//! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
+//!
+//! Further carriers implement [`carrier::Carrier`] and pass `tests/contract.rs`; nothing else has to know them.
+//! Deliberately absent: guests, statistics, terminals, and any notion of what the bytes mean.
+
+pub mod carrier;
+pub mod carry;
+pub mod channel;
+pub mod endpoint;
+pub mod handover;
+mod preamble;
+pub mod relay;
+pub mod tcp;
+pub mod token;
+
+pub use carrier::{Arrival, Carrier, Listener, Pending, Session};
+pub use channel::Channel;
+pub use endpoint::{Endpoint, Scheme};
+pub use token::Token;

@@ -1,0 +1,251 @@
+//! The channels of one half while they run: starts them, reports their ends, adds up their bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{CarryError, Event, Listener, chain};
+use crate::carrier::SessionEnd;
+use crate::channel::Channel;
+use crate::relay::{Counters, Path, relay};
+
+/// The running channels and the sums over all.
+pub(super) struct Channels {
+    events: Listener,
+    running: JoinSet<End>,
+    cut: CancellationToken,
+    count: u32,
+    sent_bytes: u64,
+    received_bytes: u64,
+    refused: u64,
+}
+
+/// What came of opening a channel.
+pub(super) enum Opening {
+    Open(Opened),
+    /// The peer closed it without a byte, so nobody here has to hear of it.
+    Unused,
+    Failed {
+        error: String,
+    },
+}
+
+/// Both ends of a relay.
+pub(super) struct Opened {
+    pub(super) local: UnixStream,
+    pub(super) channel: Channel,
+    pub(super) open_ms: Option<f64>,
+}
+
+/// How one channel went.
+enum End {
+    Closed {
+        number: Option<u32>,
+        sent_bytes: u64,
+        received_bytes: u64,
+        error: Option<String>,
+    },
+    HandedOver {
+        number: u32,
+    },
+}
+
+/// How long channels may go on after the session or the half was ended.
+pub(super) enum Patience {
+    Endless,
+    For(Duration),
+    Over,
+}
+
+impl Channels {
+    pub(super) fn new(events: Listener) -> Self {
+        let running = JoinSet::new();
+        let cut = CancellationToken::new();
+        Self {
+            events,
+            running,
+            cut,
+            count: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            refused: 0,
+        }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    /// Relays a channel once it is open, until it ends or everything is cut.
+    pub(super) fn relay(
+        &mut self,
+        number: Option<u32>,
+        path: Path,
+        opening: impl Future<Output = Opening> + Send + 'static,
+    ) {
+        let (cut, events) = (self.cut.clone(), Arc::clone(&self.events));
+        self.running.spawn(async move {
+            let (counters, mut number) = (Counters::default(), number);
+            let work = async {
+                let Opened {
+                    local,
+                    channel,
+                    open_ms,
+                } = match opening.await {
+                    Opening::Open(opened) => opened,
+                    Opening::Unused => return None,
+                    Opening::Failed { error } => return Some(error),
+                };
+                number = Some(channel.number());
+                events(Event::ChannelOpen {
+                    number: channel.number(),
+                    open_ms,
+                });
+                relay(local, channel, path, &counters)
+                    .await
+                    .err()
+                    .map(|error| chain(&error))
+            };
+            let error = tokio::select! {
+                error = work => error,
+                // Dropping the work cuts its channel.
+                () = cut.cancelled() => Some(CUT.to_owned()),
+            };
+            let (sent_bytes, received_bytes) = (counters.sent_bytes(), counters.received_bytes());
+            End::Closed {
+                number,
+                sent_bytes,
+                received_bytes,
+                error,
+            }
+        });
+    }
+
+    /// Gives a channel away.
+    pub(super) fn hand_over(
+        &mut self,
+        number: u32,
+        handover: impl Future<Output = Result<(), CarryError>> + Send + 'static,
+    ) {
+        let cut = self.cut.clone();
+        self.running.spawn(async move {
+            let result = tokio::select! {
+                result = handover => result.map_err(|error| chain(&error)),
+                () = cut.cancelled() => Err(CUT.to_owned()),
+            };
+            match result {
+                Ok(()) => End::HandedOver { number },
+                Err(error) => End::Closed {
+                    number: Some(number),
+                    sent_bytes: 0,
+                    received_bytes: 0,
+                    error: Some(error),
+                },
+            }
+        });
+    }
+
+    /// Waits for the next channel to end and reports it. Pending while none runs.
+    pub(super) async fn next_end(&mut self) {
+        match self.running.join_next().await {
+            None => std::future::pending().await,
+            Some(joined) => self.report(joined.unwrap_or_else(|error| End::Closed {
+                number: None,
+                sent_bytes: 0,
+                received_bytes: 0,
+                error: Some(chain(&error)),
+            })),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, peer: String, reason: String) {
+        self.refused += 1;
+        if self.refused <= REFUSALS_REPORTED_MAX {
+            self.tell(Event::Refused { peer, reason });
+        }
+    }
+
+    /// Waits for all channels, as long as that may take, then cuts the rest.
+    pub(super) async fn drain(
+        &mut self,
+        patience: Patience,
+        stop: &CancellationToken,
+        drain_deadline: Duration,
+    ) {
+        match patience {
+            Patience::Over => {}
+            Patience::For(deadline) => drop(timeout(deadline, self.all_ended()).await),
+            Patience::Endless => {
+                let stopped = tokio::select! {
+                    () = self.all_ended() => false,
+                    () = stop.cancelled() => true,
+                };
+                if stopped {
+                    let _ = timeout(drain_deadline, self.all_ended()).await;
+                }
+            }
+        }
+        self.cut.cancel();
+        self.all_ended().await;
+    }
+
+    pub(super) fn finish(self) {
+        let Self {
+            count: channels,
+            sent_bytes,
+            received_bytes,
+            refused,
+            ..
+        } = self;
+        (self.events)(Event::Finished {
+            channels,
+            sent_bytes,
+            received_bytes,
+            refused,
+        });
+    }
+
+    async fn all_ended(&mut self) {
+        while !self.running.is_empty() {
+            self.next_end().await;
+        }
+    }
+
+    fn report(&mut self, end: End) {
+        self.count += 1;
+        match end {
+            End::HandedOver { number } => self.tell(Event::HandedOver { number }),
+            End::Closed {
+                number,
+                sent_bytes,
+                received_bytes,
+                error,
+            } => {
+                self.sent_bytes += sent_bytes;
+                self.received_bytes += received_bytes;
+                self.tell(Event::ChannelClosed {
+                    number,
+                    sent_bytes,
+                    received_bytes,
+                    error,
+                });
+            }
+        }
+    }
+}
+
+impl From<SessionEnd> for Patience {
+    fn from(end: SessionEnd) -> Self {
+        match end {
+            SessionEnd::Goodbye | SessionEnd::Gone => Self::Endless,
+            SessionEnd::Unreachable => Self::Over,
+        }
+    }
+}
+
+const REFUSALS_REPORTED_MAX: u64 = 100;
+const CUT: &str = "cut, because this end was stopped or the peer's host does not answer any more";

@@ -1,0 +1,72 @@
+//! What the two halves tell their owner, as one JSON object each: `{"event":"ready","peer":"…","handshake_ms":1.4}`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+use crate::token::Token;
+
+/// Something that happened in a half. Fields may be added; readers ignore what they do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The sink half waits for the source half. The first event of a sink.
+    Listening {
+        /// Where, with the port that was picked.
+        endpoint: Endpoint,
+        /// What the source half has to know. A secret.
+        token: Token,
+    },
+    /// The session stands. On the source half channel 0 is open and held ready, and the local socket (if any) listens: QEMU
+    /// may start.
+    Ready {
+        /// The other half.
+        peer: String,
+        /// Source: from dialling to the first usable channel. Sink: from accepting the peer to the session.
+        handshake_ms: f64,
+    },
+    /// A channel is relayed from now on.
+    ChannelOpen {
+        /// Its number.
+        number: u32,
+        /// How long opening took, if it was opened for this: not for channel 0 and not on the sink half.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        open_ms: Option<f64>,
+    },
+    /// A channel's descriptor was taken by somebody else, who answers for it from now on.
+    HandedOver {
+        /// Its number.
+        number: u32,
+    },
+    /// A channel has ended.
+    ChannelClosed {
+        /// Its number. Absent when it could not even be opened.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        number: Option<u32>,
+        /// Bytes from the local stream to the peer.
+        sent_bytes: u64,
+        /// Bytes from the peer to the local stream.
+        received_bytes: u64,
+        /// Why it broke, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// Somebody connected and was turned away. The first hundred are reported, all are counted.
+    Refused {
+        /// Who.
+        peer: String,
+        /// Why.
+        reason: String,
+    },
+    /// The half has ended. The last event, after an error too, but not after one before the session stood.
+    Finished {
+        /// Channels relayed or handed over.
+        channels: u32,
+        /// Sum over the relayed channels.
+        sent_bytes: u64,
+        /// Sum over the relayed channels.
+        received_bytes: u64,
+        /// How many peers were turned away.
+        refused: u64,
+    },
+}

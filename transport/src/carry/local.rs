@@ -1,0 +1,109 @@
+//! The local ends: the socket that the source half listens on, and the one that the sink half connects to.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
+
+use super::CarryError;
+
+/// A unix socket that only this user may connect to. Dropping it removes the path.
+pub(super) struct LocalListener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl LocalListener {
+    pub(super) fn bind(path: &Path) -> Result<Self, CarryError> {
+        check_length(path)?;
+        let listener = bind_private(path).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => CarryError::PathTaken {
+                path: path.to_owned(),
+            },
+            _ => CarryError::Listen {
+                path: path.to_owned(),
+                source,
+            },
+        })?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(super) async fn accept(&self) -> Result<UnixStream, CarryError> {
+        let accepted = self.listener.accept().await;
+        accepted
+            .map(|(stream, _)| stream)
+            .map_err(|source| CarryError::Accept {
+                place: self.path.display().to_string(),
+                source,
+            })
+    }
+}
+
+impl Drop for LocalListener {
+    fn drop(&mut self) {
+        // Somebody may have removed it already, and a leftover is reported by the next bind.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The kernel's limit for a path with its terminating zero is 108 bytes.
+pub(super) fn check_length(path: &Path) -> Result<(), CarryError> {
+    let fits = path.as_os_str().as_bytes().len() <= PATH_LEN_MAX;
+    if fits {
+        Ok(())
+    } else {
+        Err(CarryError::PathTooLong {
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// Connects, and goes on trying while nobody listens there yet: QEMU may come later than the stream.
+pub(super) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
+    let end = Instant::now() + deadline;
+    loop {
+        let error = match UnixStream::connect(path).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        // A full backlog answers with WouldBlock.
+        let may_come = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
+        );
+        if !may_come {
+            return Err(error);
+        }
+        if Instant::now() + RETRY_PAUSE > end {
+            let text = format!(
+                "nobody listened on {} within {deadline:?}, last answer: {error}",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// The mode is set on the socket before it gets its path, so that at no moment anybody else can connect.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
+}
+
+pub(super) const PATH_LEN_MAX: usize = 107;
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// Channels that QEMU may open before this process gets to accept them.
+const BACKLOG: i32 = 128;

@@ -1,0 +1,165 @@
+//! The source half: dials first, then makes a channel of every connection that QEMU opens.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::channels::{Channels, Opened, Opening, Patience};
+use super::local::{self, LocalListener};
+use super::{CarryError, Event, Listener, Local, Options, chain};
+use crate::carrier::{Carrier, Session, SessionEnd};
+use crate::channel::Channel;
+use crate::endpoint::Endpoint;
+use crate::handover::{self, Role};
+
+/// Runs next to the QEMU that a migration leaves.
+pub struct Source {
+    /// What carries the channels. It holds the sink's token.
+    pub carrier: Box<dyn Carrier>,
+    /// Where the sink listens.
+    pub endpoint: Endpoint,
+    /// Where QEMU's stream comes from.
+    pub local: Local,
+    /// Everything else.
+    pub options: Options,
+}
+
+impl Source {
+    /// Runs until the end that [`super`] defines.
+    pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        let listener = match &self.local {
+            Local::Unix(path) => Some(LocalListener::bind(path)?),
+            Local::Fd(path) => local::check_length(path).map(|()| None)?,
+        };
+        if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
+            return Err(CarryError::NoDescriptors(self.carrier.scheme()));
+        }
+        let begin = Instant::now();
+        let Some(opened) = stop.run_until_cancelled(self.open()).await else {
+            return Ok(());
+        };
+        let (session, first) = opened?;
+        let mut channels = Channels::new(events);
+        channels.tell(Event::Ready {
+            peer: session.peer(),
+            handshake_ms: ms(begin.elapsed()),
+        });
+        let result = self
+            .serve(listener, &session, first, &mut channels, &stop)
+            .await;
+        session.close().await;
+        channels.finish();
+        result
+    }
+
+    /// The session and channel 0, so that whatever is wrong shows before the migration starts.
+    async fn open(&self) -> Result<(Arc<dyn Session>, Channel), CarryError> {
+        let session: Arc<dyn Session> = self.carrier.dial(&self.endpoint).await?.into();
+        let first = session.open_channel().await?;
+        Ok((session, first))
+    }
+
+    async fn serve(
+        &self,
+        listener: Option<LocalListener>,
+        session: &Arc<dyn Session>,
+        first: Channel,
+        channels: &mut Channels,
+        stop: &CancellationToken,
+    ) -> Result<(), CarryError> {
+        let mut first = Some(first);
+        if let (Local::Fd(path), Some(channel)) =
+            (&self.local, first.take_if(|_| listener.is_none()))
+        {
+            let (path, deadline) = (path.clone(), self.options.local_deadline);
+            channels.hand_over(channel.number(), async move {
+                hand_over(&path, deadline, Role::Source, channel).await
+            });
+        }
+        let (patience, result) = loop {
+            let accept = async {
+                match &listener {
+                    Some(listener) => listener.accept().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break (Patience::For(self.options.drain_deadline), Ok(())),
+                end = session.ended() => break (end.into(), lost(end)),
+                () = channels.next_end() => {}
+                accepted = accept => match accepted {
+                    Ok(local) => {
+                        let (session, first) = (Arc::clone(session), first.take());
+                        let number = first.as_ref().map(Channel::number);
+                        channels.relay(number, self.options.path, async move { open(session, first, local).await });
+                    }
+                    Err(error) => break (Patience::For(self.options.drain_deadline), Err(error)),
+                },
+            }
+        };
+        // From here on nobody can open a channel: not QEMU, since the path goes, and not a held channel 0.
+        drop((listener, first));
+        channels
+            .drain(patience, stop, self.options.drain_deadline)
+            .await;
+        result
+    }
+}
+
+async fn open(session: Arc<dyn Session>, held: Option<Channel>, local: UnixStream) -> Opening {
+    if let Some(channel) = held {
+        return Opening::Open(Opened {
+            local,
+            channel,
+            open_ms: None,
+        });
+    }
+    let begin = Instant::now();
+    match session.open_channel().await {
+        Ok(channel) => Opening::Open(Opened {
+            local,
+            channel,
+            open_ms: Some(ms(begin.elapsed())),
+        }),
+        Err(error) => Opening::Failed {
+            error: chain(&error),
+        },
+    }
+}
+
+/// Gives a channel to whoever listens on the path, or will soon.
+pub(super) async fn hand_over(
+    path: &Path,
+    deadline: Duration,
+    role: Role,
+    channel: Channel,
+) -> Result<(), CarryError> {
+    let number = channel.number();
+    let failed = |source| CarryError::Handover {
+        channel: number,
+        path: path.to_owned(),
+        source,
+    };
+    let stream = channel
+        .into_tcp()
+        .map_err(|_| failed(std::io::ErrorKind::Unsupported.into()))?;
+    let receiver = local::connect(path, deadline).await.map_err(failed)?;
+    handover::send(&receiver, role, number, stream)
+        .await
+        .map_err(failed)
+}
+
+pub(super) fn lost(end: SessionEnd) -> Result<(), CarryError> {
+    match end {
+        SessionEnd::Goodbye => Ok(()),
+        end => Err(CarryError::PeerLost(end)),
+    }
+}
+
+pub(super) fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

@@ -1,0 +1,177 @@
+//! One connection of the stream, with the number that both ends know it by.
+//!
+//! A channel is read and written like any stream. When it is a kernel socket it also gives that socket out, so that a relay
+//! can splice and a descriptor can be handed over. It does not count, meter or frame anything.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A numbered two-way byte stream between the two ends of a session.
+#[derive(Debug)]
+pub struct Channel {
+    number: u32,
+    stream: Stream,
+}
+
+/// What a carrier without kernel sockets makes channels of.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Channel {
+    /// A channel that is a TCP connection and nothing else: every byte in the socket belongs to the stream.
+    pub fn tcp(number: u32, stream: TcpStream) -> Self {
+        Self {
+            number,
+            stream: Stream::Tcp(stream),
+        }
+    }
+
+    /// A channel made by user-space code, such as a TLS session or a QUIC stream.
+    pub fn duplex(number: u32, stream: Box<dyn Duplex>) -> Self {
+        Self {
+            number,
+            stream: Stream::Duplex {
+                stream,
+                peeked: None,
+            },
+        }
+    }
+
+    /// The number, unique within the session and the same on both ends.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The socket, if the channel is one.
+    pub fn as_tcp(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Duplex { .. } => None,
+        }
+    }
+
+    /// Takes the socket out, or gives the channel back if it is none.
+    pub fn into_tcp(self) -> Result<TcpStream, Self> {
+        match self.stream {
+            Stream::Tcp(stream) => Ok(stream),
+            stream @ Stream::Duplex { .. } => Err(Self { stream, ..self }),
+        }
+    }
+
+    /// Waits until there is something to read, without consuming it. `false` means that the peer closed without sending a byte.
+    pub async fn first_byte(&mut self) -> io::Result<bool> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Ok(stream.peek(&mut [0]).await? > 0),
+            Stream::Duplex {
+                peeked: Some(_), ..
+            } => Ok(true),
+            Stream::Duplex { stream, peeked } => {
+                let mut byte = [0];
+                let read = stream.read(&mut byte).await?;
+                *peeked = (read > 0).then_some(byte[0]);
+                Ok(read > 0)
+            }
+        }
+    }
+
+    /// Ends the channel so that the peer sees an error and not an orderly end: a stream that was cut must not look complete.
+    pub fn abort(self) {
+        if let Some(stream) = self.as_tcp() {
+            // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
+            let _ =
+                rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Duplex {
+        stream: Box<dyn Duplex>,
+        peeked: Option<u8>,
+    },
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => stream.fmt(formatter),
+            Self::Duplex { .. } => formatter.write_str("Duplex"),
+        }
+    }
+}
+
+impl AsyncRead for Channel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Duplex { stream, peeked } => {
+                if buffer.remaining() > 0
+                    && let Some(byte) = peeked.take()
+                {
+                    buffer.put_slice(&[byte]);
+                    return Poll::Ready(Ok(()));
+                }
+                Pin::new(stream).poll_read(context, buffer)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Channel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, data),
+            Stream::Duplex { stream, .. } => Pin::new(stream).poll_write(context, data),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Duplex { stream, .. } => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Duplex { stream, .. } => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peeked_byte_is_read_once_and_first() {
+        let (mut near, far) = tokio::io::duplex(16);
+        near.write_all(b"abc").await.unwrap();
+        drop(near);
+        let mut channel = Channel::duplex(7, Box::new(far));
+        assert!(channel.first_byte().await.unwrap());
+        assert!(channel.first_byte().await.unwrap());
+        let mut text = String::new();
+        channel.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "abc");
+        assert!(!channel.first_byte().await.unwrap());
+    }
+}

@@ -1,0 +1,168 @@
+//! Joins a local stream and a channel, in both directions.
+//!
+//! Each direction moves bytes until its source ends, passes the end on as a half-close, and leaves the other direction alone.
+//! The first error ends both and cuts the channel, so that the far end sees an error and not an orderly end. Memory is bounded: one pipe
+//! or one buffer per direction, made when the first byte comes; a reader that stops, stops the writer.
+//!
+//! Two ways to move the bytes: [`Path::Splice`] inside the kernel, when both ends are kernel sockets, and [`Path::Copy`]
+//! through a buffer. `cargo run --release -p lmbench-transport --example relay_cost` compares them.
+
+mod copy;
+mod splice;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::net::UnixStream;
+
+use crate::channel::Channel;
+
+/// How the bytes get from one socket to the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Path {
+    /// Splice where both ends are kernel sockets, copy otherwise.
+    #[default]
+    Auto,
+    /// `splice(2)` through a pipe: no copy in this process. An error for channels that are not kernel sockets.
+    Splice,
+    /// Read and write through a buffer: works for every channel.
+    Copy,
+}
+
+/// Bytes moved so far. Shared, so that they can be read while the relay runs and after it failed.
+#[derive(Debug, Default)]
+pub struct Counters {
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Counters {
+    /// Bytes that came from the local stream and were given to the channel.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came from the channel and were given to the local stream.
+    pub fn received_bytes(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+}
+
+/// A relay broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// Moving bytes towards the peer failed.
+    #[error("relay from the local stream to channel {channel} failed")]
+    Sending {
+        /// The channel's number.
+        channel: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// Moving bytes from the peer failed.
+    #[error("relay from channel {channel} to the local stream failed")]
+    Receiving {
+        /// The channel's number.
+        channel: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// Splice was asked for, but the channel is made in user space.
+    #[error("channel {channel} is not a kernel socket and cannot be spliced")]
+    NotSpliceable {
+        /// The channel's number.
+        channel: u32,
+    },
+}
+
+/// Relays until both directions have ended, or one has failed. Dropping the future cuts the channel.
+pub async fn relay(
+    local: UnixStream,
+    channel: Channel,
+    path: Path,
+    counters: &Counters,
+) -> Result<(), RelayError> {
+    let mut relay = Relay {
+        local,
+        channel: Some(channel),
+    };
+    let result = relay.run(path, counters).await;
+    if result.is_ok() {
+        relay.channel = None;
+    }
+    result
+}
+
+/// Cuts the channel when it is dropped before both directions have ended, for whatever reason.
+struct Relay {
+    local: UnixStream,
+    channel: Option<Channel>,
+}
+
+impl Relay {
+    async fn run(&mut self, path: Path, counters: &Counters) -> Result<(), RelayError> {
+        let channel = self
+            .channel
+            .as_mut()
+            .expect("the channel is taken only after the run");
+        let number = channel.number();
+        let sending = |source| RelayError::Sending {
+            channel: number,
+            source,
+        };
+        let receiving = |source| RelayError::Receiving {
+            channel: number,
+            source,
+        };
+        match (path, channel.as_tcp()) {
+            (Path::Splice, None) => Err(RelayError::NotSpliceable { channel: number }),
+            (Path::Splice | Path::Auto, Some(stream)) => {
+                let send = async {
+                    splice::direction(&self.local, stream, &counters.sent)
+                        .await
+                        .map_err(sending)
+                };
+                let receive = async {
+                    splice::direction(stream, &self.local, &counters.received)
+                        .await
+                        .map_err(receiving)
+                };
+                tokio::try_join!(send, receive).map(drop)
+            }
+            (Path::Copy, _) | (Path::Auto, None) => {
+                let (from_local, to_local) = self.local.split();
+                let (from_channel, to_channel) = tokio::io::split(channel);
+                let send = async {
+                    copy::direction(from_local, to_channel, &counters.sent)
+                        .await
+                        .map_err(sending)
+                };
+                let receive = async {
+                    copy::direction(from_channel, to_local, &counters.received)
+                        .await
+                        .map_err(receiving)
+                };
+                tokio::try_join!(send, receive).map(drop)
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            channel.abort();
+        }
+    }
+}
+
+/// A half-close that finds its stream already closed has nothing left to do.
+fn pass_on_end(closed: io::Result<()>) -> io::Result<()> {
+    closed.or_else(|error| {
+        if error.kind() == io::ErrorKind::NotConnected {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}

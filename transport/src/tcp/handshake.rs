@@ -1,0 +1,112 @@
+//! Both sides of the challenge and response, each under a deadline.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::carrier::HandshakeError;
+use crate::preamble::{
+    CLIENT_HELLO_LEN, ClientHello, HEADER, HEADER_LEN, NONCE_LEN, Role, SERVER_HELLO_LEN,
+    ServerHello, check_header, decode_verdict,
+};
+use crate::token::{PROOF_LEN, Token};
+
+/// The dialling side. Once it returns, both ends know each other and the socket holds nothing but the stream.
+pub(super) async fn dial(
+    stream: &mut TcpStream,
+    token: &Token,
+    channel: u32,
+    deadline: Duration,
+) -> Result<(), HandshakeError> {
+    let exchange = async {
+        let hello = ClientHello {
+            channel,
+            nonce: nonce()?,
+        };
+        stream.write_all(&hello.encode()).await.map_err(closed)?;
+        let header = read(stream).await?;
+        check_header(header)?;
+        let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
+        // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
+        if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
+            return Err(HandshakeError::Token);
+        }
+        stream
+            .write_all(&Role::Dialler.prove(token, &hello, &server.nonce))
+            .await
+            .map_err(closed)?;
+        let [verdict] = read(stream).await?;
+        decode_verdict(verdict)
+    };
+    within(Instant::now() + deadline, deadline, exchange).await
+}
+
+/// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
+pub(super) async fn hear(stream: &mut TcpStream) -> Result<ClientHello, HandshakeError> {
+    if let Err(error) = check_header(read(stream).await?) {
+        if matches!(error, HandshakeError::Version { .. }) {
+            // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
+            let _ = stream.write_all(&HEADER).await;
+        }
+        return Err(error);
+    }
+    Ok(ClientHello::decode(
+        &read::<{ CLIENT_HELLO_LEN - HEADER_LEN }>(stream).await?,
+    ))
+}
+
+/// The listening side's second half: proves this end and checks the peer. The verdict is the caller's.
+pub(super) async fn challenge(
+    stream: &mut TcpStream,
+    token: &Token,
+    hello: &ClientHello,
+) -> Result<(), HandshakeError> {
+    let nonce = nonce()?;
+    let server = ServerHello {
+        nonce,
+        proof: Role::Listener.prove(token, hello, &nonce),
+    };
+    stream.write_all(&server.encode()).await.map_err(closed)?;
+    let proof: [u8; PROOF_LEN] = read(stream).await?;
+    if Role::Dialler.verify(token, hello, &nonce, &proof) {
+        Ok(())
+    } else {
+        Err(HandshakeError::Token)
+    }
+}
+
+/// Runs a part of the handshake until the deadline.
+pub(super) async fn within<T>(
+    end: Instant,
+    deadline: Duration,
+    exchange: impl Future<Output = Result<T, HandshakeError>>,
+) -> Result<T, HandshakeError> {
+    timeout_at(end, exchange)
+        .await
+        .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
+}
+
+async fn read<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], HandshakeError> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await.map_err(closed)?;
+    Ok(bytes)
+}
+
+/// A peer that hangs up and one that is reset look the same to whoever reads the message.
+fn closed(error: io::Error) -> HandshakeError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => HandshakeError::Closed,
+        _ => HandshakeError::Connection(error),
+    }
+}
+
+fn nonce() -> Result<[u8; NONCE_LEN], HandshakeError> {
+    let mut nonce = [0; NONCE_LEN];
+    getrandom::fill(&mut nonce).map_err(HandshakeError::Random)?;
+    Ok(nonce)
+}

@@ -1,0 +1,68 @@
+//! Sockets with the options that a migration wants.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::Settings;
+
+/// Listens on an address; `[::]` takes IPv4 as well.
+pub(super) fn listen(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {
+    let socket = new(address, settings)?;
+    // A port that a session just left is usable again; a port that is listened on stays an error.
+    socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Connects to an address.
+pub(super) async fn connect(address: SocketAddr, settings: &Settings) -> io::Result<TcpStream> {
+    let stream = new(address, settings)?.connect(address).await?;
+    prepare(&stream, settings.peer_deadline)?;
+    Ok(stream)
+}
+
+/// Options of every connection, dialled or accepted.
+pub(super) fn prepare(stream: &TcpStream, peer_deadline: Option<Duration>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(deadline) = peer_deadline {
+        // Keepalive counts in whole seconds: the first probe after a third of the deadline, the last missed at its end.
+        let step = Duration::from_secs((deadline.as_secs() / KEEPALIVE_STEPS).max(1));
+        sockopt::set_socket_keepalive(stream, true)?;
+        sockopt::set_tcp_keepidle(stream, step)?;
+        sockopt::set_tcp_keepintvl(stream, step)?;
+        sockopt::set_tcp_keepcnt(stream, KEEPALIVE_STEPS as u32 - 1)?;
+    }
+    Ok(())
+}
+
+/// Bounds how long sent bytes may stay unacknowledged. For the control connection only, see [`Settings::peer_deadline`].
+pub(super) fn limit_silence(stream: &TcpStream, deadline: Duration) -> io::Result<()> {
+    sockopt::set_tcp_user_timeout(stream, deadline.as_millis().try_into().unwrap_or(u32::MAX))?;
+    Ok(())
+}
+
+/// Buffer sizes have to be set before the connection exists, because they decide the window scale.
+fn new(address: SocketAddr, settings: &Settings) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv6() {
+        TcpSocket::new_v6()
+    } else {
+        TcpSocket::new_v4()
+    }?;
+    if let Some(bytes) = settings.socket_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(socket)
+}
+
+/// Connections that the kernel completes on its own while the process is busy. `net.core.somaxconn` caps it.
+const BACKLOG: u32 = 1024;
+/// The silence before the first probe and between the probes are each this part of the deadline.
+const KEEPALIVE_STEPS: u64 = 3;
