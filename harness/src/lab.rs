@@ -142,28 +142,16 @@ impl Lab {
     }
 
     /// A host's IPv4 address in a network, see [`address`].
-    #[expect(
-        clippy::unused_self,
-        reason = "callers that hold a lab need not know that its addresses are fixed"
-    )]
     pub fn address(&self, role: Role, network: Network) -> IpAddr {
         address(role, network)
     }
 
     /// A host's IPv6 address in a network, see [`address_v6`].
-    #[expect(
-        clippy::unused_self,
-        reason = "callers that hold a lab need not know that its addresses are fixed"
-    )]
     pub fn address_v6(&self, role: Role, network: Network) -> IpAddr {
         address_v6(role, network)
     }
 
     /// The name of a network's interface on both hosts, see [`interface`].
-    #[expect(
-        clippy::unused_self,
-        reason = "callers that hold a lab need not know that its interfaces have fixed names"
-    )]
     pub fn interface(&self, network: Network) -> &'static str {
         interface(network)
     }

@@ -119,6 +119,34 @@ fn rates_are_reached_within_five_percent() {
 }
 
 #[test]
+fn background_traffic_shows_what_a_bulk_transfer_does_to_it() {
+    live(
+        "background_traffic_shows_what_a_bulk_transfer_does_to_it",
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut spec = network(LinkSpec::default());
+            spec.management.rate_bps = Some(100_000_000);
+            let lab = lab_in(base.path(), &spec).unwrap();
+            let pids = Role::BOTH.map(|role| lab.agent_pid(role));
+            let address = lab.address(Role::Destination, Network::Management);
+            let alone = support::background(pids, address, 60_000_000, 0);
+            // 12 MiB at 100 Mbit/s fill the link for a second, the whole time of the measurement.
+            let harmed = support::background(pids, address, 60_000_000, 12 * MIB);
+            println!("alone {alone:?}\nbeside a bulk transfer {harmed:?}");
+            assert_eq!(alone.ended_early, None);
+            assert_eq!(alone.received_bytes, alone.sent_bytes);
+            // Never above the rate but by the burst of 20 ms; a busy machine may make it slower.
+            assert!(alone.achieved_bps < 62e6 && alone.achieved_bps > 45e6);
+            // Two streams cannot both have what they want of this link, so the harm shows in the rate or in the round trips.
+            let slower = harmed.achieved_bps < 0.97 * alone.achieved_bps;
+            let later = harmed.probe_p50_us() > alone.probe_p50_us().map(|alone| 2 * alone);
+            assert!(slower || later);
+            lab.close().unwrap();
+        },
+    );
+}
+
+#[test]
 fn configuring_is_idempotent_and_changes_what_differs() {
     live("configuring_is_idempotent_and_changes_what_differs", || {
         let base = tempfile::tempdir().unwrap();

@@ -16,6 +16,7 @@
 //! netem comes first and TBF is its child, so the queue in bytes is TBF's. A lost packet must be one frame and not a GSO packet of 44, so
 //! TCP's segmentation offload is off on lossy links (`gso_max_segs 1`), which costs CPU.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::error::LabError;
@@ -107,17 +108,22 @@ pub(super) fn key(network: Network, setting: &str) -> String {
 
 fn netem(link: &LinkSpec) -> String {
     let mut text = format!("limit {}", netem_limit_packets(link));
-    // netem takes jitter only after a delay, be it 0.
+    // netem takes jitter only after a delay, be it 0. (Writing to a String cannot fail.)
     if !delay(link).is_zero() || !jitter(link).is_zero() {
-        text += &format!(" delay {}ns", delay(link).as_nanos());
+        let _ = write!(text, " delay {}", microseconds(delay(link)));
     }
     if !jitter(link).is_zero() {
-        text += &format!(" {}ns distribution normal", jitter(link).as_nanos());
+        let _ = write!(text, " {} distribution normal", microseconds(jitter(link)));
     }
     if loss(link) > 0.0 {
-        text += &format!(" loss {:.6}%", loss(link) * 100.0);
+        let _ = write!(text, " loss {:.6}%", loss(link) * 100.0);
     }
     text
+}
+
+/// tc's own unit of time, with decimals.
+fn microseconds(time: Duration) -> String {
+    format!("{:.3}us", time.as_secs_f64() * 1e6)
 }
 
 /// netem's queue holds what is on the way, and must never be what drops: twice what the link can have in flight.

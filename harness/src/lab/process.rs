@@ -123,9 +123,9 @@ pub(super) fn end_all(processes: &[Process], grace: Duration) -> (Vec<String>, V
         let label = process.to_string();
         handle.signal(Signal::KILL);
         if handle.ends_within(KILL_LIMIT) {
-            killed.push(label)
+            killed.push(label);
         } else {
-            survivors.push(label)
+            survivors.push(label);
         }
     }
     (killed, survivors)
@@ -164,9 +164,12 @@ mod tests {
 
     #[test]
     fn start_time_survives_names_with_parentheses_and_ignores_zombies() {
-        let numbers: String = (4..=52).map(|field| format!(" {field}")).collect();
-        assert_eq!(start_time(&format!("7 (a) R (b)) S{numbers}")), Some(22));
-        assert_eq!(start_time(&format!("7 (cat) Z{numbers}")), None);
+        let numbers = (4..=52)
+            .map(|field| field.to_string())
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert_eq!(start_time(&format!("7 (a) R (b)) S {numbers}")), Some(22));
+        assert_eq!(start_time(&format!("7 (cat) Z {numbers}")), None);
         assert_eq!(start_time("7 (cat"), None);
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lmbench_harness::background::{BackgroundReport, Receiver, Sender};
 use lmbench_harness::lab::{Lab, LabError, LabOptions, enter_user_namespace_if_needed};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
@@ -103,9 +104,9 @@ pub(crate) fn transfer(pids: [u32; 2], address: IpAddr, bytes: u64) -> f64 {
     let mut sender = inside(pids[0], move || {
         TcpStream::connect_timeout(&target, LIMIT).unwrap()
     });
-    let (mut receiver, _) = listener.accept().unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
     sender.set_write_timeout(Some(LIMIT)).unwrap();
-    receiver.set_read_timeout(Some(LIMIT)).unwrap();
+    peer.set_read_timeout(Some(LIMIT)).unwrap();
     let writer = std::thread::spawn(move || {
         let chunk = vec![0x5a; 256 * 1024];
         let mut left = bytes;
@@ -117,7 +118,7 @@ pub(crate) fn transfer(pids: [u32; 2], address: IpAddr, bytes: u64) -> f64 {
     });
     let (mut buffer, mut received, started) = (vec![0; 256 * 1024], 0, Instant::now());
     while received < bytes {
-        let count = receiver.read(&mut buffer).unwrap();
+        let count = peer.read(&mut buffer).unwrap();
         assert!(
             count > 0,
             "the connection ended after {received} of {bytes} bytes"
@@ -127,6 +128,48 @@ pub(crate) fn transfer(pids: [u32; 2], address: IpAddr, bytes: u64) -> f64 {
     let elapsed = started.elapsed();
     writer.join().unwrap();
     received as f64 * 8.0 / elapsed.as_secs_f64()
+}
+
+/// A second of background traffic, beside a transfer of `bulk` bytes if that is not 0, as the sender saw it.
+pub(crate) fn background(
+    pids: [u32; 2],
+    address: IpAddr,
+    rate_bps: u64,
+    bulk: u64,
+) -> BackgroundReport {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let receiving = std::thread::spawn(move || {
+        inside(pids[1], move || {
+            runtime().block_on(async move {
+                let receiver = Receiver::bind((address, 0).into()).await.unwrap();
+                tell.send(receiver.local_addr()).unwrap();
+                let _ = finished.await;
+                receiver.stop().await
+            })
+        })
+    });
+    let target = told.recv().unwrap();
+    let transferring =
+        (bulk > 0).then(|| std::thread::spawn(move || transfer(pids, address, bulk)));
+    let report = inside(pids[0], move || {
+        runtime().block_on(async move {
+            let sender = Sender::start(target, rate_bps).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sender.stop().await
+        })
+    });
+    drop(finish);
+    assert!(receiving.join().unwrap().received_bytes.is_some());
+    transferring.map(|thread| thread.join().unwrap());
+    report
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// The network namespace of a process; `None` if the process is gone.
@@ -182,7 +225,11 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(base: &Path, agent: &str, as_nobody: bool) -> Holder {
-        let directory = directory_of_nobody();
+        let directory = if as_nobody {
+            directory_of_nobody()
+        } else {
+            tempfile::tempdir().unwrap()
+        };
         let program = directory.path().join("holder");
         std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         let mut command = if as_nobody {
@@ -207,10 +254,9 @@ impl Holder {
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let lines = stdout.by_ref().lines().map_while(Result::ok);
-        let ready = lines
-            .filter_map(|line| line.split_once("READY ").map(|(_, rest)| rest.to_owned()))
-            .next();
+        let mut lines = stdout.by_ref().lines().map_while(Result::ok);
+        let ready =
+            lines.find_map(|line| line.split_once("READY ").map(|(_, rest)| rest.to_owned()));
         let ready = ready.expect("the holder makes a lab: see its message above");
         let mut words = ready.split(' ');
         let lab = PathBuf::from(words.next().unwrap());

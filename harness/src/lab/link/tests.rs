@@ -56,7 +56,7 @@ fn delay_is_split_over_both_directions_and_tbf_follows_netem() {
     let commands = shaping_commands("mig0", &spec);
     assert_eq!(
         commands[1],
-        "qdisc replace dev mig0 root handle 1: netem limit 2000 delay 10000000ns 500000ns distribution normal loss 0.100000%"
+        "qdisc replace dev mig0 root handle 1: netem limit 2000 delay 10000.000us 500.000us distribution normal loss 0.100000%"
     );
     assert_eq!(
         commands[2],
