@@ -1,1 +1,380 @@
-//! Stub.
+//! Two hosts on one machine: a network namespace each, joined by a management and a migration link with the scenario's rate and MTU.
+//!
+//! Each namespace is anonymous and held by its host's agent, so the kernel itself removes namespace, links and shaping when the agents
+//! end, whatever ends them. Outside the namespaces a lab is one private directory, locked while the lab lives; the next start of any
+//! lab removes those whose lock is free. Nothing has a fixed name, so labs live side by side. The lab does not speak with agents.
+//!
+//! All calls block for some ten milliseconds; from asynchronous code use `spawn_blocking`.
+
+mod agent;
+mod command;
+mod directory;
+mod error;
+mod link;
+mod process;
+mod reap;
+mod statistics;
+mod user_namespace;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+pub use agent::{AgentProcess, AgentStderr, LAB_VARIABLE, lab_of_this_process};
+pub use directory::record_process;
+pub use error::LabError;
+pub use statistics::{InterfaceBytes, interface_bytes};
+pub use user_namespace::enter_user_namespace_if_needed;
+
+use crate::role::Role;
+use crate::spec::{LinkSpec, Network, NetworkSpec};
+use agent::{Agent, NamespaceId};
+use command::Tool;
+use directory::{LabDirectory, Root};
+
+/// Two hosts and the links between them, until it is closed or dropped.
+#[derive(Debug)]
+pub struct Lab {
+    directory: LabDirectory,
+    agents: Vec<Agent>,
+    namespaces: Vec<NamespaceId>,
+    /// What is known to be in force. A link whose change failed half-way is absent.
+    applied: BTreeMap<Network, LinkSpec>,
+    netem: Option<bool>,
+    commands: Vec<String>,
+    closed: bool,
+}
+
+/// What a lab may be told beyond its networks.
+#[derive(Debug, Clone, Default)]
+pub struct LabOptions {
+    /// Directory for the labs instead of `$XDG_RUNTIME_DIR` or `/tmp`.
+    pub base: Option<PathBuf>,
+    /// Where the agents' standard error goes.
+    pub agent_stderr: AgentStderr,
+}
+
+impl Lab {
+    /// Makes a lab whose agents are started with the argument vector `agent`. Dead labs of this user are removed first.
+    pub fn create(agent: &[OsString], network: &NetworkSpec) -> Result<Lab, LabError> {
+        Lab::create_with(agent, network, &LabOptions::default())
+    }
+
+    /// Makes a lab with options.
+    pub fn create_with(
+        agent: &[OsString],
+        network: &NetworkSpec,
+        options: &LabOptions,
+    ) -> Result<Lab, LabError> {
+        user_namespace::check_may_make_namespaces()?;
+        check(network)?;
+        let root = Root::open(&options.base.clone().unwrap_or_else(directory::default_base))?;
+        reap::reap(&root)?;
+        let directory = LabDirectory::create(&root)?;
+        drop(root);
+        let (agents, namespaces, commands) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lab = Lab {
+            directory,
+            agents,
+            namespaces,
+            applied: BTreeMap::new(),
+            netem: None,
+            commands,
+            closed: false,
+        };
+        // From here on an error drops the lab, which removes what there is of it.
+        lab.start_agents(agent, options.agent_stderr)?;
+        let linked = lab.link().and_then(|()| lab.configure(network));
+        // An agent that has ended explains any failure better than the command that missed its namespace.
+        lab.agents.iter_mut().try_for_each(Agent::check_running)?;
+        linked.map(|()| lab)
+    }
+
+    /// Brings rates, MTU, delay and loss to `network`. Links that are already as asked are not touched.
+    pub fn configure(&mut self, network: &NetworkSpec) -> Result<(), LabError> {
+        check(network)?;
+        for network_id in NETWORKS {
+            let link = shape_of(network, network_id);
+            if self.applied.get(&network_id) == Some(&link) {
+                continue;
+            }
+            self.require_netem(network_id, &link)?;
+            self.applied.remove(&network_id);
+            for role in Role::BOTH {
+                self.run(
+                    role,
+                    Tool::Ip,
+                    &link::interface_commands(interface(network_id), &link),
+                )?;
+                self.run(
+                    role,
+                    Tool::Tc,
+                    &link::shaping_commands(interface(network_id), &link),
+                )?;
+            }
+            self.applied.insert(network_id, link);
+        }
+        Ok(())
+    }
+
+    /// An agent's pipes and pid; `None` the second time. Drop them before [`Lab::close`], else the agent is ended by a signal.
+    pub fn take_agent(&mut self, role: Role) -> Option<AgentProcess> {
+        self.agents
+            .iter_mut()
+            .find(|agent| agent.role == role)?
+            .take()
+    }
+
+    /// An agent's pid, and so the way into its namespace: `nsenter --net=/proc/PID/ns/net`.
+    pub fn agent_pid(&self, role: Role) -> u32 {
+        self.pid(role)
+    }
+
+    /// How an agent ended, if it has.
+    pub fn agent_status(&mut self, role: Role) -> Option<ExitStatus> {
+        self.agents
+            .iter_mut()
+            .find(|agent| agent.role == role)?
+            .status()
+    }
+
+    /// A host's IPv4 address in a network, see [`address`].
+    pub fn address(&self, role: Role, network: Network) -> IpAddr {
+        address(role, network)
+    }
+
+    /// A host's IPv6 address in a network, see [`address_v6`].
+    pub fn address_v6(&self, role: Role, network: Network) -> IpAddr {
+        address_v6(role, network)
+    }
+
+    /// The name of a network's interface on both hosts, see [`interface`].
+    pub fn interface(&self, network: Network) -> &'static str {
+        interface(network)
+    }
+
+    /// A host's own directory: private, and short enough for unix sockets with names of up to 32 bytes.
+    pub fn directory(&self, role: Role) -> &Path {
+        self.directory.of(role)
+    }
+
+    /// The lab's whole directory, which [`record_process`] wants.
+    pub fn path(&self) -> &Path {
+        &self.directory.path
+    }
+
+    /// Eight hexadecimal digits that no other lab of this user has now.
+    pub fn id(&self) -> &str {
+        &self.directory.id
+    }
+
+    /// Every command that made or changed the lab, in order, as a user can repeat it (with the pids of the new agents).
+    pub fn commands(&self) -> &[String] {
+        &self.commands
+    }
+
+    /// Ends the agents, waits for them, and removes everything. An error if anything had to be killed or survives; the rest is removed all the same.
+    pub fn close(mut self) -> Result<(), LabError> {
+        self.dismantle()
+    }
+
+    fn start_agents(&mut self, argv: &[OsString], stderr: AgentStderr) -> Result<(), LabError> {
+        for role in Role::BOTH {
+            let agent = Agent::start(role, argv, &self.directory.path, stderr)?;
+            record_process(&self.directory.path, agent.pid())?;
+            self.commands.push(format!(
+                "{} &  # {role}, pid {}",
+                agent.command,
+                agent.pid()
+            ));
+            self.agents.push(agent);
+        }
+        for agent in &mut self.agents {
+            self.namespaces.push(agent.wait_for_namespace()?);
+        }
+        Ok(())
+    }
+
+    /// Makes the interfaces and their addresses; [`Lab::configure`] brings them up.
+    fn link(&mut self) -> Result<(), LabError> {
+        let destination = self.pid(Role::Destination);
+        let links = NETWORKS.map(|network| {
+            let name = interface(network);
+            format!("link add {name} type veth peer name {name} netns {destination}")
+        });
+        self.run(Role::Source, Tool::Ip, &links)?;
+        for role in Role::BOTH {
+            let mut commands = vec!["link set dev lo up".to_owned()];
+            for network in NETWORKS {
+                let name = interface(network);
+                commands.push(format!(
+                    "address add {}/24 dev {name}",
+                    address(role, network)
+                ));
+                // Without duplicate address detection, during which the address cannot be used for a second.
+                commands.push(format!(
+                    "address add {}/64 dev {name} nodad",
+                    address_v6(role, network)
+                ));
+            }
+            self.run(role, Tool::Ip, &commands)?;
+        }
+        Ok(())
+    }
+
+    fn require_netem(&mut self, network: Network, link: &LinkSpec) -> Result<(), LabError> {
+        let Some(key) = link::netem_key(network, link) else {
+            return Ok(());
+        };
+        let available = match self.netem {
+            Some(available) => available,
+            None => *self.netem.insert(probe_netem(self.pid(Role::Source))?),
+        };
+        if available {
+            return Ok(());
+        }
+        let missing =
+            "this kernel has no netem (sch_netem), which delays and drops packets".to_owned();
+        let mend =
+            "load it with `modprobe sch_netem`, use a kernel that has it, or leave the key out"
+                .to_owned();
+        Err(LabError::Unsupported { key, missing, mend })
+    }
+
+    fn run(&mut self, role: Role, tool: Tool, commands: &[String]) -> Result<(), LabError> {
+        let pid = self.pid(role);
+        command::run(pid, tool, commands, &mut self.commands)
+    }
+
+    fn pid(&self, role: Role) -> u32 {
+        self.agents
+            .iter()
+            .find(|agent| agent.role == role)
+            .map_or(0, Agent::pid)
+    }
+
+    fn dismantle(&mut self) -> Result<(), LabError> {
+        self.closed = true;
+        for agent in &mut self.agents {
+            drop(agent.take());
+        }
+        let mut survivors: Vec<String> = Vec::new();
+        for agent in &mut self.agents {
+            if !agent.end(AGENT_GRACE) {
+                survivors.push(format!("{} (the {} agent)", agent.pid(), agent.role));
+            }
+        }
+        let (killed, resistant) =
+            process::end_all(&reap::processes_of(&self.directory.path), CHILD_GRACE);
+        survivors.extend(resistant);
+        // Somebody else's shell in one of the namespaces is not ours to end, but it keeps the namespace.
+        let inside = |pid: u32| {
+            NamespaceId::of(&pid.to_string()).is_some_and(|id| self.namespaces.contains(&id))
+        };
+        survivors.extend(process::find(inside).iter().map(ToString::to_string));
+        self.directory.remove()?;
+        if !survivors.is_empty() {
+            return Err(LabError::Survivors {
+                processes: survivors,
+            });
+        }
+        if killed.is_empty() {
+            Ok(())
+        } else {
+            Err(LabError::LeftBehind { processes: killed })
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        if let Err(error) = self.dismantle() {
+            tracing::warn!(%error, lab = self.id(), "the lab was not removed completely");
+        }
+    }
+}
+
+/// A host's IPv4 address in one of the lab's networks (from RFC 2544's benchmarking range, /24).
+pub fn address(role: Role, network: Network) -> IpAddr {
+    Ipv4Addr::new(198, 18, number(network), host(role)).into()
+}
+
+/// A host's IPv6 address in one of the lab's networks (unique local, /64).
+pub fn address_v6(role: Role, network: Network) -> IpAddr {
+    Ipv6Addr::new(
+        0xfd00,
+        0x6c6d,
+        0,
+        number(network).into(),
+        0,
+        0,
+        0,
+        host(role).into(),
+    )
+    .into()
+}
+
+/// The name of a network's interface on both hosts.
+pub fn interface(network: Network) -> &'static str {
+    match network {
+        Network::Management => "mgmt0",
+        Network::Migration => "mig0",
+    }
+}
+
+fn number(network: Network) -> u8 {
+    match network {
+        Network::Management => 0,
+        Network::Migration => 1,
+    }
+}
+
+fn host(role: Role) -> u8 {
+    match role {
+        Role::Source => 1,
+        Role::Destination => 2,
+    }
+}
+
+fn check(network: &NetworkSpec) -> Result<(), LabError> {
+    NETWORKS
+        .into_iter()
+        .try_for_each(|id| link::check(id, &shape_of(network, id)))
+}
+
+/// A link's own settings, without the traffic that somebody else sends over it.
+fn shape_of(network: &NetworkSpec, id: Network) -> LinkSpec {
+    let link = match id {
+        Network::Management => &network.management,
+        Network::Migration => &network.migration,
+    };
+    LinkSpec {
+        background_bps: None,
+        ..link.clone()
+    }
+}
+
+/// Whether the kernel has netem, tried on the loopback device of a namespace of ours.
+fn probe_netem(pid: u32) -> Result<bool, LabError> {
+    let refused = command::batch(
+        pid,
+        Tool::Tc,
+        &["qdisc replace dev lo root netem delay 1ms".to_owned()],
+    )?;
+    if refused.is_none() {
+        let _ = command::batch(pid, Tool::Tc, &["qdisc del dev lo root".to_owned()])?;
+    }
+    Ok(refused.is_none())
+}
+
+const NETWORKS: [Network; 2] = [Network::Management, Network::Migration];
+/// Time for an agent to end its guest and carriers once its standard input is closed.
+const AGENT_GRACE: Duration = Duration::from_secs(5);
+/// Time for what an agent has just told to end.
+const CHILD_GRACE: Duration = Duration::from_secs(1);

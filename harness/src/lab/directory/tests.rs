@@ -1,0 +1,93 @@
+//! Unit tests of the runtime directory.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+
+#[test]
+fn directories_are_private_locked_and_stale_once_dropped() {
+    let base = tempfile::tempdir().unwrap();
+    let root = Root::open(base.path()).unwrap();
+    let lab = LabDirectory::create(&root).unwrap();
+    for path in [&root.path, &lab.path, &lab.source, &lab.destination] {
+        assert_eq!(
+            fs::metadata(path).unwrap().mode() & 0o7777,
+            0o700,
+            "{}",
+            path.display()
+        );
+    }
+    assert_eq!(root.stale().unwrap(), Vec::<PathBuf>::new());
+    let path = lab.path.clone();
+    drop(lab);
+    // Dropping the lock is what the kernel does for a killed owner.
+    assert_eq!(root.stale().unwrap(), [path]);
+}
+
+#[test]
+fn only_directories_with_a_labs_name_are_ever_stale() {
+    let base = tempfile::tempdir().unwrap();
+    let root = Root::open(base.path()).unwrap();
+    fs::create_dir(root.path.join("lab-precious")).unwrap();
+    fs::create_dir(root.path.join("results")).unwrap();
+    symlink("/", root.path.join("lab-01234567")).unwrap();
+    assert_eq!(root.stale().unwrap(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn symlinks_and_open_directories_are_refused() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join(format!("lmbench-{}", outer_uid()));
+    symlink("/tmp", &path).unwrap();
+    assert!(matches!(
+        Root::open(base.path()),
+        Err(LabError::Insecure { .. })
+    ));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let error = Root::open(base.path()).unwrap_err().to_string();
+    assert!(error.contains("mode 0755 instead of 0700"), "{error}");
+}
+
+#[test]
+fn a_path_too_long_for_unix_sockets_is_refused_and_leaves_nothing() {
+    let base = tempfile::tempdir().unwrap();
+    let deep = base.path().join("x".repeat(60));
+    fs::create_dir(&deep).unwrap();
+    let root = Root::open(&deep).unwrap();
+    let error = LabDirectory::create(&root).unwrap_err();
+    assert!(matches!(error, LabError::PathTooLong { .. }), "{error}");
+    assert_eq!(root.stale().unwrap(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn processes_of_another_boot_and_torn_lines_are_ignored() {
+    let text = "12 34 boot\n56 78 other\n90 1\nnonsense\n5 6 boot\n";
+    let found = parse_processes(text, "boot");
+    assert_eq!(
+        found,
+        [Process { pid: 12, start: 34 }, Process { pid: 5, start: 6 }]
+    );
+}
+
+#[test]
+fn recorded_processes_come_back() {
+    let lab = tempfile::tempdir().unwrap();
+    record_process(lab.path(), std::process::id()).unwrap();
+    assert_eq!(
+        recorded_processes(lab.path()),
+        [Process::of_pid(std::process::id()).unwrap()]
+    );
+}
+
+#[test]
+fn the_uid_outside_comes_from_the_map() {
+    assert_eq!(
+        outer_uid_in("         0      65534          1\n", 0),
+        Some(65534)
+    );
+    assert_eq!(outer_uid_in("0 0 4294967295\n", 1000), Some(1000));
+    assert_eq!(outer_uid_in("0 1000 1\n1 100000 65536\n", 5), Some(100_004));
+    assert_eq!(outer_uid_in("", 5), None);
+}

@@ -1,0 +1,169 @@
+//! What a link's settings mean in `ip` and `tc` commands: pure text, nothing is run here.
+//!
+//! **Rate.** TBF on the egress of each end, so each direction has the whole rate. The rate counts Ethernet frames without preamble and
+//! checksum: at an MTU of 1500 a TCP stream gets 1448/1514 = 95.6 % of it as payload (a real wire gives 94.1 %).
+//!
+//! **Burst.** tc-tbf(8): "the minimum buffer size can be calculated by dividing the rate by HZ". With high-resolution timers TBF no longer
+//! waits for a tick, but a softirq on a busy machine is late by up to about a millisecond, and what the bucket cannot hold in that time is
+//! lost to the link. So one millisecond's worth, and never less than 128 KiB: a GSO packet counts up to about 68 KiB with the headers of
+//! its segments, and one that does not fit into the bucket is cut up in software (measured at 10 Gbit/s with 64 KiB: 8.4 Gbit/s, a whole
+//! core; from 128 KiB on: the full rate at a seventh of the CPU).
+//!
+//! **Queue.** What may wait in front of the link: 10 ms at the rate, at least 256 KiB (four GSO packets; 20 ms at 100 Mbit/s). That is a
+//! shallow switch buffer; a full one drops from the tail.
+//!
+//! **Delay, jitter, loss.** netem on both ends: half the round trip each way; jitter (normally distributed) and loss in each direction.
+//! netem comes first and TBF is its child, so the queue in bytes is TBF's. A lost packet must be one frame and not a GSO packet of 44, so
+//! TCP's segmentation offload is off on lossy links (`gso_max_segs 1`), which costs CPU.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::error::LabError;
+use crate::spec::{LinkSpec, Network};
+
+/// Refuses what no link can have.
+pub(super) fn check(network: Network, link: &LinkSpec) -> Result<(), LabError> {
+    let refuse = |setting: &str, why: String| {
+        Err(LabError::Setting {
+            key: key(network, setting),
+            why,
+        })
+    };
+    match link {
+        LinkSpec { mtu: Some(mtu), .. } if !(MTU_MIN..=MTU_MAX).contains(mtu) => refuse(
+            "mtu",
+            format!("{mtu} is not between {MTU_MIN} (the least that IPv6 allows) and {MTU_MAX}"),
+        ),
+        LinkSpec {
+            rate_bps: Some(rate),
+            ..
+        } if *rate < RATE_MIN_BPS => refuse(
+            "rate",
+            format!(
+                "{rate} bit/s is less than {RATE_MIN_BPS} bit/s; leave the key out for a link as fast as the machine"
+            ),
+        ),
+        LinkSpec {
+            loss: Some(loss), ..
+        } if !(0.0..1.0).contains(loss) => {
+            refuse("loss", format!("{loss} is not a share from 0 to below 1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first setting that needs netem, by the scenario's key.
+pub(super) fn netem_key(network: Network, link: &LinkSpec) -> Option<String> {
+    let needed = [
+        ("rtt", !delay(link).is_zero()),
+        ("jitter", !jitter(link).is_zero()),
+        ("loss", loss(link) > 0.0),
+    ];
+    needed
+        .into_iter()
+        .find_map(|(setting, needed)| needed.then(|| key(network, setting)))
+}
+
+/// The `ip` commands for what belongs to the interface.
+pub(super) fn interface_commands(interface: &str, link: &LinkSpec) -> Vec<String> {
+    let mtu = link.mtu.unwrap_or(MTU_DEFAULT);
+    let segments = if loss(link) > 0.0 {
+        1
+    } else {
+        GSO_SEGMENTS_MAX
+    };
+    vec![format!(
+        "link set dev {interface} mtu {mtu} gso_max_segs {segments} up"
+    )]
+}
+
+/// The `tc` commands that shape what an interface sends, whatever shaped it before.
+pub(super) fn shaping_commands(interface: &str, link: &LinkSpec) -> Vec<String> {
+    // Going from one discipline to another under the same handle is refused, so every change goes through none.
+    let mut commands = vec![format!("qdisc replace dev {interface} root noqueue")];
+    let mut parent = "root handle 1:";
+    if netem_key(Network::Migration, link).is_some() {
+        commands.push(format!(
+            "qdisc replace dev {interface} {parent} netem {}",
+            netem(link)
+        ));
+        parent = "parent 1:1 handle 10:";
+    }
+    if let Some(rate_bps) = link.rate_bps {
+        let (burst, limit) = (burst_bytes(rate_bps), limit_bytes(rate_bps));
+        commands.push(format!("qdisc replace dev {interface} {parent} tbf rate {rate_bps}bit burst {burst} limit {limit}"));
+    }
+    commands
+}
+
+/// A scenario's key for one of a network's settings.
+pub(super) fn key(network: Network, setting: &str) -> String {
+    let network = match network {
+        Network::Migration => "migration",
+        Network::Management => "management",
+    };
+    format!("network.{network}.{setting}")
+}
+
+fn netem(link: &LinkSpec) -> String {
+    let mut text = format!("limit {}", netem_limit_packets(link));
+    // netem takes jitter only after a delay, be it 0. (Writing to a String cannot fail.)
+    if !delay(link).is_zero() || !jitter(link).is_zero() {
+        let _ = write!(text, " delay {}", microseconds(delay(link)));
+    }
+    if !jitter(link).is_zero() {
+        let _ = write!(text, " {} distribution normal", microseconds(jitter(link)));
+    }
+    if loss(link) > 0.0 {
+        let _ = write!(text, " loss {:.6}%", loss(link) * 100.0);
+    }
+    text
+}
+
+/// tc's own unit of time, with decimals.
+fn microseconds(time: Duration) -> String {
+    format!("{:.3}us", time.as_secs_f64() * 1e6)
+}
+
+/// netem's queue holds what is on the way, and must never be what drops: twice what the link can have in flight.
+fn netem_limit_packets(link: &LinkSpec) -> u64 {
+    let rate_bps = link.rate_bps.unwrap_or(UNSHAPED_BPS) as f64;
+    let seconds = (delay(link) + 4 * jitter(link)).as_secs_f64();
+    let packets = 2.0 * rate_bps * seconds / 8.0 / f64::from(link.mtu.unwrap_or(MTU_DEFAULT));
+    (packets as u64).clamp(1_000, 10_000_000)
+}
+
+fn burst_bytes(rate_bps: u64) -> u64 {
+    (rate_bps / 8 / 1_000).max(BURST_MIN_BYTES)
+}
+
+fn limit_bytes(rate_bps: u64) -> u64 {
+    (rate_bps / 8 / 100).max(QUEUE_MIN_BYTES)
+}
+
+fn delay(link: &LinkSpec) -> Duration {
+    link.rtt.unwrap_or_default() / 2
+}
+
+fn jitter(link: &LinkSpec) -> Duration {
+    link.jitter.unwrap_or_default()
+}
+
+fn loss(link: &LinkSpec) -> f64 {
+    link.loss.unwrap_or(0.0)
+}
+
+const MTU_DEFAULT: u32 = 1500;
+const MTU_MIN: u32 = 1280;
+const MTU_MAX: u32 = 65_535;
+const RATE_MIN_BPS: u64 = 8_000;
+const BURST_MIN_BYTES: u64 = 128 * 1024;
+const QUEUE_MIN_BYTES: u64 = 256 * 1024;
+/// What the kernel gives a new interface.
+const GSO_SEGMENTS_MAX: u32 = 65_535;
+/// More than any veth here carries.
+const UNSHAPED_BPS: u64 = 100_000_000_000;
+
+#[cfg(test)]
+mod tests;
