@@ -108,7 +108,7 @@ enable_backports() {
   if ! backports_known; then
     tail -n 12 "$WORK/log" >&2
     as_root rm -f "$list"
-    die "the mirror named in $file has no $BACKPORTS" "add another mirror's $BACKPORTS to /etc/apt/sources.list.d, then run harness/setup.sh again"
+    die "$BACKPORTS could not be read from the mirror in $file" "check the network (\`apt-get update\` shows its state); if this mirror has no $BACKPORTS, add another mirror's to /etc/apt/sources.list.d; then run harness/setup.sh again"
   fi
 }
 
@@ -146,7 +146,7 @@ unpack_kernel() {
   mapfile -t release < <(from_backports)
   if can_be_root; then target=$SYSTEM_GUEST; else as_root() { "$@"; }; fi
   for package in "linux-image-cloud-$(dpkg --print-architecture)" linux-image-virtual; do
-    image=$(apt-cache "${release[@]}" depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+    image=$(apt-cache "${release[@]}" depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1 || true)
     [ -z "$image" ] || break
   done
   [ -n "$image" ] || network_trouble "apt knows no kernel for guests"
@@ -195,7 +195,7 @@ main() {
   fi
   [ -z "$kernel" ] || unpack_kernel
   [ "$(qemu_major)" -ge "$QEMU_LEAST" ] || die "QEMU $(qemu_major) is all that this system offers" "install QEMU $QEMU_WANTED by hand; $QEMU_LEAST.2 is the least that lmbench works with"
-  [ "$(qemu_major)" -ge "$QEMU_WANTED" ] || say "QEMU $(qemu_major) will do, but figures are comparable from QEMU $QEMU_WANTED on; \`lmbench doctor\` says what it lacks"
+  [ "$(qemu_major)" -ge "$QEMU_WANTED" ] || say "QEMU $(qemu_major) will do, but its figures do not compare with those of QEMU $QEMU_WANTED; \`lmbench doctor\` says what it lacks"
   say "all is there"
 }
 
