@@ -1,1 +1,159 @@
-//! Stub.
+//! The registry of metrics: what each id in a record means, in which unit, and which way is better.
+//!
+//! It measures nothing and holds no values. Ids are a contract with everybody who reads records: they are added, never renamed.
+
+pub mod unit;
+
+pub use unit::Unit;
+
+/// What a number in a record means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// The key in `metrics` and `summary`.
+    pub id: &'static str,
+    /// Unit of the values.
+    pub unit: Unit,
+    /// Which way is better.
+    pub direction: Direction,
+    /// Where it is observed.
+    pub host: MetricHost,
+    /// What is counted or timed, from when to when.
+    pub definition: &'static str,
+}
+
+/// Which way of a change is good news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Smaller values are better.
+    LowerIsBetter,
+    /// Greater values are better.
+    HigherIsBetter,
+    /// It explains other metrics; neither way is better.
+    Informational,
+}
+
+/// Where a metric is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricHost {
+    /// The source.
+    Source,
+    /// The destination.
+    Destination,
+    /// It takes both hosts to tell.
+    Both,
+    /// Inside the guest, or on its outputs.
+    Guest,
+}
+
+/// The metric of an id; `None` for an id that a newer or another program wrote.
+pub fn metric(id: &str) -> Option<&'static Metric> {
+    ALL.iter().find(|metric| metric.id == id)
+}
+
+/// A value of the metric `id` as a person reads it; a number without a unit when the id is unknown.
+pub fn format_value(id: &str, value: f64) -> String {
+    metric(id)
+        .map_or(Unit::Count, |metric| metric.unit)
+        .format(value)
+}
+
+const fn row(
+    id: &'static str,
+    unit: Unit,
+    direction: Direction,
+    host: MetricHost,
+    definition: &'static str,
+) -> Metric {
+    Metric {
+        id,
+        unit,
+        direction,
+        host,
+        definition,
+    }
+}
+
+use Direction::{HigherIsBetter as Higher, Informational as Neutral, LowerIsBetter as Lower};
+use MetricHost::{Both, Destination, Guest, Source};
+
+/// Every metric, in the order of tables and reports.
+#[rustfmt::skip]
+pub const ALL: &[Metric] = &[
+    row("total_time_ms", Unit::Millisecond, Lower, Source, "`migrate` accepted to source reports completed"),
+    row("setup_time_ms", Unit::Millisecond, Lower, Source, "QEMU's setup time"),
+    row("handshake_ms", Unit::Millisecond, Lower, Both, "carrier dial to first usable channel"),
+    row("downtime_ms", Unit::Millisecond, Lower, Source, "downtime as QEMU reports it"),
+    row("blackout_ms", Unit::Millisecond, Lower, Both, "STOP on the source to RESUME on the destination, on one clock"),
+    row("guest_pause_ms", Unit::Millisecond, Lower, Guest, "longest gap between the guest's heartbeats, seen from outside"),
+    row("heartbeat_interval_ms", Unit::Millisecond, Neutral, Guest, "time between heartbeats: the resolution of `guest_pause_ms`"),
+    row("network_blackout_ms", Unit::Millisecond, Lower, Guest, "longest gap in the guest's answers on the tenant network"),
+    row("brownout_ms", Unit::Millisecond, Lower, Guest, "time outside the blackout below 90 % of the workload's own rate before migration"),
+    row("workload_slowdown", Unit::Share, Lower, Guest, "workload operations lost during migration over operations expected"),
+    row("settle_rate_bps", Unit::BytePerSecond, Neutral, Guest, "rate of the workload before migration"),
+    row("op_latency_us_p50", Unit::Microsecond, Lower, Guest, "median latency of guest operations during migration"),
+    row("op_latency_us_p99", Unit::Microsecond, Lower, Guest, "99th percentile of the latency of guest operations during migration"),
+    row("op_latency_us_max", Unit::Microsecond, Lower, Guest, "longest guest operation during migration"),
+    row("iterations", Unit::Count, Neutral, Source, "passes over memory (dirty syncs)"),
+    row("wire_bytes", Unit::Byte, Lower, Source, "bytes the carrier put on the network, protocol overhead included"),
+    row("ram_bytes", Unit::Byte, Lower, Source, "RAM bytes transferred, by QEMU's counter"),
+    row("precopy_bytes", Unit::Byte, Neutral, Source, "bytes sent while the guest ran on the source"),
+    row("downtime_bytes", Unit::Byte, Neutral, Source, "bytes sent while the guest was stopped"),
+    row("postcopy_bytes", Unit::Byte, Neutral, Source, "bytes sent after the switch to post-copy"),
+    row("transfer_amplification", Unit::Ratio, Lower, Source, "`ram_bytes` over guest RAM in use"),
+    row("throughput_bps", Unit::BitPerSecond, Higher, Source, "`ram_bytes` × 8 over the active time"),
+    row("cpu_qemu_source_s_per_gib", Unit::SecondPerGib, Lower, Source, "CPU time of QEMU on the source per GiB of `ram_bytes`"),
+    row("cpu_qemu_destination_s_per_gib", Unit::SecondPerGib, Lower, Destination, "CPU time of QEMU on the destination per GiB of `ram_bytes`"),
+    row("cpu_carrier_source_s_per_gib", Unit::SecondPerGib, Lower, Source, "CPU time of the carrier on the source per GiB of `ram_bytes`"),
+    row("cpu_carrier_destination_s_per_gib", Unit::SecondPerGib, Lower, Destination, "CPU time of the carrier on the destination per GiB of `ram_bytes`"),
+    row("cpu_agent_source_s_per_gib", Unit::SecondPerGib, Neutral, Source, "CPU time of lmbench's agent on the source per GiB of `ram_bytes`"),
+    row("cpu_agent_destination_s_per_gib", Unit::SecondPerGib, Neutral, Destination, "CPU time of lmbench's agent on the destination per GiB of `ram_bytes`"),
+    row("throttle_max_percent", Unit::Percent, Lower, Source, "highest auto-converge throttle"),
+    row("dirty_rate_bps", Unit::BytePerSecond, Neutral, Source, "rate at which the guest dirties memory, by QEMU"),
+    row("guest_dirty_rate_bps", Unit::BytePerSecond, Neutral, Guest, "rate at which the guest says it dirtied pages during migration"),
+    row("postcopy_requests", Unit::Count, Neutral, Destination, "pages the destination asked for"),
+    row("postcopy_blocktime_ms", Unit::Millisecond, Lower, Destination, "time vCPUs waited for pages in post-copy"),
+    row("postcopy_fault_us_p50", Unit::Microsecond, Lower, Destination, "median latency of a post-copy page fault"),
+    row("postcopy_fault_us_p99", Unit::Microsecond, Lower, Destination, "99th percentile of the latency of a post-copy page fault"),
+    row("background_achieved_bps", Unit::BitPerSecond, Higher, Both, "speed that other traffic reached on its network during migration"),
+    row("management_rtt_us_p50", Unit::Microsecond, Lower, Both, "median round-trip time on the management network during migration"),
+    row("management_rtt_us_p99", Unit::Microsecond, Lower, Both, "99th percentile of the round-trip time on the management network during migration"),
+    row("overhead_s", Unit::Second, Neutral, Both, "time of the repeat beyond boot, settling and migration"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_name_their_unit() {
+        for (index, metric) in ALL.iter().enumerate() {
+            assert!(
+                ALL[index + 1..].iter().all(|other| other.id != metric.id),
+                "{} stands twice",
+                metric.id
+            );
+            let word = match metric.unit {
+                Unit::Millisecond => "_ms",
+                Unit::Microsecond => "_us",
+                Unit::Second => "_s",
+                Unit::Byte => "_bytes",
+                Unit::BitPerSecond | Unit::BytePerSecond => "_bps",
+                Unit::SecondPerGib => "_s_per_gib",
+                Unit::Percent => "_percent",
+                Unit::Ratio | Unit::Share | Unit::Count => "",
+            };
+            assert!(
+                metric.id.contains(word),
+                "{} does not name its unit {word}",
+                metric.id
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_is_a_plain_number() {
+        assert!(metric("nonsense").is_none());
+        assert_eq!(format_value("nonsense", 3.0), "3");
+        assert_eq!(format_value("downtime_ms", 842.4), "842 ms");
+    }
+}

@@ -1,4 +1,22 @@
 //! The record of a run, format 1: what `record.json` holds.
+//!
+//! Only the shape stands here. `build` fills a record while a run goes on and keeps its promises, `summary` condenses it,
+//! `read` takes one from a file that may hold anything. Where records lie is the store's business.
+//!
+//! Fields are added freely, with `#[serde(default)]`; removing or renaming one needs another [`FORMAT`].
+
+mod build;
+#[cfg(test)]
+pub(crate) mod example;
+mod read;
+mod run_id;
+mod schema;
+mod summary;
+
+pub use read::{MAX_RECORD_BYTES, RecordError};
+pub use run_id::new_run_id;
+pub use schema::schema;
+pub use summary::{summarise, summary};
 
 use std::collections::BTreeMap;
 
@@ -31,6 +49,9 @@ pub struct Record {
     pub environment: Environment,
     /// Seed of order and workloads.
     pub seed: u64,
+    /// Repeats planned for each cell; absent in records of programs that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_repeats: Option<u32>,
     /// The matrix, in the order of the scenario.
     pub cells: Vec<CellRecord>,
 }
@@ -64,7 +85,7 @@ pub struct Environment {
     pub cpu: String,
     /// Online CPUs of the source.
     pub cores: u32,
-    /// More about each host.
+    /// More about `source` and `destination`; `name` is what lists call the host.
     pub hosts: BTreeMap<String, Value>,
     /// Anything else worth keeping: the commands that made the lab, the guest's kernel, the clocks' offset.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -86,7 +107,9 @@ pub struct CellRecord {
 }
 
 /// How a migration ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The guest runs on the destination.

@@ -1,1 +1,81 @@
-//! Stub.
+//! Runs on disk: one folder per run below `--out`, with the record, its time series and the lock of whoever writes it.
+//!
+//! ```text
+//! results/20261120-234840-jvm-heavy-1f3c/record.json     replaced as a whole after every repeat
+//!                                        samples.jsonl   only ever appended to
+//!                                        lock            there while the run is not ended in order, locked while it lives
+//! ```
+//! It judges nothing in a record and prints nothing.
+
+mod error;
+mod find;
+mod list;
+mod lock;
+mod samples;
+mod status;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use crate::record::Record;
+
+pub use error::StoreError;
+pub use find::FoundRun;
+pub use list::{Filter, RunSummary, parse_since};
+pub use lock::Liveness;
+pub use samples::{Sample, read_samples};
+pub use status::Status;
+pub use writer::RunWriter;
+
+/// The folder that runs are kept in.
+#[derive(Debug, Clone)]
+pub struct Store {
+    out_dir: PathBuf,
+}
+
+impl Store {
+    /// The store below `out_dir`, which need not exist yet: it is made with the first run.
+    pub fn open(out_dir: impl Into<PathBuf>) -> Self {
+        Store {
+            out_dir: out_dir.into(),
+        }
+    }
+
+    /// The folder it is in.
+    pub fn out_dir(&self) -> &Path {
+        &self.out_dir
+    }
+
+    /// Makes the folder of a new run and writes the record as it is, so that a full or read-only disk shows before the first guest.
+    pub fn create_run(&self, record: &Record) -> Result<RunWriter, StoreError> {
+        RunWriter::create(&self.out_dir, record)
+    }
+
+    /// Takes up a run that ended early, by its id or path: what it recorded, and the right to go on.
+    pub fn resume(&self, run: &str) -> Result<(Record, RunWriter), StoreError> {
+        let found = self.find(run)?;
+        let writer = RunWriter::resume(&found)?;
+        // Read only under the lock: until then another process could still be writing.
+        let record = found.read()?;
+        Ok((record, writer))
+    }
+
+    /// Finds RUN: an id, the unique beginning of one, or the path of a run's folder or of a record.
+    pub fn find(&self, run: &str) -> Result<FoundRun, StoreError> {
+        find::find(&self.out_dir, run)
+    }
+
+    /// Every run, newest first; a record that can not be read is among them with the reason.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, StoreError> {
+        list::list(&self.out_dir, filter)
+    }
+}
+
+/// The record's file in a run's folder.
+pub const RECORD_FILE: &str = "record.json";
+/// The time series' file in a run's folder.
+pub const SAMPLES_FILE: &str = "samples.jsonl";
+const LOCK_FILE: &str = "lock";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Units, and how a value is written for people: a scale that fits, three significant digits at most, never `1e9`.
+
+/// Unit of a metric's values in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Millisecond,
+    /// Microseconds.
+    Microsecond,
+    /// Seconds.
+    Second,
+    /// Bytes; read in binary multiples.
+    Byte,
+    /// Bits per second; read in decimal multiples, as links are sold.
+    BitPerSecond,
+    /// Bytes per second; read in binary multiples, as memory is written.
+    BytePerSecond,
+    /// CPU seconds per GiB.
+    SecondPerGib,
+    /// A factor: 1 is "the same".
+    Ratio,
+    /// A part of a whole from 0 to 1, read as percent.
+    Share,
+    /// Percent.
+    Percent,
+    /// A number of things.
+    Count,
+}
+
+impl Unit {
+    /// The word for the unit of the stored value, as in the format's table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Millisecond => "ms",
+            Unit::Microsecond => "us",
+            Unit::Second => "s",
+            Unit::Byte => "B",
+            Unit::BitPerSecond => "bit/s",
+            Unit::BytePerSecond => "B/s",
+            Unit::SecondPerGib => "s/GiB",
+            Unit::Ratio | Unit::Share => "ratio",
+            Unit::Percent => "%",
+            Unit::Count => "count",
+        }
+    }
+
+    /// A value of this unit as a person reads it: `12.3 s`, `842 ms`, `14.9 Gbit/s`, `1.23 GiB`, `0.45 s/GiB`.
+    pub fn format(self, value: f64) -> String {
+        if !value.is_finite() {
+            return "not a number".to_owned();
+        }
+        let (factor, scale, zero) = match self {
+            Unit::Microsecond => (1e-6, TIME, "0 µs"),
+            Unit::Millisecond => (1e-3, TIME, "0 ms"),
+            Unit::Second => (1.0, TIME, "0 s"),
+            Unit::Byte => (1.0, BYTES, "0 B"),
+            Unit::BytePerSecond => (1.0, BYTES_PER_SECOND, "0 B/s"),
+            Unit::BitPerSecond => (1.0, BITS_PER_SECOND, "0 bit/s"),
+            Unit::Count => (1.0, COUNT, "0"),
+            Unit::SecondPerGib => (1.0, SECONDS_PER_GIB, "0 s/GiB"),
+            Unit::Ratio => (1.0, RATIO, "0×"),
+            Unit::Share => (100.0, PERCENT, "0 %"),
+            Unit::Percent => (1.0, PERCENT, "0 %"),
+        };
+        if value == 0.0 {
+            zero.to_owned()
+        } else {
+            scaled(value * factor, scale)
+        }
+    }
+
+    /// Smallest and largest as `790 ms–1.2 s`, the unit said once when it is the same.
+    pub fn format_range(self, min: f64, max: f64) -> String {
+        let (low, high) = (self.format(min), self.format(max));
+        if low == high {
+            return low;
+        }
+        match (split_unit(&low), split_unit(&high)) {
+            ((number, low_unit), (_, high_unit)) if low_unit == high_unit => {
+                format!("{number}–{high}")
+            }
+            _ => format!("{low}–{high}"),
+        }
+    }
+}
+
+/// Writes a value that is not zero in the smallest unit of `scale` that keeps it below 1000.
+fn scaled(value: f64, scale: &[(f64, &str)]) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    let magnitude = value.abs();
+    let fitting = scale
+        .iter()
+        .find(|(size, _)| three_digits(magnitude / size) < 1000.0);
+    let (size, name) = *fitting.unwrap_or(&scale[scale.len() - 1]);
+    let shown = three_digits(magnitude / size);
+    if shown < SMALLEST {
+        // A bare zero would claim that nothing was there.
+        format!("{sign}<{SMALLEST}{name}")
+    } else if shown > LARGEST {
+        format!("{sign}>{LARGEST}{name}")
+    } else {
+        format!("{sign}{}{name}", digits(shown))
+    }
+}
+
+/// Rounded to three significant digits; values beyond what is ever written are left alone.
+fn three_digits(value: f64) -> f64 {
+    if !(SMALLEST / 2.0..=LARGEST * 2.0).contains(&value) {
+        return value;
+    }
+    let step = 10f64.powf(value.log10().floor() - 2.0);
+    (value / step).round() * step
+}
+
+/// At most three significant digits, without trailing zeros behind the point.
+fn digits(value: f64) -> String {
+    let decimals = match value {
+        value if value >= 99.95 => 0,
+        value if value >= 9.995 => 1,
+        value if value >= 0.9995 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 {
+        text
+    } else {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+/// The number and what stands behind it.
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '<' | '>')))
+        .unwrap_or(text.len());
+    text.split_at(end)
+}
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = KIB * KIB;
+const GIB: f64 = KIB * MIB;
+const TIB: f64 = KIB * GIB;
+/// Smaller values of the smallest unit are written as "less than".
+const SMALLEST: f64 = 0.001;
+/// Greater values of the greatest unit are written as "more than".
+const LARGEST: f64 = 999_999.0;
+const TIME: &[(f64, &str)] = &[
+    (1e-6, " µs"),
+    (1e-3, " ms"),
+    (1.0, " s"),
+    (60.0, " min"),
+    (3600.0, " h"),
+];
+const BYTES: &[(f64, &str)] = &[
+    (1.0, " B"),
+    (KIB, " KiB"),
+    (MIB, " MiB"),
+    (GIB, " GiB"),
+    (TIB, " TiB"),
+];
+const BYTES_PER_SECOND: &[(f64, &str)] = &[
+    (1.0, " B/s"),
+    (KIB, " KiB/s"),
+    (MIB, " MiB/s"),
+    (GIB, " GiB/s"),
+    (TIB, " TiB/s"),
+];
+const BITS_PER_SECOND: &[(f64, &str)] = &[
+    (1.0, " bit/s"),
+    (1e3, " kbit/s"),
+    (1e6, " Mbit/s"),
+    (1e9, " Gbit/s"),
+    (1e12, " Tbit/s"),
+];
+const COUNT: &[(f64, &str)] = &[(1.0, ""), (1e3, " k"), (1e6, " M"), (1e9, " G")];
+const SECONDS_PER_GIB: &[(f64, &str)] = &[(1.0, " s/GiB")];
+const RATIO: &[(f64, &str)] = &[(1.0, "×")];
+const PERCENT: &[(f64, &str)] = &[(1.0, " %")];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn values_read_as_people_write_them() {
+        let cases = [
+            (Unit::Millisecond, 12_345.0, "12.3 s"),
+            (Unit::Millisecond, 842.4, "842 ms"),
+            (Unit::Millisecond, 999.6, "1 s"),
+            (Unit::Millisecond, 0.0, "0 ms"),
+            (Unit::Millisecond, 0.25, "250 µs"),
+            (Unit::Second, 4_000.0, "66.7 min"),
+            (Unit::Second, 1e6, "278 h"),
+            (Unit::BitPerSecond, 14.94e9, "14.9 Gbit/s"),
+            (Unit::Byte, 1.23 * GIB, "1.23 GiB"),
+            (Unit::Byte, 1010.0 * KIB, "0.986 MiB"),
+            (Unit::BytePerSecond, 120.0 * MIB, "120 MiB/s"),
+            (Unit::SecondPerGib, 0.45, "0.45 s/GiB"),
+            (Unit::SecondPerGib, 1e-9, "<0.001 s/GiB"),
+            (Unit::SecondPerGib, 12_345.0, "12300 s/GiB"),
+            (Unit::Share, 0.123, "12.3 %"),
+            (Unit::Ratio, 1.8, "1.8×"),
+            (Unit::Percent, 99.0, "99 %"),
+            (Unit::Count, 12_345.0, "12.3 k"),
+            (Unit::Count, -3.0, "-3"),
+            (Unit::Byte, 1e300, ">999999 TiB"),
+            (Unit::Count, f64::NAN, "not a number"),
+        ];
+        for (unit, value, text) in cases {
+            assert_eq!(unit.format(value), text, "{value} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_says_a_common_unit_once() {
+        assert_eq!(Unit::Millisecond.format_range(790.0, 842.0), "790–842 ms");
+        assert_eq!(
+            Unit::Millisecond.format_range(790.0, 1_200.0),
+            "790 ms–1.2 s"
+        );
+        assert_eq!(Unit::Count.format_range(3.0, 3.0), "3");
+    }
+
+    proptest! {
+        // Any finite double is short, not scientific, and has at most three significant digits (six for the two bounds).
+        #[test]
+        fn any_value_is_short_and_plain(value in any::<f64>().prop_filter("finite", |value| value.is_finite())) {
+            for unit in [Unit::Millisecond, Unit::Byte, Unit::Count, Unit::SecondPerGib, Unit::Share, Unit::BitPerSecond] {
+                let text = unit.format(value);
+                prop_assert!(text.chars().count() <= 16, "{text}");
+                let number = split_unit(&text).0;
+                prop_assert!(!number.contains(['e', 'E']));
+                let significant = number.trim_start_matches(['-', '0', '.']).trim_end_matches('0').replace('.', "");
+                prop_assert!(significant.len() <= 3 || text.contains(['<', '>']), "{text}");
+            }
+        }
+    }
+}

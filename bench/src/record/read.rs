@@ -1,0 +1,162 @@
+//! Records from files that may hold anything: whatever is wrong becomes an error that names the file and the place in it.
+//!
+//! Unknown fields are passed over, so that a program of today reads what one of tomorrow added.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{FORMAT, Record};
+use crate::terminal::text::clean;
+
+/// Why a file is not a record that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It cannot be read.
+    #[error("cannot read the record {path:?}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is greater than any record.
+    #[error("the record {path:?} is larger than {} MiB\nhint: a record holds events and summaries only; is this the right file?", MAX_RECORD_BYTES >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is of another format.
+    #[error(
+        "the record {path:?} has format {found}, this lmbench reads format {FORMAT}\nhint: use the lmbench that wrote it, or a newer one"
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its `format`.
+        found: String,
+    },
+    /// It is no JSON, or cut off, or not a record.
+    #[error("the record {path:?} is damaged at line {}, column {}: {problem}", source.line(), source.column())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without the place.
+        problem: String,
+        /// The parser's error.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It contradicts itself.
+    #[error("the record {path:?} contradicts itself: {problem}")]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// Where and how.
+        problem: String,
+    },
+}
+
+impl Record {
+    /// Reads a record's file.
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        let io = |source| RecordError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(io)?;
+        let mut bytes = Vec::new();
+        // A file that grows, or a device, must not eat the memory either: never more than one byte beyond the limit.
+        file.take(MAX_RECORD_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
+            return Err(RecordError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        Record::from_json(&bytes, path)
+    }
+
+    /// A record from its JSON; `path` is what errors call it.
+    pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self, RecordError> {
+        // The format first: another format may differ in everything else, and "missing field" would mislead.
+        let header: Header = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
+        if header.format.as_ref().and_then(Value::as_u64) != Some(u64::from(FORMAT)) {
+            let found = header.format.map_or_else(
+                || "not stated".to_owned(),
+                |format| shortened(&format.to_string()),
+            );
+            return Err(RecordError::Format {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        let record: Record = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
+        match contradiction(&record) {
+            Some(problem) => Err(RecordError::Contradiction {
+                path: path.to_owned(),
+                problem,
+            }),
+            None => Ok(record),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: Option<Value>,
+}
+
+fn contradiction(record: &Record) -> Option<String> {
+    for (index, cell) in record.cells.iter().enumerate() {
+        if record.cells[..index]
+            .iter()
+            .any(|earlier| earlier.id == cell.id)
+        {
+            return Some(format!("two cells are called {:?}", cell.id));
+        }
+        let broken = cell
+            .repeats
+            .iter()
+            .find(|repeat| !repeat.outcome.has_metrics() && !repeat.metrics.is_empty());
+        if let Some(repeat) = broken {
+            let outcome = repeat.outcome.name();
+            return Some(format!(
+                "repeat {} of cell {:?} is {outcome} and has metrics",
+                repeat.repeat, cell.id
+            ));
+        }
+    }
+    None
+}
+
+fn damaged(path: &Path, source: serde_json::Error) -> RecordError {
+    let text = source.to_string();
+    // serde_json ends its text with the place, which the message already names; field names in it come from the file.
+    let problem = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(problem, _)| problem);
+    RecordError::Damaged {
+        path: path.to_owned(),
+        problem: shortened(&clean(problem)),
+        source,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONGEST_QUOTE {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST_QUOTE).chain(['…']).collect()
+}
+
+/// A record of ten thousand migrations with all their events stays far below this.
+pub const MAX_RECORD_BYTES: u64 = 1 << 30;
+const LONGEST_QUOTE: usize = 200;
+
+#[cfg(test)]
+mod tests;

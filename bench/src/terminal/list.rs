@@ -1,0 +1,76 @@
+//! The list of runs, with the columns that operators know from `migration-list`.
+
+use super::summary::words;
+use super::table::table;
+use super::text::{clean, clean_short};
+use super::time;
+use crate::store::{RunSummary, Status};
+
+/// The table of runs, in the order given; every run's id stands whole, so that it can be copied.
+pub fn list_text(runs: &[RunSummary]) -> String {
+    if runs.is_empty() {
+        return "no runs\n".to_owned();
+    }
+    let header = [
+        "run",
+        "status",
+        "started (UTC)",
+        "source\ndestination",
+        "cells",
+        "done",
+        "outcomes",
+    ];
+    table(
+        header.map(str::to_owned).to_vec(),
+        4,
+        runs.iter().map(row).collect(),
+    )
+}
+
+/// Why records are unreadable, a line each; empty when all are fine.
+pub fn list_problems(runs: &[RunSummary]) -> String {
+    runs.iter()
+        .filter_map(|run| run.problem.as_ref())
+        .map(|problem| format!("warning: {problem}\n"))
+        .collect()
+}
+
+fn row(run: &RunSummary) -> Vec<String> {
+    let name = |text: &Option<String>, longest| {
+        text.as_ref()
+            .map_or("-".to_owned(), |text| clean_short(text, longest))
+    };
+    let mut id = clean(&run.run_id);
+    if let Some(scenario) = run
+        .scenario
+        .as_ref()
+        .filter(|scenario| !run.run_id.contains(scenario.as_str()))
+    {
+        // The id holds the scenario's name as far as a folder's name can; say the rest.
+        id += &format!("\n{}", clean_short(scenario, 40));
+    }
+    if run.status == Status::Unreadable {
+        let mut row = vec![id, run.status.name().to_owned()];
+        row.resize(7, "-".to_owned());
+        return row;
+    }
+    let planned = run
+        .planned
+        .map_or("?".to_owned(), |planned| planned.to_string());
+    vec![
+        id,
+        run.status.name().to_owned(),
+        run.started.as_deref().map_or("-".to_owned(), time::moment),
+        format!("{}\n{}", name(&run.source, 20), name(&run.destination, 20)),
+        run.cells.to_string(),
+        format!("{}/{planned}", run.done),
+        run.outcomes
+            .iter()
+            .map(|(outcome, count)| format!("{count} {}", words(*outcome)))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

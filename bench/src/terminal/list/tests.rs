@@ -1,0 +1,37 @@
+//! The list of runs in every status.
+
+use std::path::Path;
+
+use super::*;
+use crate::record::example;
+use crate::store::Liveness;
+
+#[test]
+fn runs_of_every_status() {
+    let mut runs: Vec<RunSummary> = [
+        (example::jvm(), Liveness::Running),
+        (example::wide(), Liveness::Ended),
+        (example::troubled(), Liveness::Died),
+        (example::empty("\u{1b}[31mred", 3, 2), Liveness::Ended),
+    ]
+    .iter()
+    .map(|(record, liveness)| RunSummary::new(record, Path::new("results/x"), *liveness))
+    .collect();
+    let mut broken = runs[0].clone();
+    "20260228-070000-half-written-0bad".clone_into(&mut broken.run_id);
+    broken.status = Status::Unreadable;
+    broken.scenario = None;
+    broken.problem = Some("the record \"results/…/record.json\" is damaged at line 3, column 9: EOF while parsing a string".to_owned());
+    runs.push(broken);
+    let text = list_text(&runs);
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    insta::assert_snapshot!(format!("{text}\n{}", list_problems(&runs)));
+}
+
+#[test]
+fn no_runs() {
+    assert_eq!(list_text(&[]), "no runs\n");
+}

@@ -1,0 +1,76 @@
+//! Progress on a terminal: two lines that are drawn over and over, finished repeats above them.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::tracker::{self, Tracker};
+use crate::event::RunEvent;
+use crate::terminal::text::clean;
+use crate::terminal::time;
+
+/// Draws on standard error, at most ten times a second.
+pub(super) struct Bar {
+    tracker: Tracker,
+    bar: ProgressBar,
+}
+
+impl Bar {
+    pub(super) fn new(colour: bool) -> Self {
+        Bar::on(ProgressDrawTarget::stderr_with_hz(10), colour)
+    }
+
+    pub(super) fn on(target: ProgressDrawTarget, colour: bool) -> Self {
+        let template = if colour { COLOURED } else { PLAIN };
+        let style =
+            ProgressStyle::with_template(template).expect("both templates are drawn by a test");
+        let bar =
+            ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━━─"));
+        bar.enable_steady_tick(TICK);
+        Bar {
+            tracker: Tracker::default(),
+            bar,
+        }
+    }
+
+    pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
+        self.tracker.observe(event, now);
+        let place = self.tracker.place();
+        match event {
+            RunEvent::RunStarted { .. } => {
+                self.bar.set_length(self.tracker.migrations as u64);
+                self.bar
+                    .println(tracker::opening(event).unwrap_or_default());
+            }
+            RunEvent::RepeatStarted { .. } => self.bar.set_message(place),
+            RunEvent::Phase { phase, limit } => self
+                .bar
+                .set_message(format!("{place}: {}", tracker::phase(*phase, *limit))),
+            RunEvent::Progress(progress) => self
+                .bar
+                .set_message(format!("{place}: {}", tracker::reading(progress))),
+            RunEvent::RepeatFinished { repeat, .. } => {
+                self.bar
+                    .println(format!("{place}: {}", tracker::ending(repeat)));
+                self.bar.set_position(self.tracker.finished as u64);
+                let left = self
+                    .tracker
+                    .time_left(now)
+                    .map(|left| format!("{} left", time::about(left)));
+                self.bar.set_prefix(left.unwrap_or_default());
+            }
+            RunEvent::Warning(text) => self.bar.println(format!("warning: {}", clean(text))),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+const PLAIN: &str = "{spinner} {bar:30} {pos}/{len} migrations, {elapsed} {prefix}\n  {wide_msg}";
+const COLOURED: &str =
+    "{spinner:.cyan} {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed} {prefix}\n  {wide_msg}";
+const TICK: Duration = Duration::from_millis(200);

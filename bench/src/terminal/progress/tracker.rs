@@ -1,0 +1,162 @@
+//! Where a run stands, put together from its events, and the words for it.
+
+use std::time::Duration;
+
+use crate::event::{Phase, Progress, RunEvent};
+use crate::metric::{Unit, format_value};
+use crate::record::{Outcome, Repeat};
+use crate::terminal::summary::words;
+use crate::terminal::text::{clean, clean_short, counted};
+use crate::terminal::time;
+
+/// Where a run stands.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    pub(super) migrations: usize,
+    pub(super) finished: usize,
+    position: usize,
+    cell: String,
+    repeat: String,
+    began: Option<Duration>,
+}
+
+impl Tracker {
+    /// Takes an event in; `now` is the reader's clock.
+    pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
+        match event {
+            RunEvent::RunStarted { migrations, .. } => self.migrations = *migrations,
+            RunEvent::RepeatStarted {
+                position,
+                cell,
+                repeat,
+                repeats,
+            } => {
+                self.began.get_or_insert(now);
+                self.position = *position;
+                self.cell = clean(cell);
+                self.repeat = if *repeat == 0 {
+                    "warm-up".to_owned()
+                } else {
+                    format!("repeat {repeat}/{repeats}")
+                };
+            }
+            RunEvent::RepeatFinished { .. } => self.finished += 1,
+            RunEvent::Phase { .. } | RunEvent::Progress(_) | RunEvent::Warning(_) => {}
+        }
+    }
+
+    /// `[4/9] carrier=tcp,policy=static repeat 2/3`.
+    pub(super) fn place(&self) -> String {
+        format!(
+            "[{}/{}] {} {}",
+            self.position, self.migrations, self.cell, self.repeat
+        )
+    }
+
+    /// The time left if the rest goes as the finished migrations went; nothing to go by before the first.
+    pub(super) fn time_left(&self, now: Duration) -> Option<Duration> {
+        let left = self
+            .migrations
+            .checked_sub(self.finished)
+            .filter(|left| *left > 0)?;
+        let spent = now.checked_sub(self.began?)?;
+        (self.finished > 0).then(|| spent.mul_f64(left as f64 / self.finished as f64))
+    }
+}
+
+/// The first line of a run.
+pub(super) fn opening(event: &RunEvent) -> Option<String> {
+    let RunEvent::RunStarted {
+        run_id,
+        scenario,
+        cells,
+        migrations,
+        directory,
+    } = event
+    else {
+        return None;
+    };
+    Some(format!(
+        "run {} of {}: {}, {}; record in {}",
+        clean(run_id),
+        clean_short(scenario, 60),
+        counted(*cells, "cell"),
+        counted(*migrations, "migration"),
+        clean(&directory.to_string_lossy()),
+    ))
+}
+
+/// A phase, and how long it may last.
+pub(super) fn phase(phase: Phase, limit: Option<Duration>) -> String {
+    let word = match phase {
+        Phase::Booting => "booting",
+        Phase::Filling => "filling memory",
+        Phase::Settling => "settling",
+        Phase::Migrating => "migrating",
+        Phase::Verifying => "verifying memory",
+        Phase::TearingDown => "tearing down",
+    };
+    limit.map_or(word.to_owned(), |limit| {
+        format!("{word} (at most {})", time::duration(limit))
+    })
+}
+
+/// A reading of a migration; speeds are in bytes, so that sending and dirtying compare at a glance.
+pub(super) fn reading(progress: &Progress) -> String {
+    let mut parts = vec![
+        time::duration(progress.elapsed),
+        format!("pass {}", progress.pass),
+    ];
+    if progress.status != "active" {
+        parts.push(clean_short(&progress.status, 30));
+    }
+    parts.push(format!(
+        "sends {}",
+        Unit::BytePerSecond.format(progress.throughput_bps / 8.0)
+    ));
+    if let Some(rate) = progress.dirty_rate_bps {
+        parts.push(format!("dirties {}", Unit::BytePerSecond.format(rate)));
+    }
+    parts.push(format!(
+        "{} left",
+        Unit::Byte.format(progress.remaining_bytes as f64)
+    ));
+    if let Some(percent) = progress.throttle_percent.filter(|percent| *percent > 0) {
+        parts.push(format!("throttle {percent} %"));
+    }
+    parts.join(", ")
+}
+
+/// How a migration ended, with the numbers that matter most.
+pub(super) fn ending(repeat: &Repeat) -> String {
+    let mut text = words(repeat.outcome).to_owned();
+    let shown = [
+        ("total_time_ms", "in"),
+        ("blackout_ms", "blackout"),
+        ("downtime_ms", "downtime"),
+        ("throughput_bps", "at"),
+    ];
+    if repeat.outcome == Outcome::Completed {
+        let values = shown.iter().filter_map(|(id, word)| {
+            Some(format!(
+                "{word} {}",
+                format_value(id, *repeat.metrics.get(*id)?)
+            ))
+        });
+        text += &values
+            .map(|value| format!(", {value}"))
+            .collect::<String>()
+            .replacen(", in", " in", 1);
+    } else if let Some(reason) = &repeat.reason {
+        text += &format!(": {}", clean_short(reason, 400));
+    }
+    if repeat
+        .integrity
+        .as_ref()
+        .and_then(|integrity| integrity.memory_intact)
+        == Some(false)
+    {
+        text += ", MEMORY DAMAGED";
+    }
+    text
+}

@@ -1,0 +1,281 @@
+//! What a run measured, on one screen: per cell the outcomes and the metrics that decide, then what went wrong.
+//!
+//! Everything else about a cell is in `show`.
+
+use crate::metric::{self, format_value};
+use crate::record::{CellRecord, Outcome, Record, Summary};
+
+use super::table::{table, wrapped};
+use super::text::{clean, clean_short, counted, plain};
+use super::time;
+
+/// The tables of a run, the legend of their columns, and a line for everything that did not end well.
+pub fn summary_text(record: &Record) -> String {
+    let mut text = headline(record);
+    let mut legend = Vec::new();
+    for (number, columns) in [TIMES, COSTS].into_iter().enumerate() {
+        let columns: Vec<&Column> = columns
+            .iter()
+            .filter(|column| column.has_data(record))
+            .collect();
+        if !columns.is_empty() || number == 0 {
+            text += &format!("\n{}", cells_table(record, &columns, number == 0));
+        }
+        legend.extend(columns);
+    }
+    if !legend.is_empty() {
+        text += "\nMedian of the completed repeats; below it the smallest and the largest when there are several.\n";
+    }
+    for column in legend {
+        let definition = metric::metric(column.ids[0]).map_or("", |metric| metric.definition);
+        let line = if column.ids.len() == 2 {
+            column.name.to_owned() + ", source and destination"
+        } else {
+            column.name.to_owned()
+        };
+        text += &wrapped(
+            &format!("  {line}: {}", definition.replace(" on the source", "")),
+            4,
+        );
+    }
+    let troubles = troubles(record);
+    if !troubles.is_empty() {
+        text += &format!("\n{troubles}");
+    }
+    text
+}
+
+/// What did not end well, a line per cell and reason; empty when everything did.
+pub(super) fn troubles(record: &Record) -> String {
+    let mut lines: Vec<(String, Vec<u32>)> = Vec::new();
+    let mut add =
+        |line: String, repeat: u32| match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, repeats)) => repeats.push(repeat),
+            None => lines.push((line, vec![repeat])),
+        };
+    for cell in &record.cells {
+        for repeat in &cell.repeats {
+            if repeat.outcome != Outcome::Completed {
+                let reason = repeat.reason.as_deref().unwrap_or("no reason recorded");
+                add(
+                    format!(
+                        "{}: {}#: {}",
+                        words(repeat.outcome),
+                        clean(&cell.id),
+                        clean_short(reason, LONGEST_REASON)
+                    ),
+                    repeat.repeat,
+                );
+            }
+            if repeat
+                .integrity
+                .as_ref()
+                .and_then(|integrity| integrity.memory_intact)
+                == Some(false)
+            {
+                add(
+                    format!(
+                        "MEMORY DAMAGED: {}#: the destination has other contents than the workload wrote",
+                        clean(&cell.id)
+                    ),
+                    repeat.repeat,
+                );
+            }
+        }
+    }
+    let numbered = |(line, repeats): &(String, Vec<u32>)| {
+        let numbers = repeats
+            .iter()
+            .map(|repeat| format!("#{repeat}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        wrapped(&line.replacen("#:", &format!(" {numbers}:"), 1), 4)
+    };
+    lines.iter().map(numbered).collect()
+}
+
+/// An outcome in a sentence.
+pub(super) fn words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::DidNotConverge => "did not converge",
+        other => other.name(),
+    }
+}
+
+/// `2 completed, 1 failed`, or `nothing yet`.
+pub(super) fn outcomes(counts: &std::collections::BTreeMap<Outcome, usize>) -> String {
+    if counts.is_empty() {
+        return "nothing yet".to_owned();
+    }
+    counts
+        .iter()
+        .map(|(outcome, count)| format!("{count} {}", words(*outcome)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The parameters of a cell, one per line; its id when it has none.
+pub(super) fn cell_lines(cell: &CellRecord) -> String {
+    if cell.parameters.is_empty() {
+        return clean_short(&cell.id, LONGEST_PARAMETER);
+    }
+    let line = |(key, value): (&String, _)| {
+        clean_short(&format!("{}={}", key, plain(value)), LONGEST_PARAMETER)
+    };
+    cell.parameters
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn headline(record: &Record) -> String {
+    let mut text = format!(
+        "{}: {}",
+        clean_short(&record.scenario.name, LONGEST_NAME),
+        counted(record.cells.len(), "cell")
+    );
+    if let Some(repeats) = record.planned_repeats {
+        text += &format!(" of {}", counted(repeats as usize, "repeat"));
+    }
+    text += &format!(", {}", outcomes(&record.outcomes()));
+    if let Some(took) = record
+        .finished
+        .as_ref()
+        .and_then(|finished| time::between(&record.started, finished))
+    {
+        text += &format!(", in {}", time::duration(took));
+    }
+    text += &format!(
+        "; {}, QEMU {}, seed {}",
+        clean(&record.environment.accelerator),
+        clean(&record.environment.qemu),
+        record.seed
+    );
+    let mut text = wrapped(&text, 4);
+    if let Some(planned) = record.planned().filter(|planned| *planned > record.done()) {
+        let left = counted(planned - record.done(), "migration");
+        text += &wrapped(
+            &format!(
+                "{left} of {planned} not done; `lmbench run … --resume {}` continues",
+                clean(&record.run_id)
+            ),
+            4,
+        );
+    }
+    text
+}
+
+fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> String {
+    let mut header = vec!["cell".to_owned()];
+    if with_outcomes {
+        header.push("outcome".to_owned());
+    }
+    header.extend(columns.iter().map(|column| column.header.to_owned()));
+    let row = |cell: &CellRecord| {
+        let mut row = vec![cell_lines(cell)];
+        if with_outcomes {
+            row.push(outcomes(&cell.outcomes()).replace(", ", "\n"));
+        }
+        row.extend(columns.iter().map(|column| column.text(cell)));
+        row
+    };
+    table(
+        header,
+        if with_outcomes { 2 } else { 1 },
+        record.cells.iter().map(row).collect(),
+    )
+}
+
+/// A column of the summary: one metric with its range, or two as source over destination.
+struct Column {
+    name: &'static str,
+    header: &'static str,
+    ids: &'static [&'static str],
+}
+
+impl Column {
+    fn has_data(&self, record: &Record) -> bool {
+        record
+            .cells
+            .iter()
+            .any(|cell| self.ids.iter().any(|id| cell.summary.contains_key(*id)))
+    }
+
+    fn text(&self, cell: &CellRecord) -> String {
+        let values: Vec<Option<&Summary>> =
+            self.ids.iter().map(|id| cell.summary.get(*id)).collect();
+        match values.as_slice() {
+            [None] | [None, None] => "-".to_owned(),
+            [Some(only)] => with_range(self.ids[0], only),
+            _ => {
+                let number = |value: &Option<&Summary>| {
+                    value.map_or("-".to_owned(), |value| {
+                        without_unit(self.ids[0], value.median)
+                    })
+                };
+                format!("src {}\ndst {}", number(&values[0]), number(&values[1]))
+            }
+        }
+    }
+}
+
+fn with_range(id: &str, summary: &Summary) -> String {
+    let median = format_value(id, summary.median);
+    if summary.n < 2 {
+        return median;
+    }
+    let unit = metric::metric(id).map_or(metric::Unit::Count, |metric| metric.unit);
+    format!("{median}\n{}", unit.format_range(summary.min, summary.max))
+}
+
+/// Seconds per GiB, whose unit stands in the header.
+fn without_unit(id: &str, value: f64) -> String {
+    format_value(id, value)
+        .trim_end_matches(" s/GiB")
+        .to_owned()
+}
+
+const fn one(name: &'static str, ids: &'static [&'static str]) -> Column {
+    Column {
+        name,
+        header: name,
+        ids,
+    }
+}
+
+const TIMES: &[Column] = &[
+    one("total time", &["total_time_ms"]),
+    one("blackout", &["blackout_ms"]),
+    one("downtime", &["downtime_ms"]),
+    one("pause", &["guest_pause_ms"]),
+    one("slowdown", &["workload_slowdown"]),
+];
+const COSTS: &[Column] = &[
+    one("throughput", &["throughput_bps"]),
+    one("wire", &["wire_bytes"]),
+    one("RAM sent", &["ram_bytes"]),
+    one("passes", &["iterations"]),
+    Column {
+        name: "carrier CPU",
+        header: "carrier\ns/GiB",
+        ids: &[
+            "cpu_carrier_source_s_per_gib",
+            "cpu_carrier_destination_s_per_gib",
+        ],
+    },
+    Column {
+        name: "QEMU CPU",
+        header: "QEMU\ns/GiB",
+        ids: &[
+            "cpu_qemu_source_s_per_gib",
+            "cpu_qemu_destination_s_per_gib",
+        ],
+    },
+];
+const LONGEST_NAME: usize = 60;
+const LONGEST_PARAMETER: usize = 40;
+const LONGEST_REASON: usize = 400;
+
+#[cfg(test)]
+mod tests;
