@@ -34,7 +34,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     pub(super) async fn send<T: Serialize>(&mut self, document: &T) -> std::io::Result<()> {
-        self.0.send(serde_json::to_vec(document)?.into()).await
+        let frame = bytes::Bytes::from(serde_json::to_vec(document)?);
+        self.0.send(frame).await
     }
 }
 

@@ -22,7 +22,7 @@ use crate::cpu;
 use crate::guest::{Guest as _, GuestError, Stream};
 use crate::handover;
 use crate::host::HostInfo;
-use crate::lab::{Lab, interface_bytes};
+use crate::lab::{self, interface_bytes};
 use crate::migration;
 use crate::policy;
 use crate::qemu::{self, GuestPorts, LaunchError, QemuGuest, preflight};
@@ -120,8 +120,8 @@ impl Agent {
             Request::Usage => value(self.usage().await),
             Request::Collect => value(self.collect().await),
             Request::ReceiveBackground { address } => {
-                let receiver = background::Receiver::bind(address).await.map_err(failure)?;
-                let listening = receiver.address();
+                let receiver = background::Receiver::bind((address, 0).into()).await.map_err(failure)?;
+                let listening = receiver.local_addr();
                 self.repeat.lock().await.background_receiver = Some(receiver);
                 value(listening)
             }
@@ -265,8 +265,8 @@ impl Agent {
             threads: qemu.map(cpu::of_threads).unwrap_or_default(),
             carrier: repeat.carrier_pids().into_iter().filter_map(cpu::of_process).reduce(|sum, time| sum + time),
             agent: cpu::of_process(std::process::id()),
-            migration_network: interface_bytes(Lab::interface(Network::Migration)),
-            management_network: interface_bytes(Lab::interface(Network::Management)),
+            migration_network: interface_bytes(lab::interface(Network::Migration)).ok(),
+            management_network: interface_bytes(lab::interface(Network::Management)).ok(),
         }
     }
 

@@ -28,6 +28,7 @@ pub struct QemuGuest {
 
 impl QemuGuest {
     pub(super) fn new(qmp: Qmp, role: Role, log: PathBuf, end: watch::Receiver<Option<String>>) -> Self {
+        QemuGuest { qmp, role, log, end }
     }
 
     /// Its monitor.
@@ -71,7 +72,7 @@ impl QemuGuest {
         match result {
             Ok(value) => Ok(value),
             Err(QmpError::Refused { description, .. }) => Err(GuestError::Refused { operation: operation.to_owned(), reason: description }),
-            Err(QmpError::Timeout { .. }) => Err(GuestError::Silent { operation: operation.to_owned(), seconds: PATIENCE.as_secs() }),
+            Err(QmpError::TimedOut { .. }) => Err(GuestError::Silent { operation: operation.to_owned(), seconds: PATIENCE.as_secs() }),
             Err(_) => Err(self.obituary().await),
         }
     }

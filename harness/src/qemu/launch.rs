@@ -128,7 +128,7 @@ async fn hear(spec: &GuestSpec, role: Role, guest: &QemuGuest, files: &Files) ->
     }
     let greeting = tokio::select! {
         greeting = ports.greet(spec.boot_timeout) => greeting.map_err(not_ready)?,
-        () = guest.qmp().closed() => {
+        _ = guest.qmp().closed() => {
             let GuestError::Gone { reason, .. } = guest.obituary().await else { return Ok(ports) };
             return Err(LaunchError::Died { role, reason: format!("{reason}; its console ends with: {}", log_tail(&files.console)) });
         }
