@@ -7,7 +7,8 @@
 //! waits for a tick, but a softirq on a busy machine is late by up to about a millisecond, and what the bucket cannot hold in that time is
 //! lost to the link. So one millisecond's worth, and never less than 128 KiB: a GSO packet counts up to about 68 KiB with the headers of
 //! its segments, and one that does not fit into the bucket is cut up in software (measured at 10 Gbit/s with 64 KiB: 8.4 Gbit/s, a whole
-//! core; from 128 KiB on: the full rate at a seventh of the CPU).
+//! core; from 128 KiB on: the full rate at a seventh of the CPU). What is lost beyond that is lost on purpose: an end that gets no CPU
+//! leaves a real link idle, too, and a deep bucket would then let the migration run faster than its link.
 //!
 //! **Queue.** What may wait in front of the link: 10 ms at the rate, at least 256 KiB (four GSO packets; 20 ms at 100 Mbit/s). That is a
 //! shallow switch buffer; a full one drops from the tail.

@@ -130,6 +130,29 @@ pub(crate) fn transfer(pids: [u32; 2], address: IpAddr, bytes: u64) -> f64 {
     received as f64 * 8.0 / elapsed.as_secs_f64()
 }
 
+/// The result of `work`, and the share of its time in which some task of this machine waited for a CPU (0 where the kernel does not say).
+pub(crate) fn with_cpu_pressure<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let waited_us = || {
+        let pressure = std::fs::read_to_string("/proc/pressure/cpu").ok()?;
+        pressure
+            .lines()
+            .next()?
+            .rsplit_once("total=")?
+            .1
+            .parse::<u64>()
+            .ok()
+    };
+    let (started, before) = (Instant::now(), waited_us());
+    let result = work();
+    let waited = waited_us()
+        .zip(before)
+        .map_or(0, |(after, before)| after - before);
+    (
+        result,
+        (waited as f64 / started.elapsed().as_micros() as f64).min(1.0),
+    )
+}
+
 /// A second of background traffic, beside a transfer of `bulk` bytes if that is not 0, as the sender saw it.
 pub(crate) fn background(
     pids: [u32; 2],
@@ -170,6 +193,10 @@ fn runtime() -> tokio::runtime::Runtime {
         .enable_all()
         .build()
         .unwrap()
+}
+
+pub(crate) fn first_line(output: impl Read) -> String {
+    BufReader::new(output).lines().next().unwrap().unwrap()
 }
 
 /// The network namespace of a process; `None` if the process is gone.
