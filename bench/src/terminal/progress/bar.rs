@@ -50,7 +50,7 @@ impl Bar {
                 self.bar.set_message("");
             }
             RunEvent::Phase { phase, limit } => {
-                self.bar.set_message(tracker::phase(*phase, *limit))
+                self.bar.set_message(tracker::phase(*phase, *limit));
             }
             RunEvent::Progress(progress) => self.bar.set_message(tracker::reading(progress)),
             RunEvent::RepeatFinished { repeat, .. } => {
@@ -70,10 +70,8 @@ impl Drop for Bar {
     }
 }
 
-const PLAIN: &str = "{spinner} {prefix}
-  {wide_msg}
-  {bar:30} {pos}/{len} migrations, {elapsed}";
-const COLOURED: &str = "{spinner:.cyan} {prefix}
-  {wide_msg}
-  {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed}";
+const PLAIN: &str =
+    "{spinner} {prefix}\n  {wide_msg}\n  {bar:30} {pos}/{len} migrations, {elapsed}";
+const COLOURED: &str =
+    "{spinner:.cyan} {prefix}\n  {wide_msg}\n  {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed}";
 const TICK: Duration = Duration::from_millis(200);
