@@ -3,6 +3,12 @@
 //! The texts are pure functions of records and lists; printing is a thin layer over them. Every string that comes from a
 //! file passes [`text::clean`] first, so that no scenario's name can reach the terminal's control codes.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "texts of a screen, made once; `write!` would add errors that can not happen"
+)]
+
 mod list;
 mod progress;
 mod show;

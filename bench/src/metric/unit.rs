@@ -49,57 +49,89 @@ impl Unit {
         if !value.is_finite() {
             return "not a number".to_owned();
         }
-        let (factor, scale, zero) = match self {
-            Unit::Microsecond => (1e-6, TIME, "0 µs"),
-            Unit::Millisecond => (1e-3, TIME, "0 ms"),
-            Unit::Second => (1.0, TIME, "0 s"),
-            Unit::Byte => (1.0, BYTES, "0 B"),
-            Unit::BytePerSecond => (1.0, BYTES_PER_SECOND, "0 B/s"),
-            Unit::BitPerSecond => (1.0, BITS_PER_SECOND, "0 bit/s"),
-            Unit::Count => (1.0, COUNT, "0"),
-            Unit::SecondPerGib => (1.0, SECONDS_PER_GIB, "0 s/GiB"),
-            Unit::Ratio => (1.0, RATIO, "0×"),
-            Unit::Share => (100.0, PERCENT, "0 %"),
-            Unit::Percent => (1.0, PERCENT, "0 %"),
-        };
-        if value == 0.0 {
-            zero.to_owned()
+        let (factor, scale, zero) = self.scale();
+        let (size, name) = if value == 0.0 {
+            (1.0, zero)
         } else {
-            scaled(value * factor, scale)
-        }
+            fitting(value * factor, scale)
+        };
+        number(value * factor / size) + name
     }
 
-    /// Smallest and largest as `790 ms–1.2 s`, the unit said once when it is the same.
-    pub fn format_range(self, min: f64, max: f64) -> String {
-        let (low, high) = (self.format(min), self.format(max));
-        if low == high {
-            return low;
+    /// Smallest and largest in one unit, the one that fits the larger: `0.79–1.2 s`.
+    pub fn format_range(self, low: f64, high: f64) -> String {
+        let greatest = if low.abs() > high.abs() { low } else { high };
+        self.format_range_like(greatest, low, high, true)
+    }
+
+    /// A range in the unit that [`Unit::format`] gives `value`, for a place beside it; without the unit itself.
+    pub fn format_range_beside(self, value: f64, low: f64, high: f64) -> String {
+        self.format_range_like(value, low, high, false)
+    }
+
+    fn format_range_like(self, value: f64, low: f64, high: f64, say_unit: bool) -> String {
+        if ![value, low, high].iter().all(|number| number.is_finite()) {
+            return "not a number".to_owned();
         }
-        match (split_unit(&low), split_unit(&high)) {
-            ((number, low_unit), (_, high_unit)) if low_unit == high_unit => {
-                format!("{number}–{high}")
-            }
-            _ => format!("{low}–{high}"),
+        let (factor, scale, zero) = self.scale();
+        let (size, name) = if value == 0.0 {
+            fitting(high.abs().max(low.abs()) * factor, scale)
+        } else {
+            fitting(value * factor, scale)
+        };
+        let (size, name) = if low == 0.0 && high == 0.0 {
+            (1.0, zero)
+        } else {
+            (size, name)
+        };
+        let (low, high) = (number(low * factor / size), number(high * factor / size));
+        let range = if low == high {
+            low
+        } else {
+            format!("{low}–{high}")
+        };
+        if say_unit { range + name } else { range }
+    }
+
+    /// What a stored value is multiplied with, the units it may then be shown in, and the unit of a zero.
+    fn scale(self) -> (f64, &'static [(f64, &'static str)], &'static str) {
+        match self {
+            Unit::Microsecond => (1e-6, TIME, " µs"),
+            Unit::Millisecond => (1e-3, TIME, " ms"),
+            Unit::Second => (1.0, TIME, " s"),
+            Unit::Byte => (1.0, BYTES, " B"),
+            Unit::BytePerSecond => (1.0, BYTES_PER_SECOND, " B/s"),
+            Unit::BitPerSecond => (1.0, BITS_PER_SECOND, " bit/s"),
+            Unit::Count => (1.0, COUNT, ""),
+            Unit::SecondPerGib => (1.0, SECONDS_PER_GIB, " s/GiB"),
+            Unit::Ratio => (1.0, RATIO, "×"),
+            Unit::Share => (100.0, PERCENT, " %"),
+            Unit::Percent => (1.0, PERCENT, " %"),
         }
     }
 }
 
-/// Writes a value that is not zero in the smallest unit of `scale` that keeps it below 1000.
-fn scaled(value: f64, scale: &[(f64, &str)]) -> String {
-    let sign = if value < 0.0 { "-" } else { "" };
-    let magnitude = value.abs();
+/// The smallest unit of `scale` that keeps a value below 1000.
+fn fitting(value: f64, scale: &[(f64, &'static str)]) -> (f64, &'static str) {
     let fitting = scale
         .iter()
-        .find(|(size, _)| three_digits(magnitude / size) < 1000.0);
-    let (size, name) = *fitting.unwrap_or(&scale[scale.len() - 1]);
-    let shown = three_digits(magnitude / size);
-    if shown < SMALLEST {
+        .find(|(size, _)| three_digits(value.abs() / size) < 1000.0);
+    *fitting.unwrap_or(&scale[scale.len() - 1])
+}
+
+/// A number as it stands before its unit.
+fn number(value: f64) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    let shown = three_digits(value.abs());
+    if shown == 0.0 {
+        "0".to_owned()
+    } else if shown < SMALLEST {
         // A bare zero would claim that nothing was there.
-        format!("{sign}<{SMALLEST}{name}")
+        format!("{sign}<{SMALLEST}")
     } else if shown > LARGEST {
-        format!("{sign}>{LARGEST}{name}")
+        format!("{sign}>{LARGEST}")
     } else {
-        format!("{sign}{}{name}", digits(shown))
+        format!("{sign}{}", digits(shown))
     }
 }
 
@@ -126,14 +158,6 @@ fn digits(value: f64) -> String {
     } else {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
-}
-
-/// The number and what stands behind it.
-fn split_unit(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '<' | '>')))
-        .unwrap_or(text.len());
-    text.split_at(end)
 }
 
 const KIB: f64 = 1024.0;
@@ -216,9 +240,10 @@ mod tests {
     #[test]
     fn a_range_says_a_common_unit_once() {
         assert_eq!(Unit::Millisecond.format_range(790.0, 842.0), "790–842 ms");
+        assert_eq!(Unit::Millisecond.format_range(790.0, 1_200.0), "0.79–1.2 s");
         assert_eq!(
-            Unit::Millisecond.format_range(790.0, 1_200.0),
-            "790 ms–1.2 s"
+            Unit::Millisecond.format_range_beside(842.0, 790.0, 1_200.0),
+            "790–1200"
         );
         assert_eq!(Unit::Count.format_range(3.0, 3.0), "3");
     }
@@ -230,7 +255,8 @@ mod tests {
             for unit in [Unit::Millisecond, Unit::Byte, Unit::Count, Unit::SecondPerGib, Unit::Share, Unit::BitPerSecond] {
                 let text = unit.format(value);
                 prop_assert!(text.chars().count() <= 16, "{text}");
-                let number = split_unit(&text).0;
+                let end = text.find(|c: char| !(c.is_ascii_digit() || "-<>.".contains(c))).unwrap_or(text.len());
+                let number = &text[..end];
                 prop_assert!(!number.contains(['e', 'E']));
                 let significant = number.trim_start_matches(['-', '0', '.']).trim_end_matches('0').replace('.', "");
                 prop_assert!(significant.len() <= 3 || text.contains(['<', '>']), "{text}");

@@ -100,10 +100,7 @@ impl ScenarioText {
     /// A scenario's name and its file's text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let sha256 = Sha256::digest(&text)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sha256 = format!("{:x}", Sha256::digest(&text));
         ScenarioText {
             name: name.into(),
             sha256,

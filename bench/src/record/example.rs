@@ -134,7 +134,7 @@ fn completed(repeat: u32, started_ms: f64, cell: usize, noise: &mut Pcg64Mcg) ->
         ("op_latency_us_p50", about(3.1)),
         ("op_latency_us_p99", about(880.0)),
         ("op_latency_us_max", blackout * 1000.0),
-        ("iterations", 4.0 + (repeat % 3) as f64),
+        ("iterations", 4.0 + f64::from(repeat % 3)),
         ("ram_bytes", about(1.19e9 * slower).round()),
         ("wire_bytes", about(1.24e9 * slower).round()),
         ("transfer_amplification", about(1.9)),
@@ -144,7 +144,7 @@ fn completed(repeat: u32, started_ms: f64, cell: usize, noise: &mut Pcg64Mcg) ->
         ("dirty_rate_bps", about(1.2e8)),
     ];
     metrics.extend(values.map(|(id, value)| (id.to_owned(), value)));
-    if cell % 5 != 0 {
+    if !cell.is_multiple_of(5) {
         // QEMU's own socket has no carrier whose time could be read.
         metrics.insert(
             "cpu_carrier_source_s_per_gib".to_owned(),

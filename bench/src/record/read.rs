@@ -87,7 +87,7 @@ impl Record {
         let header: Header = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
         if header.format.as_ref().and_then(Value::as_u64) != Some(u64::from(FORMAT)) {
             let found = header.format.map_or_else(
-                || "not stated".to_owned(),
+                || "(none stated)".to_owned(),
                 |format| shortened(&format.to_string()),
             );
             return Err(RecordError::Format {

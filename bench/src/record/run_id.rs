@@ -38,7 +38,7 @@ fn folder_name(scenario: &str) -> String {
     }
 }
 
-const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 40;
 
 #[cfg(test)]
 mod tests {

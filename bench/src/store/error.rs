@@ -56,7 +56,7 @@ pub enum StoreError {
         hint: String,
     },
     /// The beginning of an id fits several.
-    #[error("{run:?} is the beginning of {} runs\nhint: {}", candidates.len(), candidates.join(", "))]
+    #[error("{run:?} is the beginning of {} runs\nhint: write more of it: {}", candidates.len(), candidates.join(", "))]
     Ambiguous {
         /// What was asked for.
         run: String,

@@ -59,10 +59,6 @@ struct Lines {
 
 impl Lines {
     /// The next line that has an end.
-    #[expect(
-        clippy::type_complexity,
-        reason = "private, and a type for it would be used once"
-    )]
     fn next_whole(
         &mut self,
         path: &Path,

@@ -29,13 +29,20 @@ impl RunWriter {
         // Not `create_dir_all`: the folder of another run must not be taken over.
         fs::create_dir(&directory)
             .map_err(|error| StoreError::io("make the folder", &directory, error))?;
-        let writer = RunWriter {
-            lock: Lock::take(&directory)?,
-            directory,
+        let begun = || {
+            let lock = Lock::take(&directory)?;
+            let writer = RunWriter {
+                directory: directory.clone(),
+                lock,
+            };
+            writer.save(record)?;
+            sync_directory(out_dir)?;
+            Ok(writer)
         };
-        writer.save(record)?;
-        sync_directory(out_dir)?;
-        Ok(writer)
+        begun().inspect_err(|_| {
+            // A run that could not begin holds nothing worth listing.
+            let _ = fs::remove_dir_all(&directory);
+        })
     }
 
     pub(super) fn resume(found: &FoundRun) -> Result<Self, StoreError> {

@@ -14,15 +14,16 @@ pub fn list_text(runs: &[RunSummary]) -> String {
     let header = [
         "run",
         "status",
-        "started (UTC)",
+        "started\n(UTC)",
         "source\ndestination",
         "cells",
         "done",
         "outcomes",
     ];
     table(
-        header.map(str::to_owned).to_vec(),
-        4,
+        &header,
+        &[0, 1, 2, 3, 6],
+        &[6],
         runs.iter().map(row).collect(),
     )
 }
@@ -60,7 +61,9 @@ fn row(run: &RunSummary) -> Vec<String> {
     vec![
         id,
         run.status.name().to_owned(),
-        run.started.as_deref().map_or("-".to_owned(), time::moment),
+        run.started.as_deref().map_or("-".to_owned(), |started| {
+            time::moment(started).replacen(' ', "\n", 1)
+        }),
         format!("{}\n{}", name(&run.source, 20), name(&run.destination, 20)),
         run.cells.to_string(),
         format!("{}/{planned}", run.done),

@@ -137,11 +137,7 @@ fn metrics_table(cell: &CellRecord) -> String {
         ]
     };
     let header = ["metric", "n", "median", "95 % interval", "min", "max"];
-    table(
-        header.map(str::to_owned).to_vec(),
-        1,
-        known.chain(unknown).map(row).collect(),
-    )
+    table(&header, &[0], &[3], known.chain(unknown).map(row).collect())
 }
 
 fn repeats_table(cell: &CellRecord) -> String {
@@ -170,8 +166,9 @@ fn repeats_table(cell: &CellRecord) -> String {
         "downtime",
     ];
     table(
-        header.map(str::to_owned).to_vec(),
-        3,
+        &header,
+        &[0, 1, 2],
+        &[2],
         cell.repeats.iter().map(row).collect(),
     )
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything else about a cell is in `show`.
 
+use serde_json::Value;
+
 use crate::metric::{self, format_value};
 use crate::record::{CellRecord, Outcome, Record, Summary};
 
@@ -24,19 +26,22 @@ pub fn summary_text(record: &Record) -> String {
         legend.extend(columns);
     }
     if !legend.is_empty() {
-        text += "\nMedian of the completed repeats; below it the smallest and the largest when there are several.\n";
+        text += "\nMedian of the completed repeats; below it, when there are several, the smallest and the largest.\n";
     }
     for column in legend {
         let definition = metric::metric(column.ids[0]).map_or("", |metric| metric.definition);
-        let line = if column.ids.len() == 2 {
+        let both = column.ids.len() == 2;
+        let definition = if both {
+            definition.replace(" on the source", "")
+        } else {
+            definition.to_owned()
+        };
+        let line = if both {
             column.name.to_owned() + ", source and destination"
         } else {
             column.name.to_owned()
         };
-        text += &wrapped(
-            &format!("  {line}: {}", definition.replace(" on the source", "")),
-            4,
-        );
+        text += &wrapped(&format!("  {line}: {definition}"), 4);
     }
     let troubles = troubles(record);
     if !troubles.is_empty() {
@@ -119,8 +124,18 @@ pub(super) fn cell_lines(cell: &CellRecord) -> String {
     if cell.parameters.is_empty() {
         return clean_short(&cell.id, LONGEST_PARAMETER);
     }
-    let line = |(key, value): (&String, _)| {
-        clean_short(&format!("{}={}", key, plain(value)), LONGEST_PARAMETER)
+    let line = |(key, value): (&String, &Value)| {
+        // The end says most: the last step of the path, and the value.
+        let text = format!("{}={}", clean(key), plain(value));
+        let length = text.chars().count();
+        if length <= LONGEST_PARAMETER {
+            text
+        } else {
+            ['…']
+                .into_iter()
+                .chain(text.chars().skip(length + 1 - LONGEST_PARAMETER))
+                .collect()
+        }
     };
     cell.parameters
         .iter()
@@ -167,11 +182,16 @@ fn headline(record: &Record) -> String {
 }
 
 fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> String {
-    let mut header = vec!["cell".to_owned()];
-    if with_outcomes {
-        header.push("outcome".to_owned());
-    }
-    header.extend(columns.iter().map(|column| column.header.to_owned()));
+    let fixed: &[&str] = if with_outcomes {
+        &["cell", "outcome"]
+    } else {
+        &["cell"]
+    };
+    let header: Vec<&str> = fixed
+        .iter()
+        .copied()
+        .chain(columns.iter().map(|column| column.header))
+        .collect();
     let row = |cell: &CellRecord| {
         let mut row = vec![cell_lines(cell)];
         if with_outcomes {
@@ -180,9 +200,11 @@ fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> Str
         row.extend(columns.iter().map(|column| column.text(cell)));
         row
     };
+    let breakable: &[usize] = if with_outcomes { &[1] } else { &[] };
     table(
-        header,
-        if with_outcomes { 2 } else { 1 },
+        &header,
+        &[0, 1][..fixed.len()],
+        breakable,
         record.cells.iter().map(row).collect(),
     )
 }
@@ -209,12 +231,12 @@ impl Column {
             [None] | [None, None] => "-".to_owned(),
             [Some(only)] => with_range(self.ids[0], only),
             _ => {
-                let number = |value: &Option<&Summary>| {
+                let number = |value: Option<&Summary>| {
                     value.map_or("-".to_owned(), |value| {
                         without_unit(self.ids[0], value.median)
                     })
                 };
-                format!("src {}\ndst {}", number(&values[0]), number(&values[1]))
+                format!("src {}\ndst {}", number(values[0]), number(values[1]))
             }
         }
     }
@@ -226,7 +248,10 @@ fn with_range(id: &str, summary: &Summary) -> String {
         return median;
     }
     let unit = metric::metric(id).map_or(metric::Unit::Count, |metric| metric.unit);
-    format!("{median}\n{}", unit.format_range(summary.min, summary.max))
+    format!(
+        "{median}\n{}",
+        unit.format_range_beside(summary.median, summary.min, summary.max)
+    )
 }
 
 /// Seconds per GiB, whose unit stands in the header.
@@ -274,7 +299,7 @@ const COSTS: &[Column] = &[
     },
 ];
 const LONGEST_NAME: usize = 60;
-const LONGEST_PARAMETER: usize = 40;
+const LONGEST_PARAMETER: usize = 31;
 const LONGEST_REASON: usize = 400;
 
 #[cfg(test)]

@@ -1,21 +1,44 @@
 //! The one look of all tables: no borders, a rule below the header, numbers to the right, [`WIDTH`] columns at most.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width,
+};
 
-/// A table whose columns stand to the right, except the first `left`. Cells may hold several lines.
-pub(super) fn table(header: Vec<String>, left: usize, rows: Vec<Vec<String>>) -> String {
+/// A table whose columns stand to the right, except those in `left`. Cells may hold several lines.
+///
+/// Only the columns in `breakable` are wrapped when it would get too wide: names and numbers stay whole.
+pub(super) fn table(
+    header: &[&str],
+    left: &[usize],
+    breakable: &[usize],
+    rows: Vec<Vec<String>>,
+) -> String {
     let mut table = Table::new();
     // Never styled and never as wide as the terminal: the text is the same in a terminal, a file and a test.
     table
         .force_no_tty()
         .load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH);
-    table.set_header(header);
+        .set_header(header.to_vec());
     table.add_rows(rows);
+    let widths = table.column_max_content_widths();
+    let whole = (0..widths.len())
+        .filter(|index| !breakable.contains(index))
+        .map(|index| widths[index] + GAP)
+        .sum::<u16>();
+    let share = WIDTH.saturating_sub(whole) / u16::try_from(breakable.len().max(1)).unwrap_or(1);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH.max(whole + NARROWEST * breakable.len() as u16));
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if index >= left {
+        column.set_padding((0, PADDING));
+        let widest = widths[index] + PADDING;
+        let width = if breakable.contains(&index) {
+            widest.min(share.max(NARROWEST) - 1)
+        } else {
+            widest
+        };
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        if !left.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -31,12 +54,12 @@ pub(super) fn table(header: Vec<String>, left: usize, rows: Vec<Vec<String>>) ->
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
-    for word in text.split(' ') {
+    for (position, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > usize::from(WIDTH) {
+        if position > 0 && column + 1 + length > usize::from(WIDTH) {
             lines += &format!("\n{}", " ".repeat(indent));
             column = indent;
-        } else if column > 0 {
+        } else if position > 0 {
             lines.push(' ');
             column += 1;
         }
@@ -48,6 +71,11 @@ pub(super) fn wrapped(text: &str, indent: usize) -> String {
 }
 
 /// Columns of a terminal that every table fits into.
-pub(super) const WIDTH: u16 = 100;
+const WIDTH: u16 = 100;
+/// Room behind each column, and with the place that a line between columns would have.
+const PADDING: u16 = 1;
+const GAP: u16 = PADDING + 1;
+/// What a breakable column gets even when nothing is left.
+const NARROWEST: u16 = 11;
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));

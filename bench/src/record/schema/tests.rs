@@ -60,8 +60,7 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
     };
     for (keyword, rule) in schema {
         match keyword.as_str() {
-            "$schema" | "title" | "description" | "format" | "default" => {}
-            "$defs" => {}
+            "$schema" | "title" | "description" | "format" | "default" | "$defs" => {}
             "$ref" => {
                 let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
                 check(root, root.pointer(pointer).unwrap(), value, at);
@@ -123,23 +122,20 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
                 }
             }
             "items" => {
-                value
+                for item in value.as_array().into_iter().flatten() {
+                    check(root, rule, item, &format!("{at}[]"));
+                }
+            }
+            "prefixItems" => {
+                for (item, rule) in value
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .enumerate()
-                    .for_each(|(index, item)| {
-                        check(root, rule, item, &format!("{at}/{index}"));
-                    })
-            }
-            "prefixItems" => value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .zip(rule.as_array().unwrap())
-                .for_each(|(item, rule)| {
+                    .zip(rule.as_array().unwrap())
+                {
                     check(root, rule, item, at);
-                }),
+                }
+            }
             other => panic!("this checker does not know the keyword {other}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Progress on a terminal: two lines that are drawn over and over, finished repeats above them.
+//! Progress on a terminal: three lines that are drawn over and over, finished repeats above them.
 
 use std::time::Duration;
 
@@ -35,29 +35,29 @@ impl Bar {
 
     pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
         self.tracker.observe(event, now);
-        let place = self.tracker.place();
         match event {
             RunEvent::RunStarted { .. } => {
                 self.bar.set_length(self.tracker.migrations as u64);
                 self.bar
                     .println(tracker::opening(event).unwrap_or_default());
             }
-            RunEvent::RepeatStarted { .. } => self.bar.set_message(place),
-            RunEvent::Phase { phase, limit } => self
-                .bar
-                .set_message(format!("{place}: {}", tracker::phase(*phase, *limit))),
-            RunEvent::Progress(progress) => self
-                .bar
-                .set_message(format!("{place}: {}", tracker::reading(progress))),
+            RunEvent::RepeatStarted { .. } => {
+                let left = self.tracker.time_left(now);
+                let left = left.map_or(String::new(), |left| {
+                    format!(", {} left", time::about(left))
+                });
+                self.bar.set_prefix(self.tracker.place() + &left);
+                self.bar.set_message("");
+            }
+            RunEvent::Phase { phase, limit } => {
+                self.bar.set_message(tracker::phase(*phase, *limit));
+            }
+            RunEvent::Progress(progress) => self.bar.set_message(tracker::reading(progress)),
             RunEvent::RepeatFinished { repeat, .. } => {
+                let place = self.tracker.place();
                 self.bar
                     .println(format!("{place}: {}", tracker::ending(repeat)));
                 self.bar.set_position(self.tracker.finished as u64);
-                let left = self
-                    .tracker
-                    .time_left(now)
-                    .map(|left| format!("{} left", time::about(left)));
-                self.bar.set_prefix(left.unwrap_or_default());
             }
             RunEvent::Warning(text) => self.bar.println(format!("warning: {}", clean(text))),
         }
@@ -70,7 +70,8 @@ impl Drop for Bar {
     }
 }
 
-const PLAIN: &str = "{spinner} {bar:30} {pos}/{len} migrations, {elapsed} {prefix}\n  {wide_msg}";
+const PLAIN: &str =
+    "{spinner} {prefix}\n  {wide_msg}\n  {bar:30} {pos}/{len} migrations, {elapsed}";
 const COLOURED: &str =
-    "{spinner:.cyan} {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed} {prefix}\n  {wide_msg}";
+    "{spinner:.cyan} {prefix}\n  {wide_msg}\n  {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed}";
 const TICK: Duration = Duration::from_millis(200);
