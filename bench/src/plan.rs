@@ -1,1 +1,153 @@
-//! Stub.
+//! The plan: which migration comes when.
+//!
+//! Pure and repeatable: the same scenario, seed and filter give the same steps on every machine and in every version, so a run can be
+//! resumed from its record alone. Starts nothing and asks no clock.
+
+mod estimate;
+mod only;
+mod order;
+mod show;
+
+pub use estimate::Estimate;
+pub use only::Only;
+
+use std::collections::BTreeSet;
+
+use crate::record::{Outcome, Record};
+use crate::scenario::{Cell, Scenario, reseed};
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// The cells that take part, in the order of the scenario; their workloads have the run's seed.
+    pub cells: Vec<Cell>,
+    /// The migrations in the order in which they are done.
+    pub steps: Vec<Step>,
+    /// Measured migrations per cell.
+    pub repeats: u32,
+    /// Migrations per cell before those.
+    pub warmup: u32,
+    /// Of the order and of the workloads. The workload's seed is the same in all cells and repeats: they migrate the same memory and
+    /// differ in nothing but what the matrix says.
+    pub seed: u64,
+}
+
+/// One migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Step {
+    /// Index into [`Plan::cells`].
+    pub cell: usize,
+    /// From 1; 0 is a warm-up, which no record keeps.
+    pub repeat: u32,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// `--only` names something that is no axis.
+    #[error("no axis `{key}` in scenario {scenario}\nhint: {hint}")]
+    UnknownAxis {
+        /// What was given.
+        key: String,
+        /// The scenario.
+        scenario: String,
+        /// The axes that exist.
+        hint: String,
+    },
+    /// `--only` names a value that the axis does not have.
+    #[error("no value `{value}` on axis `{key}`\nhint: {hint}")]
+    UnknownValue {
+        /// The axis.
+        key: String,
+        /// What was given.
+        value: String,
+        /// The values that exist.
+        hint: String,
+    },
+    /// The filters together leave no cell.
+    #[error(
+        "no cell is {filters}\nhint: each value exists, but not together; `--dry-run` without --only lists the cells"
+    )]
+    NothingLeft {
+        /// The filters.
+        filters: String,
+    },
+    /// `--repeats 0`.
+    #[error("zero repeats measure nothing\nhint: give at least --repeats 1")]
+    NoRepeats,
+    /// More migrations than a plan holds.
+    #[error(
+        "{migrations} migrations are too many for one run\nhint: at most {STEPS_MAX}; lower the repeats or use --only"
+    )]
+    TooMany {
+        /// How many there would be.
+        migrations: u64,
+    },
+}
+
+/// Migrations at most: months of work, and still a list that fits memory easily.
+const STEPS_MAX: u64 = 1_000_000;
+
+impl Plan {
+    /// Plans a run; `repeats` and `seed` override the scenario's.
+    pub fn new(
+        scenario: &Scenario,
+        only: &[Only],
+        repeats: Option<u32>,
+        seed: Option<u64>,
+    ) -> Result<Self, PlanError> {
+        let repeats = repeats.unwrap_or(scenario.run.repeats);
+        if repeats == 0 {
+            return Err(PlanError::NoRepeats);
+        }
+        let mut cells = only::filter(scenario, only)?;
+        let warmup = scenario.run.warmup;
+        let migrations = cells.len() as u64 * (u64::from(repeats) + u64::from(warmup));
+        if migrations > STEPS_MAX {
+            return Err(PlanError::TooMany { migrations });
+        }
+        let seed = seed.unwrap_or(scenario.run.seed);
+        for cell in &mut cells {
+            reseed(&mut cell.setup, seed);
+        }
+        Ok(Self {
+            scenario: scenario.name.clone(),
+            steps: order::steps(scenario.run.order, cells.len(), warmup, repeats, seed),
+            cells,
+            repeats,
+            warmup,
+            seed,
+        })
+    }
+
+    /// The steps that a record does not hold yet, for `--resume`.
+    ///
+    /// Completed, and did not converge, are results. What failed, was skipped or was cancelled is done again. Warm-ups are repeated for
+    /// the cells that still have something to measure: what they warmed has cooled down since.
+    pub fn remaining(&self, record: &Record) -> Vec<Step> {
+        let done: BTreeSet<(&str, u32)> = record
+            .cells
+            .iter()
+            .flat_map(|cell| {
+                cell.repeats
+                    .iter()
+                    .map(move |repeat| (cell.id.as_str(), repeat))
+            })
+            .filter(|(_, repeat)| {
+                matches!(repeat.outcome, Outcome::Completed | Outcome::DidNotConverge)
+            })
+            .map(|(id, repeat)| (id, repeat.repeat))
+            .collect();
+        let is_open = |step: &&Step| {
+            step.repeat > 0 && !done.contains(&(self.cells[step.cell].id.as_str(), step.repeat))
+        };
+        let open: BTreeSet<Step> = self.steps.iter().filter(is_open).copied().collect();
+        let unfinished: BTreeSet<usize> = open.iter().map(|step| step.cell).collect();
+        let needed = |step: &&Step| {
+            open.contains(step) || (step.repeat == 0 && unfinished.contains(&step.cell))
+        };
+        self.steps.iter().filter(needed).copied().collect()
+    }
+}

@@ -1,1 +1,208 @@
-//! Stub.
+//! Scenarios: from a TOML file to typed cells, or to all that is wrong with the file at once.
+//!
+//! In passes, like a compiler: TOML to a tree that knows its places (`tree`) -> every key known, every value of its kind (`check`, against
+//! the key table `keys`) -> axes to cells (`matrix`) -> each cell to the model, with everything that contradicts itself (`build`). Problems
+//! are collected on the way (`problem`) and shown with line and caret (`error`). What only a host can know, such as how much memory it
+//! has or what its QEMU can do, is not asked here.
+
+mod build;
+mod check;
+mod error;
+mod keys;
+pub(crate) mod matrix;
+mod problem;
+mod schema;
+mod section;
+mod tree;
+pub mod units;
+mod value;
+
+pub use error::{Invalid, ScenarioError};
+pub use schema::schema;
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use lmbench_guest::spec::WorkloadSpec;
+use lmbench_harness::spec::{GuestSpec, MigrationSpec, NetworkSpec, PolicySpec};
+use sha2::{Digest, Sha256};
+
+use crate::carrier::CarrierSpec;
+use crate::scenario::check::Check;
+use crate::scenario::keys::SCENARIO;
+use crate::scenario::matrix::{Combination, Document};
+use crate::scenario::problem::Problem;
+use crate::scenario::section::Section;
+
+/// A scenario that makes sense.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// The question it answers.
+    pub about: String,
+    /// The file, byte for byte.
+    pub text: String,
+    /// SHA-256 of the text, hexadecimal.
+    pub sha256: String,
+    /// The points of its matrix, at least one.
+    pub cells: Vec<Cell>,
+    /// How often and in which order.
+    pub run: RunSettings,
+    /// Limits by metric id, not interpreted here.
+    pub gate: IndexMap<String, String>,
+}
+
+/// One point of the matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Derived from the parameters, `carrier=tcp,policy=static`; `base` without axes.
+    pub id: String,
+    /// The axes' values as they stand in the file, in its order. A carrier's or policy's settings are missing where another is used.
+    pub parameters: IndexMap<String, serde_json::Value>,
+    /// What to migrate, and how.
+    pub setup: Setup,
+}
+
+/// Everything that one migration is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setup {
+    /// The guest.
+    pub guest: GuestSpec,
+    /// What it does; `None` in a guest of the user's own.
+    pub workload: Option<WorkloadSpec>,
+    /// Between the hosts.
+    pub network: NetworkSpec,
+    /// QEMU's settings.
+    pub migration: MigrationSpec,
+    /// What moves the stream.
+    pub carrier: CarrierSpec,
+    /// Who decides.
+    pub policy: PolicySpec,
+}
+
+/// How often, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Measured migrations per cell.
+    pub repeats: u32,
+    /// Migrations per cell before those.
+    pub warmup: u32,
+    /// In which order.
+    pub order: Order,
+    /// Of the order and of the workloads.
+    pub seed: u64,
+}
+
+/// The order of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Rounds of all cells, each freshly shuffled.
+    Interleaved,
+    /// Cell by cell.
+    Sequential,
+}
+
+/// Reads a scenario file.
+pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
+    let read_error = |source| ScenarioError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::read(path).map_err(read_error)?;
+    parse_bytes(path, &bytes)
+}
+
+/// Reads a scenario's bytes; `origin` is what errors call them.
+pub fn parse_bytes(origin: &Path, bytes: &[u8]) -> Result<Scenario, ScenarioError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(origin, text),
+        Err(error) => {
+            let text = String::from_utf8_lossy(bytes);
+            let at = error.valid_up_to();
+            let problem = Problem::at(&(at..at + 1), "the file is not text in UTF-8")
+                .label(format!("byte {at} belongs to no character"))
+                .hint("save the file as UTF-8");
+            Err(ScenarioError::invalid(origin, &text, vec![problem]))
+        }
+    }
+}
+
+/// Reads a scenario's text; `origin` is what errors call it.
+pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
+    let mut root = tree::parse(text).map_err(|errors| {
+        let problems = errors.into_iter().map(|(message, span)| {
+            Problem::at(&span, format!("not valid TOML: {message}"))
+                .hint("mend the syntax; the rest is checked after that")
+        });
+        ScenarioError::invalid(origin, text, problems.collect())
+    })?;
+    let mut check = Check::default();
+    check.table(&root, &SCENARIO, "");
+    let matrix = root.take("matrix");
+    let mut document = Document::new(root);
+    let axes = match &matrix {
+        Some(entry) => matrix::axes(entry, &mut document, &mut check),
+        None => Vec::new(),
+    };
+    let Check {
+        mut problems,
+        meant,
+    } = check;
+    let head = build::head(
+        &Section::root(&document.root, &SCENARIO, &meant),
+        &mut problems,
+    );
+    let combinations = matrix::combinations(&document, &axes);
+    build::unused(&document, &axes, &combinations, &mut problems);
+    let cells: Vec<Cell> = combinations
+        .into_iter()
+        .map(
+            |Combination {
+                 id,
+                 parameters,
+                 document,
+             }| Cell {
+                id,
+                parameters,
+                setup: build::setup(&document, &meant, head.run.seed, &mut problems),
+            },
+        )
+        .collect();
+    if !problems.is_empty() {
+        return Err(ScenarioError::invalid(origin, text, problems.sorted()));
+    }
+    Ok(Scenario {
+        name: head.name,
+        about: head.about,
+        text: text.to_owned(),
+        sha256: Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        cells,
+        run: head.run,
+        gate: head.gate,
+    })
+}
+
+/// Host memory beyond guest RAM that one QEMU takes: its own code and buffers, and page tables of the guest's RAM.
+const QEMU_OVERHEAD: u64 = 192 << 20;
+
+/// Memory of one machine that runs source and destination of this setup side by side, as the lab does. Preallocated guests take all of
+/// theirs on both sides from the start; others take it by the end of the migration, since the destination then has every page.
+pub fn memory_needed_bytes(setup: &Setup) -> u64 {
+    setup
+        .guest
+        .memory_bytes
+        .saturating_add(QEMU_OVERHEAD)
+        .saturating_mul(2)
+}
+
+/// The workload's seed in a run of this seed: the same for all cells and repeats, so that they migrate the same memory and differ only in
+/// what the matrix says.
+pub(crate) fn reseed(setup: &mut Setup, seed: u64) {
+    if let Some(workload) = &mut setup.workload {
+        workload.seed = seed;
+    }
+}

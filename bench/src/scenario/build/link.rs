@@ -1,0 +1,147 @@
+//! `[network]`.
+
+use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
+
+use crate::scenario::problem::{Problem, Problems};
+use crate::scenario::section::{Section, Setting};
+use crate::scenario::units::{Rate, Share, Time};
+
+/// Reads `[network]`.
+pub(super) fn network(section: &Section<'_>, problems: &mut Problems) -> NetworkSpec {
+    NetworkSpec {
+        inbound: match section.get::<String>("inbound").value.as_deref() {
+            Some("management") => Network::Management,
+            _ => Network::Migration,
+        },
+        migration: link(&section.section("migration"), problems),
+        management: link(&section.section("management"), problems),
+    }
+}
+
+fn link(section: &Section<'_>, problems: &mut Problems) -> LinkSpec {
+    let rate = section.get::<Rate>("rate");
+    let background = section.get::<Rate>("background");
+    let rtt = section.get::<Time>("rtt");
+    let jitter = section.get::<Time>("jitter");
+    let loss = section.get::<Share>("loss");
+    check_rate(
+        section,
+        &rate,
+        "rate",
+        "leave the key out for a link as fast as the machine",
+        problems,
+    );
+    check_background(section, &rate, &background, problems);
+    check_delay(section, &rtt, &jitter, problems);
+    if loss.value.is_some_and(|loss| loss.fraction() >= 1.0) {
+        problems.push(
+            Problem::at(
+                &loss.place(section),
+                format!("`{}.loss` loses every packet", section.path()),
+            )
+            .label("nothing ever arrives")
+            .hint("write a share below \"100 %\"; real links lose \"0.01 %\" to \"1 %\""),
+        );
+    }
+    LinkSpec {
+        rate_bps: rate.value.and_then(Rate::bits_per_second),
+        rtt: rtt.value.map(Time::duration),
+        jitter: jitter.value.map(Time::duration),
+        loss: loss.value.map(Share::fraction),
+        mtu: section.get("mtu").value,
+        background_bps: background.value.and_then(Rate::bits_per_second),
+    }
+}
+
+/// Reports a rate of zero.
+pub(super) fn check_rate(
+    section: &Section<'_>,
+    rate: &Setting<Rate>,
+    name: &str,
+    hint: &str,
+    problems: &mut Problems,
+) {
+    if rate.value.and_then(Rate::bits_per_second) == Some(0) {
+        problems.push(
+            Problem::at(
+                &rate.place(section),
+                format!("`{}.{name}` is zero", section.path()),
+            )
+            .label("nothing ever moves")
+            .hint(hint),
+        );
+    }
+}
+
+fn check_background(
+    section: &Section<'_>,
+    rate: &Setting<Rate>,
+    background: &Setting<Rate>,
+    problems: &mut Problems,
+) {
+    let Some(traffic) = background.value else {
+        return;
+    };
+    let place = background.place(section);
+    let Some(bits) = traffic.bits_per_second() else {
+        problems.push(
+            Problem::at(
+                &place,
+                format!("`{}.background` has no rate", section.path()),
+            )
+            .label("unbounded traffic leaves nothing for the migration")
+            .hint("write a rate such as \"300 Mbit/s\", or leave the key out"),
+        );
+        return;
+    };
+    if let Some(limit) = rate.value.and_then(Rate::bits_per_second)
+        && bits >= limit
+    {
+        problems.push(
+            Problem::at(
+                &place,
+                format!("`{}.background` fills the link", section.path()),
+            )
+            .label(format!("{traffic} of other traffic"))
+            .also(rate.span.as_ref(), "on a link of this rate")
+            .hint("leave room for the migration: lower the background or raise the rate"),
+        );
+    }
+}
+
+fn check_delay(
+    section: &Section<'_>,
+    rtt: &Setting<Time>,
+    jitter: &Setting<Time>,
+    problems: &mut Problems,
+) {
+    let Some(deviation) = jitter.value.filter(|jitter| jitter.nanos() > 0) else {
+        return;
+    };
+    let place = jitter.place(section);
+    if rtt.is_missing() {
+        problems.push(
+            Problem::at(&place, format!("`{}.jitter` needs `rtt`", section.path()))
+                .label("varies a delay that is not there")
+                .hint("add rtt, at least twice the jitter"),
+        );
+    } else if let Some(delay) = rtt.value
+        && deviation.nanos() > delay.nanos() / 2
+    {
+        problems.push(
+            Problem::at(
+                &place,
+                format!(
+                    "`{}.jitter` is more than the delay it varies",
+                    section.path()
+                ),
+            )
+            .label(format!(
+                "{deviation} around {} one way",
+                Time::from_nanos(delay.nanos() / 2)
+            ))
+            .also(rtt.span.as_ref(), "half of it in each direction")
+            .hint("delays cannot be negative: write a jitter of at most half the rtt"),
+        );
+    }
+}

@@ -1,0 +1,301 @@
+//! `[workload.PATTERN]`: exactly one pattern, in the memory that the guest has.
+
+mod pattern;
+
+use lmbench_guest::spec::{Content, Pattern, Phase, WorkloadSpec};
+
+use super::KERNEL_RESERVE;
+use super::guest::Hardware;
+use crate::scenario::keys::{Kind, PATTERNS, SHARED, kind_at};
+use crate::scenario::problem::{Problem, Problems};
+use crate::scenario::section::{Section, Setting};
+use crate::scenario::tree::{Entry, Span, Table, Value};
+use crate::scenario::units::{Share, Size, Time};
+
+/// Memory of a workload and where it was said.
+pub(super) struct Room {
+    /// What it owns.
+    pub(super) memory: Setting<Size>,
+    /// Where a complaint about it belongs.
+    pub(super) place: Span,
+}
+
+/// Reads `[workload]`; `None` for the user's own guest, and when there is nothing sound to read.
+pub(super) fn workload(
+    section: &Section<'_>,
+    hardware: &Hardware,
+    seed: u64,
+    problems: &mut Problems,
+) -> Option<WorkloadSpec> {
+    let patterns: Vec<&Entry> = section
+        .entries()
+        .iter()
+        .filter(|entry| PATTERNS.contains(&entry.key.as_str()))
+        .collect();
+    if let (Some(own), Some(entry)) = (&hardware.own, section.entries().first()) {
+        problems.push(
+            Problem::at(&entry.key_span, "a workload in a guest of your own")
+                .label("needs lmbench's code in the guest")
+                .also(Some(own), "the guest of your own")
+                .hint("remove [workload], or this guest to get lmbench's"),
+        );
+        return None;
+    }
+    let pattern = match patterns[..] {
+        [] => {
+            if hardware.own.is_none()
+                && section
+                    .entries()
+                    .iter()
+                    .all(|entry| SHARED.contains(&entry.key.as_str()))
+            {
+                problems.push(
+                    Problem::at(&section.span(), "no workload says what the guest does")
+                        .hint("add one such as [workload.uniform] with rate = \"80 MiB/s\"; [workload.idle] does nothing, on purpose"),
+                );
+            }
+            return None;
+        }
+        [only] => only,
+        [first, .., last] => {
+            problems.push(
+                Problem::at(&last.key_span, "more than one workload pattern")
+                    .label("a second one")
+                    .also(Some(&first.key_span), "the first")
+                    .hint("keep one; [[workload.phases]] runs several in sequence"),
+            );
+            return None;
+        }
+    };
+    read(section, pattern, hardware, seed, problems)
+}
+
+fn read(
+    section: &Section<'_>,
+    entry: &Entry,
+    hardware: &Hardware,
+    seed: u64,
+    problems: &mut Problems,
+) -> Option<WorkloadSpec> {
+    let phases = entry.key == "phases";
+    let inner = if phases {
+        section.clone()
+    } else {
+        entry.node.table()?;
+        section.section(&entry.key)
+    };
+    if !phases {
+        misplaced(section, entry, problems);
+    }
+    let room = room(&inner, entry, hardware, problems);
+    let pattern = if phases {
+        Pattern::Phases(read_phases(section, entry, &room, problems))
+    } else {
+        pattern::read(&inner, &entry.key, &room, problems)?
+    };
+    let whole_pages = matches!(pattern, Pattern::Jvm { .. } | Pattern::Sweep { .. });
+    Some(WorkloadSpec {
+        seed,
+        threads: inner.get("threads").or(hardware.vcpus).value.unwrap_or(1),
+        memory_bytes: room.memory.value.map_or(0, Size::bytes),
+        content: content(&inner, whole_pages, problems),
+        pattern,
+    })
+}
+
+/// Shared keys in `[workload]` itself belong to phases.
+fn misplaced(section: &Section<'_>, pattern: &Entry, problems: &mut Problems) {
+    for entry in section
+        .entries()
+        .iter()
+        .filter(|entry| SHARED.contains(&entry.key.as_str()))
+    {
+        problems.push(
+            Problem::at(
+                &entry.key_span,
+                format!("`{}` stands in [workload]", entry.key),
+            )
+            .label("only phases have it here")
+            .also(Some(&pattern.key_span), "the pattern")
+            .hint(format!("move it below [workload.{}]", pattern.key)),
+        );
+    }
+}
+
+/// The workload's memory, checked against the guest's.
+fn room(
+    section: &Section<'_>,
+    entry: &Entry,
+    hardware: &Hardware,
+    problems: &mut Problems,
+) -> Room {
+    let available = hardware
+        .memory
+        .value
+        .map(|memory| memory.bytes().saturating_sub(KERNEL_RESERVE));
+    let mut memory = section.get::<Size>("memory");
+    let place = memory
+        .span
+        .clone()
+        .unwrap_or_else(|| entry.key_span.clone());
+    if memory.is_missing() {
+        let default = if entry.key == "jvm" {
+            pattern::jvm_memory(section)
+        } else {
+            available.map(Size::from_bytes)
+        };
+        match default {
+            Some(size) => memory = memory.or(size),
+            None => return Room { memory, place },
+        }
+    }
+    if let Some(size) = memory.value
+        && size.bytes() < MEMORY_MIN
+    {
+        problems.push(
+            Problem::at(&place, "the workload has hardly any memory")
+                .label(format!("{size}"))
+                .hint(format!(
+                    "give it at least \"{}\"",
+                    Size::from_bytes(MEMORY_MIN)
+                )),
+        );
+    } else if let (Some(size), Some(available)) = (memory.value, available)
+        && size.bytes() > available
+    {
+        problems.push(
+            Problem::at(&place, "the workload does not fit the guest")
+                .label(format!("needs {size}"))
+                .also(hardware.memory.span.as_ref(), format!("leaves {} beside the kernel", Size::from_bytes(available)))
+                .hint(format!(
+                    "lower it, or write guest.memory = \"{}\" or more (the kernel and lmbench need {})",
+                    Size::from_bytes(size.bytes().saturating_add(KERNEL_RESERVE).div_ceil(MIB).saturating_mul(MIB)),
+                    Size::from_bytes(KERNEL_RESERVE)
+                )),
+        );
+    }
+    Room { memory, place }
+}
+
+fn content(section: &Section<'_>, whole_pages: bool, problems: &mut Problems) -> Content {
+    let share = |name: &str| section.get::<Share>(name);
+    let shares = [share("zero"), share("compressible"), share("duplicate")];
+    let parts: u32 = shares
+        .iter()
+        .filter_map(|share| share.value)
+        .map(Share::parts_per_billion)
+        .sum();
+    if Share::from_parts_per_billion(parts).is_none() {
+        let given: Vec<&Span> = shares
+            .iter()
+            .filter_map(|share| share.span.as_ref())
+            .collect();
+        let mut problem = Problem::at(
+            given[given.len() - 1],
+            "`zero`, `compressible` and `duplicate` add up to more than 100 %",
+        )
+        .label("with this one")
+        .hint("they share the same pages: lower them until they add up to at most 100 %");
+        for span in &given[..given.len() - 1] {
+            problem = problem.also(Some(span), "and this one");
+        }
+        problems.push(problem);
+    }
+    let [zero, compressible, duplicate] =
+        shares.map(|share| share.value.map_or(0.0, Share::fraction));
+    Content {
+        bytes_per_page: section
+            .get("bytes-per-page")
+            .or(if whole_pages { 4096 } else { 64 })
+            .value
+            .unwrap_or(64),
+        zero,
+        compressible,
+        duplicate,
+    }
+}
+
+fn read_phases(
+    section: &Section<'_>,
+    entry: &Entry,
+    room: &Room,
+    problems: &mut Problems,
+) -> Vec<Phase> {
+    let Some(Kind::Phases(keys)) = kind_at("workload.phases") else {
+        unreachable!("the key table has phases");
+    };
+    let Value::List(list) = &entry.node.value else {
+        return Vec::new();
+    };
+    if list.is_empty() {
+        problems.push(
+            Problem::at(&entry.node.span, "`workload.phases` is empty")
+                .label("nothing to do")
+                .hint("add at least one phase"),
+        );
+    }
+    let tables = list
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| Some((index, node.table()?, &node.span)));
+    tables
+        .filter_map(|(index, table, span)| {
+            let phase = section.inner(
+                Some(table),
+                keys,
+                &format!("phases.{index}"),
+                Some(span.start..span.end.min(span.start + 14)),
+            );
+            read_phase(&phase, table, room, problems)
+        })
+        .collect()
+}
+
+fn read_phase(
+    phase: &Section<'_>,
+    table: &Table,
+    room: &Room,
+    problems: &mut Problems,
+) -> Option<Phase> {
+    let duration = phase.required::<Time>("duration", "\"10 s\"", problems);
+    if let Some(time) = duration.value
+        && time < PHASE_MIN
+    {
+        problems.push(
+            Problem::at(&duration.place(phase), "the phase is too short")
+                .label(format!("{time}"))
+                .hint(format!("write at least \"{PHASE_MIN}\"")),
+        );
+    }
+    let patterns: Vec<&Entry> = table
+        .entries
+        .iter()
+        .filter(|entry| PATTERNS.contains(&entry.key.as_str()))
+        .collect();
+    let [only] = patterns[..] else {
+        problems.push(
+            Problem::at(&phase.span(), "a phase has exactly one pattern")
+                .label(format!("this one has {}", patterns.len()))
+                .hint(
+                    "write for example { duration = \"10 s\", uniform = { rate = \"80 MiB/s\" } }",
+                ),
+        );
+        return None;
+    };
+    if only.key == "phases" {
+        return None;
+    }
+    only.node.table()?;
+    Some(Phase {
+        duration_ns: duration.value.map_or(0, Time::nanos),
+        pattern: pattern::read(&phase.section(&only.key), &only.key, room, problems)?,
+    })
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Least memory of a workload.
+const MEMORY_MIN: u64 = MIB;
+
+/// Shortest phase: the guest switches between batches of writes, and shorter ones would blur.
+const PHASE_MIN: Time = Time::from_nanos(100_000_000);

@@ -1,0 +1,146 @@
+//! Why a scenario could not be used, rendered the way rustc does: line, caret, label, hint.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::scenario::problem::Problem;
+use crate::scenario::tree::Span;
+
+/// Problems shown at most; a file with more has one cause for many of them.
+const SHOWN_MAX: usize = 40;
+
+/// Why a scenario could not be used.
+#[derive(Debug)]
+pub enum ScenarioError {
+    /// The file could not be read.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It was read and is not a valid scenario. Displays as all its problems, with their places.
+    Invalid(Box<Invalid>),
+}
+
+/// A scenario's text and what is wrong with it.
+#[derive(Debug)]
+pub struct Invalid {
+    origin: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl ScenarioError {
+    pub(crate) fn invalid(origin: &Path, text: &str, problems: Vec<Problem>) -> Self {
+        ScenarioError::Invalid(Box::new(Invalid {
+            origin: origin.display().to_string(),
+            text: text.to_owned(),
+            problems,
+        }))
+    }
+
+    /// How many problems there are.
+    pub fn problem_count(&self) -> usize {
+        match self {
+            ScenarioError::Read { .. } => 1,
+            ScenarioError::Invalid(invalid) => invalid.problems.len(),
+        }
+    }
+
+    /// The full text for a person: with colours and box-drawing characters for a terminal, or plain ASCII (as `Display` does).
+    pub fn render(&self, styled: bool) -> String {
+        match self {
+            ScenarioError::Read { path, source } => read_failure(path, source),
+            ScenarioError::Invalid(invalid) => invalid.render(styled),
+        }
+    }
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for ScenarioError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ScenarioError::Read { source, .. } => Some(source),
+            ScenarioError::Invalid(_) => None,
+        }
+    }
+}
+
+fn read_failure(path: &Path, source: &std::io::Error) -> String {
+    let hint = if source.kind() == std::io::ErrorKind::NotFound {
+        "give the path of a scenario file, for example scenarios/quick.toml"
+    } else {
+        "check that it is a file that you may read"
+    };
+    // The one error whose text repeats its source: a person reads it alone, and "cannot read" without the reason helps nobody.
+    format!(
+        "error: cannot read scenario {}: {source}\nhint: {hint}",
+        path.display()
+    )
+}
+
+impl Invalid {
+    fn render(&self, styled: bool) -> String {
+        let renderer = if styled {
+            Renderer::styled().decor_style(DecorStyle::Unicode)
+        } else {
+            Renderer::plain()
+        };
+        let mut text = String::new();
+        for problem in self.problems.iter().take(SHOWN_MAX) {
+            text.push_str(&self.render_one(&renderer, problem));
+            text.push_str("\n\n");
+        }
+        let count = self.problems.len();
+        if count > SHOWN_MAX {
+            text.push_str(&format!("… and {} more\n", count - SHOWN_MAX));
+        }
+        let noun = if count == 1 { "problem" } else { "problems" };
+        text.push_str(&format!("{count} {noun} in {}", self.origin));
+        text
+    }
+
+    fn render_one(&self, renderer: &Renderer, problem: &Problem) -> String {
+        let primary = AnnotationKind::Primary
+            .span(self.fit(&problem.span))
+            .label((!problem.label.is_empty()).then_some(problem.label.as_str()));
+        let related = problem.related.iter().map(|(span, label)| {
+            AnnotationKind::Context
+                .span(self.fit(span))
+                .label(label.as_str())
+        });
+        let snippet = Snippet::source(self.text.as_str())
+            .path(self.origin.as_str())
+            .annotation(primary)
+            .annotations(related);
+        let mut group = Level::ERROR
+            .primary_title(problem.title.as_str())
+            .element(snippet);
+        if !problem.hint.is_empty() {
+            group = group.element(Level::HELP.with_name("hint").message(problem.hint.as_str()));
+        }
+        renderer.render(&[group])
+    }
+
+    /// The span inside the text and on character borders: the renderer panics on others, and no error text is worth a panic.
+    fn fit(&self, span: &Span) -> Span {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let mut end = span.end.clamp(start, self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        start..end
+    }
+}

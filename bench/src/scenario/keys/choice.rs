@@ -1,0 +1,140 @@
+//! `carrier` and `policy`: which one, or the tables with their settings.
+
+use super::{Key, Kind, Table};
+
+/// `carrier = "NAME"` or `[carrier.NAME]`.
+pub(super) const CARRIER: Key = Key {
+    name: "carrier",
+    kind: Kind::Selection {
+        options: &CARRIERS,
+        planned: &[
+            "ssh",
+            "tls",
+            "quic",
+            "native-tls",
+            "libvirt-native",
+            "libvirt-tunnelled",
+            "libvirt-tls",
+        ],
+    },
+    default: Some("native-tcp"),
+    about: "What moves the migration stream: a name, or one table [carrier.NAME] with its settings, or an axis of the matrix.",
+};
+
+static CARRIERS: Table = Table {
+    about: "The carriers.",
+    keys: &[
+        Key {
+            name: "native-tcp",
+            kind: Kind::Table(&NATIVE_TCP),
+            default: None,
+            about: NATIVE_TCP.about,
+        },
+        Key {
+            name: "tcp",
+            kind: Kind::Table(&TCP),
+            default: None,
+            about: TCP.about,
+        },
+    ],
+};
+
+static NATIVE_TCP: Table = Table {
+    about: "QEMU's own TCP connection; the yardstick of all others. Nothing to set.",
+    keys: &[],
+};
+
+static TCP: Table = Table {
+    about: "lmbench's TCP carrier.",
+    keys: &[Key {
+        name: "path",
+        kind: Kind::Choice(&["splice", "fd"]),
+        default: Some("splice"),
+        about: "splice: a process on each host relays between QEMU's unix socket and the connection; fd: the connected socket is handed \
+                to QEMU, no relay and no CPU of ours, but one channel only.",
+    }],
+};
+
+/// `policy = "NAME"` or `[policy.NAME]`.
+pub(super) const POLICY: Key = Key {
+    name: "policy",
+    kind: Kind::Selection {
+        options: &POLICIES,
+        planned: &["nova", "ovirt", "kubevirt", "proxmox", "dirty-limit"],
+    },
+    default: Some("static"),
+    about: "Who decides during a migration: a name, or one table [policy.NAME] with its settings, or an axis of the matrix.",
+};
+
+static POLICIES: Table = Table {
+    about: "The policies.",
+    keys: &[
+        Key {
+            name: "static",
+            kind: Kind::Table(&STATIC),
+            default: None,
+            about: STATIC.about,
+        },
+        Key {
+            name: "auto-converge",
+            kind: Kind::Table(&AUTO_CONVERGE),
+            default: None,
+            about: AUTO_CONVERGE.about,
+        },
+        Key {
+            name: "post-copy",
+            kind: Kind::Table(&POST_COPY),
+            default: None,
+            about: POST_COPY.about,
+        },
+    ],
+};
+
+static STATIC: Table = Table {
+    about: "Nobody decides: QEMU with the settings of the scenario. Nothing to set.",
+    keys: &[],
+};
+
+const PERCENT: Kind = Kind::Count { min: 1, max: 99 };
+
+static AUTO_CONVERGE: Table = Table {
+    about: "QEMU throttles the guest's CPUs until it dirties less than the link carries.",
+    keys: &[
+        Key {
+            name: "initial",
+            kind: PERCENT,
+            default: Some("20"),
+            about: "First throttle in percent (cpu-throttle-initial).",
+        },
+        Key {
+            name: "increment",
+            kind: PERCENT,
+            default: Some("10"),
+            about: "Percent added when that was not enough (cpu-throttle-increment). Higher ends sooner and hurts the guest more.",
+        },
+        Key {
+            name: "max",
+            kind: PERCENT,
+            default: Some("99"),
+            about: "Highest throttle in percent (max-cpu-throttle). Below about 90 a busy guest may never converge.",
+        },
+    ],
+};
+
+static POST_COPY: Table = Table {
+    about: "Move the running guest first and fetch its memory on demand. Always ends; a failure in between loses the guest.",
+    keys: &[
+        Key {
+            name: "after-passes",
+            kind: Kind::Count { min: 1, max: 1000 },
+            default: Some("1 unless `after` is set"),
+            about: "Switch after this many whole passes over memory; with `after` as well, whichever comes first.",
+        },
+        Key {
+            name: "after",
+            kind: Kind::Time,
+            default: None,
+            about: "Switch after this time.",
+        },
+    ],
+};

@@ -1,0 +1,74 @@
+//! `[network]`, `[network.migration]`, `[network.management]`.
+
+use super::{Key, Kind, Table};
+
+/// `[network]`.
+pub(crate) static NETWORK: Table = Table {
+    about: "The lab's networks between the two hosts.",
+    keys: &[
+        Key {
+            name: "inbound",
+            kind: Kind::Choice(&["migration", "management"]),
+            default: Some("migration"),
+            about: "The network that carries the migration: the split one (Nova's live_migration_inbound_addr), or the one that also \
+                    carries everything else.",
+        },
+        Key {
+            name: "migration",
+            kind: Kind::Table(&LINK),
+            default: None,
+            about: "The split migration network.",
+        },
+        Key {
+            name: "management",
+            kind: Kind::Table(&LINK),
+            default: None,
+            about: "The network for everything else.",
+        },
+    ],
+};
+
+static LINK: Table = Table {
+    about: "A link between the hosts; what is not set is as fast as the machine.",
+    keys: &[
+        Key {
+            name: "rate",
+            kind: Kind::Rate,
+            default: Some("unbounded"),
+            about: "Rate in each direction, frame headers included: 1 Gbit/s carries about 114 MiB/s of guest memory.",
+        },
+        Key {
+            name: "rtt",
+            kind: Kind::Time,
+            default: None,
+            about: "Round-trip time added to the link's own. Needs netem in the kernel, or lmbench's user-space link.",
+        },
+        Key {
+            name: "jitter",
+            kind: Kind::Time,
+            default: None,
+            about: "Standard deviation of the delay. Needs rtt.",
+        },
+        Key {
+            name: "loss",
+            kind: Kind::Share,
+            default: None,
+            about: "Share of packets lost.",
+        },
+        Key {
+            name: "mtu",
+            kind: Kind::Count {
+                min: 576,
+                max: 65535,
+            },
+            default: Some("1500"),
+            about: "Bytes of the largest packet. 9000 saves CPU on both hosts.",
+        },
+        Key {
+            name: "background",
+            kind: Kind::Rate,
+            default: None,
+            about: "Other traffic from source to destination during the whole repeat, which the migration may harm and which slows it.",
+        },
+    ],
+};

@@ -1,0 +1,94 @@
+//! What can be wrong with a scenario: a sentence, a place, and what to do. Collected, never thrown.
+
+use crate::scenario::tree::Span;
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// What is wrong.
+    pub(crate) title: String,
+    /// Where.
+    pub(crate) span: Span,
+    /// What stands there, beside the caret.
+    pub(crate) label: String,
+    /// Other places that have to do with it.
+    pub(crate) related: Vec<(Span, String)>,
+    /// The next thing to try.
+    pub(crate) hint: String,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub(crate) fn at(span: &Span, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            span: span.clone(),
+            label: String::new(),
+            related: Vec::new(),
+            hint: String::new(),
+        }
+    }
+
+    /// Says something beside the caret.
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Shows another place, if there is one.
+    pub(crate) fn also(mut self, span: Option<&Span>, label: impl Into<String>) -> Self {
+        if let Some(span) = span.filter(|span| **span != self.span) {
+            self.related.push((span.clone(), label.into()));
+        }
+        self
+    }
+
+    /// Says what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+/// The problems so far, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Adds one. Cells of a matrix share most of their text, hence most of their problems: the second identical one is dropped.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if !self.list.contains(&problem) {
+            self.list.push(problem);
+        }
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them in the order of the file.
+    pub(crate) fn sorted(mut self) -> Vec<Problem> {
+        self.list.sort_by_key(|problem| problem.span.start);
+        self.list
+    }
+}
+
+/// The name that was meant: the nearest, if it is near.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let normal = name.to_ascii_lowercase().replace('_', "-");
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&normal, candidate), candidate))
+        .filter(|(similarity, _)| *similarity >= NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Jaro-Winkler similarity from which a name counts as a misspelling: 0.8 takes `memroy` for `memory` and leaves `colour` alone.
+const NEAR: f64 = 0.8;

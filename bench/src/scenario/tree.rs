@@ -1,0 +1,170 @@
+//! The file as a tree in which everything knows its place.
+//!
+//! An owned mirror of toml's spanned values, in the order of the file (toml sorts), so that matrix values can be moved into it together
+//! with their places. Knows TOML, knows nothing of scenarios.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Bytes of the text.
+pub(crate) type Span = Range<usize>;
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) span: Span,
+}
+
+/// What TOML can say.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Flag(bool),
+    /// A date, or an integer beyond 64 bits: nothing in a scenario is one, so only its text is kept.
+    Other(String),
+    List(Vec<Node>),
+    Table(Table),
+}
+
+/// Keys and values in the order of the file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table {
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One line of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_span: Span,
+    pub(crate) node: Node,
+}
+
+impl Node {
+    /// What the value is, with its article, for "expected …, found …".
+    pub(crate) fn what(&self) -> &'static str {
+        match &self.value {
+            Value::Text(_) => "a string",
+            Value::Integer(_) => "a whole number",
+            Value::Float(_) => "a number with a decimal point",
+            Value::Flag(_) => "a boolean",
+            Value::Other(_) => "a date or an oversized number",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+
+    /// The table, if it is one.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+impl Table {
+    /// The entry of a key.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
+        let index = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(index))
+    }
+
+    /// The entry at a path of keys.
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Entry> {
+        let (last, tables) = path.split_last()?;
+        let mut table = self;
+        for key in tables {
+            table = table.entry(key)?.node.table()?;
+        }
+        table.entry(last)
+    }
+
+    /// Puts a value at a path, making the tables on the way; `key_span` is the place of what it makes.
+    /// Returns whether it could: a value in the way that is not a table stays.
+    pub(crate) fn set(&mut self, path: &[&str], key_span: &Span, node: Node) -> bool {
+        let Some((key, rest)) = path.split_first() else {
+            return false;
+        };
+        let index = self.entries.iter().position(|entry| entry.key == *key);
+        let index = index.unwrap_or_else(|| {
+            self.entries.push(Entry {
+                key: (*key).to_owned(),
+                key_span: key_span.clone(),
+                node: Node {
+                    value: Value::Table(Table::default()),
+                    span: key_span.clone(),
+                },
+            });
+            self.entries.len() - 1
+        });
+        let entry = &mut self.entries[index];
+        if rest.is_empty() {
+            entry.key_span = key_span.clone();
+            entry.node = node;
+            return true;
+        }
+        match &mut entry.node.value {
+            Value::Table(table) => table.set(rest, key_span, node),
+            _ => false,
+        }
+    }
+}
+
+/// A syntax error: message and place.
+pub(crate) type SyntaxError = (String, Span);
+
+/// Reads TOML; all syntax errors at once.
+pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(table(root.get_ref()));
+    }
+    Err(errors
+        .iter()
+        .map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)))
+        .collect())
+}
+
+fn table(source: &DeTable<'_>) -> Table {
+    let mut entries: Vec<Entry> = source
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().to_string(),
+            key_span: key.span(),
+            node: node(value),
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.key_span.start);
+    Table { entries }
+}
+
+fn node(source: &Spanned<DeValue<'_>>) -> Node {
+    let value = match source.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| Value::Other(integer.to_string()), Value::Integer),
+        DeValue::Float(float) => float
+            .as_str()
+            .parse()
+            .map_or_else(|_| Value::Other(float.to_string()), Value::Float),
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Datetime(date) => Value::Other(date.to_string()),
+        DeValue::Array(list) => Value::List(list.iter().map(node).collect()),
+        DeValue::Table(inner) => Value::Table(table(inner)),
+    };
+    Node {
+        value,
+        span: source.span(),
+    }
+}
