@@ -1,0 +1,117 @@
+//! The findings for people. A pure function: colour and width are the terminal's affair.
+
+use std::fmt::Write as _;
+
+use super::{Finding, Status, ready};
+
+/// One line per finding, the mend below it, and what follows from all of them at the end.
+pub fn text(findings: &[Finding]) -> String {
+    let width = |of: fn(&Finding) -> usize| findings.iter().map(of).max().unwrap_or(0);
+    let name_width = width(|finding| finding.name.len());
+    let version_width =
+        width(|finding| finding.version.as_deref().map_or(0, str::len)).min(VERSION_WIDTH_MAX);
+    let mut text = String::new();
+    for finding in findings {
+        let status = word(finding);
+        let version = finding.version.as_deref().unwrap_or_default();
+        let line = format!(
+            "{status:<7}  {:<name_width$}  {version:<version_width$}  {}",
+            finding.name, finding.detail
+        );
+        push(&mut text, line.trim_end());
+        if let Some(mend) = finding
+            .mend
+            .as_deref()
+            .filter(|_| finding.status != Status::Found)
+        {
+            push(&mut text, &format!("         hint: {mend}"));
+        }
+    }
+    push(&mut text, "");
+    push(&mut text, &verdict(findings));
+    text
+}
+
+fn push(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("writing to a string does not fail");
+}
+
+fn word(finding: &Finding) -> &'static str {
+    match finding.status {
+        Status::Found => "found",
+        Status::Limited => "limited",
+        Status::Missing if finding.required => "MISSING",
+        Status::Missing => "missing",
+    }
+}
+
+fn verdict(findings: &[Finding]) -> String {
+    if ready(findings) {
+        return "ready: `lmbench run` has all that it needs".into();
+    }
+    let missing: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.required && finding.status == Status::Missing)
+        .map(|finding| finding.name.as_str())
+        .collect();
+    format!("not ready: `lmbench run` needs {}", missing.join(", "))
+}
+
+/// A longer version pushes its own line's detail to the right instead of everybody's.
+const VERSION_WIDTH_MAX: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings() -> Vec<Finding> {
+        vec![
+            Finding::found("qemu", "/usr/bin/qemu-system-x86_64")
+                .required()
+                .version(Some("10.0.2".into())),
+            Finding::limited("kvm", "opens; proven only by booting a guest"),
+            Finding::found("guest kernel", "/boot/vmlinuz")
+                .version(Some("6.12.95+deb12-cloud-amd64".into())),
+            Finding::missing("virsh", "virsh is not on PATH")
+                .mend("apt-get install libvirt-clients"),
+        ]
+    }
+
+    #[test]
+    fn a_ready_host() {
+        insta::assert_snapshot!(text(&findings()), @r"
+        found    qemu          10.0.2        /usr/bin/qemu-system-x86_64
+        limited  kvm                         opens; proven only by booting a guest
+        found    guest kernel  6.12.95+deb12-cloud-amd64  /boot/vmlinuz
+        missing  virsh                       virsh is not on PATH
+                 hint: apt-get install libvirt-clients
+
+        ready: `lmbench run` has all that it needs
+        ");
+    }
+
+    #[test]
+    fn a_host_that_lacks_what_is_required() {
+        let mut findings = findings();
+        findings.push(
+            Finding::missing("veth", "Unknown device type")
+                .required()
+                .mend("modprobe veth"),
+        );
+        findings.push(
+            Finding::missing("ip", "ip is not on PATH")
+                .required()
+                .mend("apt-get install iproute2"),
+        );
+        insta::assert_snapshot!(text(&findings[3..]), @r"
+        missing  virsh    virsh is not on PATH
+                 hint: apt-get install libvirt-clients
+        MISSING  veth     Unknown device type
+                 hint: modprobe veth
+        MISSING  ip       ip is not on PATH
+                 hint: apt-get install iproute2
+
+        not ready: `lmbench run` needs veth, ip
+        ");
+    }
+}
