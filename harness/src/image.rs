@@ -1,1 +1,109 @@
-//! Stub.
+//! What the benchmark guest boots: a stock kernel, found on this machine, and an initramfs made in memory.
+//!
+//! The initramfs holds lmbench's PID 1 and the few modules that a kernel needs before it has virtio-serial ports. Nothing is
+//! written to disk here, and no user's image passes through this module.
+
+mod cpio;
+mod kernel;
+mod modules;
+
+use std::path::{Path, PathBuf};
+
+use crate::image::cpio::Archive;
+
+pub use kernel::GuestKernel;
+
+/// The guest's PID 1, built by `build.rs`.
+const INIT: &[u8] = include_bytes!(env!("LMBENCH_GUEST_INIT_PATH"));
+
+/// Modules that the guest needs, if the kernel doesn't have them built in.
+const NEEDED: [&str; 2] = ["virtio_pci", "virtio_console"];
+
+/// What the kernel of a lmbench guest is told.
+///
+/// - `quiet`, `console=ttyS0`: an emulated serial port costs an exit per byte, so only problems are printed.
+/// - `panic=-1`: a panic restarts at once, which QEMU's `-no-reboot` turns into an exit that the host sees.
+/// - `tsc=reliable`, `no_timer_check`: no watchdog that finds an emulated or migrated TSC too slow and falls back to a clock that costs
+///   microseconds per reading. The clock source itself is left to the kernel: `kvm-clock` under KVM, the TSC under TCG.
+/// - `rcupdate.rcu_expedited=1`, `8250.nr_uarts=1`, `random.trust_cpu=on`, `cryptomgr.notests`, `nokaslr`, `mitigations=off`: less to
+///   wait for at boot. The guest runs no code but ours.
+pub const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check rcupdate.rcu_expedited=1 \
+     8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests nokaslr mitigations=off";
+
+/// Why there is no guest image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// None of the places has a kernel that can be read.
+    #[error("no guest kernel: looked for {}; `harness/setup.sh` installs one", list(.looked_for))]
+    NoKernel {
+        /// What was tried, in order.
+        looked_for: Vec<PathBuf>,
+    },
+    /// A module that the kernel needs is neither built in nor in the tree.
+    #[error("the guest kernel's module {name} is not in {}; `harness/setup.sh` installs a kernel with its modules", .tree.display())]
+    NoModule {
+        /// The module.
+        name: String,
+        /// Where it should be.
+        tree: PathBuf,
+    },
+    /// A file can't be read.
+    #[error("reading {} failed", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A module can't be decompressed.
+    #[error("decompressing {} by `{program}` failed: {reason}", .path.display())]
+    Decompress {
+        /// The module.
+        path: PathBuf,
+        /// `xz` or `zstd`.
+        program: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// The initramfs for this kernel: `/init`, `/dev/console`, and `/modules` with a list of what to load in order.
+pub fn initramfs(kernel: &GuestKernel) -> Result<Vec<u8>, ImageError> {
+    let modules = match &kernel.modules {
+        Some(tree) => modules::closure(tree, &NEEDED)?,
+        None => Vec::new(),
+    };
+    let mut archive = Archive::default();
+    archive.directory("dev").character_device("dev/console", 5, 1);
+    archive.directory("proc").directory("sys").directory("modules");
+    archive.file("init", 0o755, INIT);
+    let order: String = modules.iter().map(|module| format!("{}.ko\n", module.name)).collect();
+    archive.file("modules/order", 0o644, order.as_bytes());
+    for module in &modules {
+        archive.file(&format!("modules/{}.ko", module.name), 0o644, &module.object);
+    }
+    Ok(archive.finish())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
+    std::fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A dynamic executable names its interpreter in a program header (PT_INTERP, 3); the initramfs has none to offer.
+    #[test]
+    fn the_embedded_init_is_static() {
+        let word = |at: usize, length: usize| INIT[at..at + length].iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte));
+        assert!(INIT.starts_with(b"\x7fELF\x02\x01"));
+        let (headers, size, count) = (word(32, 8), word(54, 2), word(56, 2));
+        assert!(count > 0);
+        assert!((0..count).all(|index| word(headers + index * size, 4) != 3));
+    }
+}
