@@ -18,10 +18,9 @@ use tokio::sync::watch;
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::{Outcome, Record, Repeat, ScenarioText};
-use crate::scenario::Scenario;
 use crate::store::{RunWriter, Store, StoreError};
 
-use hosts::{HostError, Hosts};
+use hosts::Hosts;
 use preflight::Ready;
 
 /// Why a run ended early. What was measured before is in the record.
@@ -46,9 +45,9 @@ pub enum RunError {
 
 /// A run about to start or to go on.
 pub struct Run<'a> {
-    /// What was asked.
-    pub scenario: &'a Scenario,
-    /// In which order.
+    /// The scenario's file, byte for byte.
+    pub text: &'a str,
+    /// What to do, in which order.
     pub plan: &'a Plan,
     /// Told of everything.
     pub observer: &'a mut dyn FnMut(RunEvent),
@@ -69,7 +68,7 @@ impl Run<'_> {
     pub async fn execute(mut self, target: Target) -> Result<Record, RunError> {
         let mut interrupt = self.interrupt.clone();
         let mut hosts = tokio::select! {
-            hosts = Hosts::create(&self.scenario.cells[self.first_cell()].setup.network) => hosts.map_err(RunError::from)?,
+            hosts = Hosts::create(&self.plan.cells[0].setup.network) => hosts.map_err(RunError::from)?,
             _ = interrupt.wait_for(|interrupted| *interrupted) => return Err(RunError::Interrupted),
         };
         let result = tokio::select! {
@@ -87,20 +86,20 @@ impl Run<'_> {
     }
 
     async fn on_hosts(&mut self, hosts: &mut Hosts, target: Target) -> Result<Record, RunError> {
-        let ready = preflight::check(hosts, self.scenario, self.plan).await?;
+        let ready = preflight::check(hosts, self.plan).await?;
         let (mut record, writer) = self.open(hosts, &ready, target)?;
         let steps = self.plan.remaining(&record);
         (self.observer)(RunEvent::RunStarted {
             run_id: record.run_id.clone(),
-            scenario: self.scenario.name.clone(),
-            cells: self.plan.cells().len(),
+            scenario: self.plan.scenario.clone(),
+            cells: self.plan.cells.len(),
             migrations: steps.len(),
             directory: writer.directory().to_owned(),
         });
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
-            let cell = &self.scenario.cells[step.cell];
-            (self.observer)(RunEvent::RepeatStarted { position: index + 1, cell: cell.id.clone(), repeat: step.repeat, repeats: self.plan.repeats() });
+            let cell = &self.plan.cells[step.cell];
+            (self.observer)(RunEvent::RepeatStarted { position: index + 1, cell: cell.id.clone(), repeat: step.repeat, repeats: self.plan.repeats });
             let done = repeat::perform(hosts, cell, step.repeat, &ready.accelerator, started_ns, self.observer).await?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
@@ -122,18 +121,13 @@ impl Run<'_> {
         match target {
             Target::Resumed(begun) => Ok(*begun),
             Target::New(directory) => {
-                let cells = self.plan.cells().iter().map(|cell| &self.scenario.cells[*cell]);
-                let cells = cells.map(|cell| (cell.id.clone(), cell.parameters.clone()));
-                let scenario = ScenarioText::new(&*self.scenario.name, &*self.scenario.text);
-                let record = Record::new(scenario, ready.environment(hosts), self.plan.seed(), self.plan.repeats(), cells);
+                let cells = self.plan.cells.iter().map(|cell| (cell.id.clone(), cell.parameters.clone()));
+                let scenario = ScenarioText::new(&*self.plan.scenario, self.text);
+                let record = Record::new(scenario, ready.environment(hosts), self.plan.seed, self.plan.repeats, cells);
                 let writer = Store::open(directory).create_run(&record)?;
                 Ok((record, writer))
             }
         }
-    }
-
-    fn first_cell(&self) -> usize {
-        self.plan.cells().first().copied().unwrap_or(0)
     }
 }
 

@@ -21,7 +21,6 @@ pub struct Endpoint {
 
 /// Which carrier an endpoint belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Scheme {
     /// One plain TCP connection per channel.
     Tcp,

@@ -46,7 +46,7 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut observer = |event: RunEvent| progress.observe(&event);
-    let run = Run { scenario, plan, observer: &mut observer, interrupt };
+    let run = Run { text: &scenario.text, plan, observer: &mut observer, interrupt };
     let result = run.execute(target).await;
     signals.abort();
     drop(progress);

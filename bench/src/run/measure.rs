@@ -148,11 +148,11 @@ fn wire_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
     Some(after.sent.saturating_sub(before.sent) as f64 + after.received.saturating_sub(before.received) as f64)
 }
 
-fn sample(cell: &str, repeat: u32, at_ms: f64, host: &str, data: Value) -> Sample {
-    Sample { cell: cell.to_owned(), repeat, at_ms, host: host.to_owned(), data }
+fn sample(cell: &str, repeat: u32, at_ms: f64, host: &str, kind: &str, data: Value) -> Sample {
+    Sample { cell: cell.to_owned(), repeat, at_ms, host: host.to_owned(), kind: kind.to_owned(), data }
 }
 
 /// The guest's heartbeats of one host as one sample: a line each would make the file ten times as long.
 fn heartbeats_sample(cell: &str, repeat: u32, host: &str, beats: &[(u64, f64)]) -> Sample {
-    sample(cell, repeat, beats.first().map_or(0.0, |beat| beat.1), host, json!({ "heartbeats": beats }))
+    sample(cell, repeat, beats.first().map_or(0.0, |beat| beat.1), host, "heartbeats", json!({ "sequence_and_at_ms": beats }))
 }

@@ -13,7 +13,7 @@ use super::RunError;
 use super::hosts::Hosts;
 use crate::plan::Plan;
 use crate::record::Environment;
-use crate::scenario::{Scenario, memory_needed_bytes};
+use crate::scenario::memory_needed_bytes;
 
 /// What preflight found out.
 pub(super) struct Ready {
@@ -23,14 +23,14 @@ pub(super) struct Ready {
 }
 
 /// Has both hosts examine every cell of the plan.
-pub(super) async fn check(hosts: &Hosts, scenario: &Scenario, plan: &Plan) -> Result<Ready, RunError> {
-    let cells: Vec<_> = plan.cells().iter().map(|cell| &scenario.cells[*cell]).collect();
-    let cases: Vec<Case> = cells
+pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError> {
+    let cases: Vec<Case> = plan
+        .cells
         .iter()
         .map(|cell| Case { cell: cell.id.clone(), guest: cell.setup.guest.clone(), migration: cell.setup.migration.clone(), policy: cell.setup.policy.clone() })
         .collect();
     let mut problems = BTreeSet::new();
-    if let Some(problem) = memory(hosts, cells.iter().map(|cell| memory_needed_bytes(&cell.setup)).max().unwrap_or(0)) {
+    if let Some(problem) = memory(hosts, plan.cells.iter().map(|cell| memory_needed_bytes(&cell.setup)).max().unwrap_or(0)) {
         problems.insert(problem);
     }
     let mut qemu = BTreeMap::new();

@@ -8,7 +8,6 @@ use crate::token::Token;
 /// Something that happened in a half. Fields may be added; readers ignore what they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Event {
     /// The sink half waits for the source half. The first event of a sink.
     Listening {

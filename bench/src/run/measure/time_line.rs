@@ -112,10 +112,10 @@ impl<'a> TimeLine<'a> {
             let host = role.name();
             for taken in &readings.samples {
                 let data = json!({ "trigger": taken.trigger, "migration": taken.migration, "qemu": taken.qemu, "threads": taken.threads, "carrier": taken.carrier });
-                samples.push(sample(cell, repeat, self.at(clock, taken.at_ns), host, data));
+                samples.push(sample(cell, repeat, self.at(clock, taken.at_ns), host, "migration", data));
             }
             for timed in &readings.reports {
-                samples.push(sample(cell, repeat, self.at(clock, timed.at_ns), host, json!({ "guest": timed.report })));
+                samples.push(sample(cell, repeat, self.at(clock, timed.at_ns), host, "workload", json!(timed.report)));
             }
             let beats: Vec<(u64, f64)> = self.beats.iter().filter(|beat| beat.role == role).map(|beat| (beat.sequence, beat.at_ms)).collect();
             if !beats.is_empty() {
