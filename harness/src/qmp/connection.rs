@@ -128,10 +128,10 @@ impl Connection {
     ) -> Result<(), CloseReason> {
         let mut owed = lock(&self.owed);
         let id = owed.enter(pending)?;
-        let line = command_line(command, arguments, matches!(lane, Lane::OutOfBand), id);
+        let command_line = command_line(command, arguments, matches!(lane, Lane::OutOfBand), id);
         // Without a writer the socket is shut down, and the reader is about to close every command.
         let _ = self.outgoing.send(Outgoing {
-            line,
+            line: command_line,
             descriptor: descriptor(lane),
         });
         Ok(())

@@ -25,7 +25,7 @@ named! {
         PostcopyRecoverSetup = "postcopy-recover-setup",
         /// Post-copy resumes on its new connection.
         PostcopyRecover = "postcopy-recover",
-        /// Done.
+        /// Done. The source's [`RunState`] may still be `finish-migrate` for a moment.
         Completed = "completed",
         /// Failing; clean-up is under way.
         Failing = "failing",

@@ -53,7 +53,9 @@ async fn the_descriptor_arrives_on_its_commands_first_byte() {
         )
     };
     let ((before, passed, after), ()) = soon(async { tokio::join!(calls, serve) }).await;
-    (before.unwrap(), passed.unwrap(), after.unwrap());
+    for outcome in [before.map(drop), passed, after.map(drop)] {
+        outcome.unwrap();
+    }
     // The fake's copy and ours are closed by now, else this would not end.
     assert_eq!(read_all(ours), "through");
 }
@@ -85,7 +87,9 @@ async fn a_second_descriptor_waits_for_the_first_reply() {
         )
     };
     let ((one, two, other), ()) = soon(async { tokio::join!(calls, serve) }).await;
-    (one.unwrap(), two.unwrap(), other.unwrap());
+    for outcome in [one, two, other.map(drop)] {
+        outcome.unwrap();
+    }
 }
 
 #[tokio::test]

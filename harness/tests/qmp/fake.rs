@@ -13,33 +13,33 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// Far above what a loaded machine needs; only a lost message reaches it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const GREETING: &str = r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "fake"}, "capabilities": ["oob"]}}"#;
+pub(crate) const GREETING: &str = r#"{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "fake"}, "capabilities": ["oob"]}}"#;
 
 /// QEMU's end.
-pub struct Fake {
+pub(crate) struct Fake {
     stream: UnixStream,
 }
 
 /// A command as QEMU sees it.
 #[derive(Debug)]
-pub struct Command {
-    pub id: Value,
-    pub name: String,
-    pub arguments: Value,
-    pub out_of_band: bool,
+pub(crate) struct Command {
+    pub(crate) id: Value,
+    pub(crate) name: String,
+    pub(crate) arguments: Value,
+    pub(crate) out_of_band: bool,
     /// Descriptors that arrived with its first byte.
-    pub descriptors: Vec<OwnedFd>,
+    pub(crate) descriptors: Vec<OwnedFd>,
 }
 
 /// A client in command mode and its fake.
-pub async fn connected() -> (Qmp, Fake) {
+pub(crate) async fn connected() -> (Qmp, Fake) {
     connected_with(GREETING).await
 }
 
 /// The same with a greeting of the test's own.
-pub async fn connected_with(greeting: &str) -> (Qmp, Fake) {
+pub(crate) async fn connected_with(greeting: &str) -> (Qmp, Fake) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut fake = Fake::new(theirs);
     let negotiate = async {
@@ -57,30 +57,30 @@ pub async fn connected_with(greeting: &str) -> (Qmp, Fake) {
 }
 
 /// Fails instead of hanging.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     timeout(PATIENCE, future)
         .await
         .expect("this happens soon or never")
 }
 
 impl Fake {
-    pub fn new(stream: UnixStream) -> Fake {
+    pub(crate) fn new(stream: UnixStream) -> Fake {
         Fake { stream }
     }
 
     /// The next command.
-    pub async fn next(&mut self) -> Command {
+    pub(crate) async fn next(&mut self) -> Command {
         soon(self.receive()).await
     }
 
     /// Asserts that no byte of a command arrives for a while. It can miss a late one, but never fails wrongly.
-    pub async fn expect_silence(&mut self) {
+    pub(crate) async fn expect_silence(&mut self) {
         let byte = timeout(Duration::from_millis(50), self.byte()).await;
         assert!(byte.is_err(), "a command came that should wait");
     }
 
     /// Reads until the client closes. It may have left something unread, which resets the connection.
-    pub async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         soon(async {
             while let Some((byte, _)) = self.byte().await {
                 assert_eq!(byte, b'\0', "a command came after the end");
@@ -89,20 +89,20 @@ impl Fake {
         .await;
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         soon(self.stream.write_all(bytes)).await.unwrap();
     }
 
-    pub async fn send_line(&mut self, line: &str) {
+    pub(crate) async fn send_line(&mut self, line: &str) {
         self.send(format!("{line}\r\n").as_bytes()).await;
     }
 
-    pub async fn reply(&mut self, command: &Command, value: Value) {
+    pub(crate) async fn reply(&mut self, command: &Command, value: Value) {
         self.send_line(&json!({"return": value, "id": command.id}).to_string())
             .await;
     }
 
-    pub async fn event(&mut self, name: &str, number: u64) {
+    pub(crate) async fn event(&mut self, name: &str, number: u64) {
         self.send_line(&event_line(name, number)).await;
     }
 
@@ -135,14 +135,17 @@ impl Fake {
 
     async fn byte(&mut self) -> Option<(u8, Vec<OwnedFd>)> {
         let stream = &self.stream;
-        match stream.async_io(Interest::READABLE, || receive_byte(stream)).await {
+        match stream
+            .async_io(Interest::READABLE, || receive_byte(stream))
+            .await
+        {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
             received => received.unwrap(),
         }
     }
 }
 
-pub fn event_line(name: &str, number: u64) -> String {
+pub(crate) fn event_line(name: &str, number: u64) -> String {
     json!({"timestamp": {"seconds": 1, "microseconds": 5}, "event": name, "data": {"number": number}}).to_string()
 }
 
