@@ -67,22 +67,38 @@ impl Qmp {
 
     /// Runs `command` and returns its reply. `Value::Null` sends no arguments.
     pub async fn execute(&self, command: &str, arguments: Value) -> Result<Value, QmpError> {
-        self.execute_within(command, arguments, Self::COMMAND_TIMEOUT).await
+        self.execute_within(command, arguments, Self::COMMAND_TIMEOUT)
+            .await
     }
 
     /// Runs `command`, waiting at most `limit`.
-    pub async fn execute_within(&self, command: &str, arguments: Value, limit: Duration) -> Result<Value, QmpError> {
-        self.connection.execute(command, arguments, Lane::InBand, limit).await
+    pub async fn execute_within(
+        &self,
+        command: &str,
+        arguments: Value,
+        limit: Duration,
+    ) -> Result<Value, QmpError> {
+        self.connection
+            .execute(command, arguments, Lane::InBand, limit)
+            .await
     }
 
     /// Runs `command` out of band: QEMU answers even while an ordinary command or its main loop is stuck.
     ///
     /// QEMU offers this for a few commands only, `migrate-pause` and `migrate-recover` among them.
-    pub async fn execute_out_of_band(&self, command: &str, arguments: Value) -> Result<Value, QmpError> {
+    pub async fn execute_out_of_band(
+        &self,
+        command: &str,
+        arguments: Value,
+    ) -> Result<Value, QmpError> {
         if !self.greeting.offers_out_of_band {
-            return Err(QmpError::NoOutOfBand { command: command.to_owned() });
+            return Err(QmpError::NoOutOfBand {
+                command: command.to_owned(),
+            });
         }
-        self.connection.execute(command, arguments, Lane::OutOfBand, Self::COMMAND_TIMEOUT).await
+        self.connection
+            .execute(command, arguments, Lane::OutOfBand, Self::COMMAND_TIMEOUT)
+            .await
     }
 
     /// Runs `command` (`getfd`, `add-fd`) with a descriptor that travels on the command's own bytes.
@@ -95,7 +111,14 @@ impl Qmp {
         arguments: Value,
         descriptor: OwnedFd,
     ) -> Result<Value, QmpError> {
-        self.connection.execute(command, arguments, Lane::Descriptor(descriptor), Self::COMMAND_TIMEOUT).await
+        self.connection
+            .execute(
+                command,
+                arguments,
+                Lane::Descriptor(descriptor),
+                Self::COMMAND_TIMEOUT,
+            )
+            .await
     }
 
     /// A queue of its own with every event from now on, in QEMU's order.

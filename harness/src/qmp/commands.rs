@@ -4,45 +4,64 @@ use std::os::fd::OwnedFd;
 
 use serde_json::{Map, Value, json};
 
+use super::Qmp;
 use super::error::{CloseReason, QmpError};
 use super::migrate_info::MigrateInfo;
 use super::status::RunState;
 use super::threads::{MigrationThread, VcpuThread};
-use super::Qmp;
 
 impl Qmp {
     /// `query-migrate`: where the migration stands.
     pub async fn query_migrate(&self) -> Result<MigrateInfo, QmpError> {
-        self.execute("query-migrate", Value::Null).await.map(MigrateInfo::from)
+        self.execute("query-migrate", Value::Null)
+            .await
+            .map(MigrateInfo::from)
     }
 
     /// `query-status`: what the guest does.
     pub async fn query_status(&self) -> Result<RunState, QmpError> {
         let command = "query-status";
         let reply = self.execute(command, Value::Null).await?;
-        reply["status"].as_str().map(RunState::from).ok_or_else(|| QmpError::unexpected(command, "a run state"))
+        reply["status"]
+            .as_str()
+            .map(RunState::from)
+            .ok_or_else(|| QmpError::unexpected(command, "a run state"))
     }
 
     /// `query-cpus-fast`: the thread of each vCPU.
     pub async fn query_cpus_fast(&self) -> Result<Vec<VcpuThread>, QmpError> {
-        self.list("query-cpus-fast", "a list of vCPU threads", VcpuThread::from_reply).await
+        self.list(
+            "query-cpus-fast",
+            "a list of vCPU threads",
+            VcpuThread::from_reply,
+        )
+        .await
     }
 
     /// `query-migrationthreads`: the threads of a migration under way.
     pub async fn query_migrationthreads(&self) -> Result<Vec<MigrationThread>, QmpError> {
-        self.list("query-migrationthreads", "a list of migration threads", MigrationThread::from_reply).await
+        self.list(
+            "query-migrationthreads",
+            "a list of migration threads",
+            MigrationThread::from_reply,
+        )
+        .await
     }
 
     /// `migrate-set-capabilities`: turns capabilities on and off, all or none of them.
     pub async fn set_capabilities(&self, capabilities: &[(&str, bool)]) -> Result<(), QmpError> {
-        let list: Vec<Value> =
-            capabilities.iter().map(|(name, on)| json!({"capability": name, "state": on})).collect();
-        self.done("migrate-set-capabilities", json!({"capabilities": list})).await
+        let list: Vec<Value> = capabilities
+            .iter()
+            .map(|(name, on)| json!({"capability": name, "state": on}))
+            .collect();
+        self.done("migrate-set-capabilities", json!({"capabilities": list}))
+            .await
     }
 
     /// `migrate-set-parameters`: sets parameters by their QMP names, all or none of them.
     pub async fn set_parameters(&self, parameters: Map<String, Value>) -> Result<(), QmpError> {
-        self.done("migrate-set-parameters", Value::Object(parameters)).await
+        self.done("migrate-set-parameters", Value::Object(parameters))
+            .await
     }
 
     /// `migrate`: starts an outgoing migration. Returns when it has begun, not when it is over.
@@ -78,14 +97,19 @@ impl Qmp {
     /// `quit`: ends QEMU. A QEMU that is gone before it has answered has done what was asked.
     pub async fn quit(&self) -> Result<(), QmpError> {
         match self.done("quit", Value::Null).await {
-            Err(QmpError::Closed { reason: CloseReason::EndOfStream, .. }) => Ok(()),
+            Err(QmpError::Closed {
+                reason: CloseReason::EndOfStream,
+                ..
+            }) => Ok(()),
             other => other,
         }
     }
 
     /// `getfd`: gives QEMU a descriptor under a name, for `fd:NAME`.
     pub async fn getfd(&self, name: &str, descriptor: OwnedFd) -> Result<(), QmpError> {
-        self.execute_with_descriptor("getfd", json!({"fdname": name}), descriptor).await.map(drop)
+        self.execute_with_descriptor("getfd", json!({"fdname": name}), descriptor)
+            .await
+            .map(drop)
     }
 
     async fn done(&self, command: &str, arguments: Value) -> Result<(), QmpError> {
@@ -99,7 +123,9 @@ impl Qmp {
         item: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>, QmpError> {
         let reply = self.execute(command, Value::Null).await?;
-        let items = reply.as_array().and_then(|items| items.iter().map(item).collect());
+        let items = reply
+            .as_array()
+            .and_then(|items| items.iter().map(item).collect());
         items.ok_or_else(|| QmpError::unexpected(command, expected))
     }
 }

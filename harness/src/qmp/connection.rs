@@ -34,8 +34,17 @@ impl Connection {
         let (outgoing, queue) = mpsc::unbounded_channel();
         let (greeting, greeted) = oneshot::channel();
         let (read_half, write_half) = stream.into_split();
-        tokio::spawn(writer::write_until_end(write_half, queue, Arc::clone(&owed)));
-        let reader = tokio::spawn(reader::read_until_end(read_half, Arc::clone(&owed), greeting)).abort_handle();
+        tokio::spawn(writer::write_until_end(
+            write_half,
+            queue,
+            Arc::clone(&owed),
+        ));
+        let reader = tokio::spawn(reader::read_until_end(
+            read_half,
+            Arc::clone(&owed),
+            greeting,
+        ))
+        .abort_handle();
         let connection = Connection {
             owed,
             outgoing,
@@ -58,12 +67,23 @@ impl Connection {
         let command_name = || command.to_owned();
         match timeout(limit, self.converse(command, arguments, lane, &mut sent)).await {
             Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(Refusal { class, description }))) => {
-                Err(QmpError::Refused { command: command_name(), class, description })
-            }
-            Ok(Err(reason)) => Err(QmpError::Closed { command: command_name(), reason }),
-            Err(_) if sent => Err(QmpError::TimedOut { command: command_name(), after: limit }),
-            Err(_) => Err(QmpError::NotSent { command: command_name(), after: limit }),
+            Ok(Ok(Err(Refusal { class, description }))) => Err(QmpError::Refused {
+                command: command_name(),
+                class,
+                description,
+            }),
+            Ok(Err(reason)) => Err(QmpError::Closed {
+                command: command_name(),
+                reason,
+            }),
+            Err(_) if sent => Err(QmpError::TimedOut {
+                command: command_name(),
+                after: limit,
+            }),
+            Err(_) => Err(QmpError::NotSent {
+                command: command_name(),
+                after: limit,
+            }),
         }
     }
 
@@ -75,7 +95,11 @@ impl Connection {
     /// Waits for the end.
     pub(super) async fn closed(&self) -> CloseReason {
         let mut closed = lock(&self.owed).watch_close();
-        let reason = closed.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        let reason = closed
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|reason| reason.clone());
         // The sender lives in `owed`, which we hold: `wait_for` cannot fail while we wait.
         reason.unwrap_or(CloseReason::EndOfStream)
     }
@@ -95,12 +119,21 @@ impl Connection {
     }
 
     /// Registers and queues a command in one step, without a point at which it could be dropped half done.
-    fn send(&self, command: &str, arguments: Value, lane: Lane, pending: Pending) -> Result<(), CloseReason> {
+    fn send(
+        &self,
+        command: &str,
+        arguments: Value,
+        lane: Lane,
+        pending: Pending,
+    ) -> Result<(), CloseReason> {
         let mut owed = lock(&self.owed);
         let id = owed.enter(pending)?;
-        let line = command_line(command, arguments, matches!(lane, Lane::OutOfBand), id);
+        let command_line = command_line(command, arguments, matches!(lane, Lane::OutOfBand), id);
         // Without a writer the socket is shut down, and the reader is about to close every command.
-        let _ = self.outgoing.send(Outgoing { line, descriptor: descriptor(lane) });
+        let _ = self.outgoing.send(Outgoing {
+            line: command_line,
+            descriptor: descriptor(lane),
+        });
         Ok(())
     }
 
@@ -112,7 +145,12 @@ impl Connection {
         };
         let mut permits = Vec::with_capacity(wanted.len());
         for semaphore in wanted {
-            permits.push(Arc::clone(semaphore).acquire_owned().await.expect("these semaphores are never closed"));
+            permits.push(
+                Arc::clone(semaphore)
+                    .acquire_owned()
+                    .await
+                    .expect("these semaphores are never closed"),
+            );
         }
         permits
     }
@@ -138,7 +176,10 @@ fn descriptor(lane: Lane) -> Option<OwnedFd> {
 
 fn command_line(command: &str, arguments: Value, out_of_band: bool, id: u64) -> Vec<u8> {
     let mut message = Map::new();
-    message.insert(if out_of_band { "exec-oob" } else { "execute" }.to_owned(), Value::from(command));
+    message.insert(
+        if out_of_band { "exec-oob" } else { "execute" }.to_owned(),
+        Value::from(command),
+    );
     if !arguments.is_null() {
         message.insert("arguments".to_owned(), arguments);
     }

@@ -60,7 +60,9 @@ pub enum QmpError {
         after: Duration,
     },
     /// Earlier commands had no reply yet, and their number is limited. QEMU never saw this command.
-    #[error("`{command}` was not sent within {after:?}: QEMU has not answered the commands before it")]
+    #[error(
+        "`{command}` was not sent within {after:?}: QEMU has not answered the commands before it"
+    )]
     NotSent {
         /// The command.
         command: String,
@@ -94,7 +96,10 @@ pub enum QmpError {
 
 impl QmpError {
     pub(super) fn unexpected(command: &str, expected: &'static str) -> QmpError {
-        QmpError::Unexpected { command: command.to_owned(), expected }
+        QmpError::Unexpected {
+            command: command.to_owned(),
+            expected,
+        }
     }
 }
 

@@ -52,7 +52,10 @@ impl Events {
     pub(super) fn new(connection: Arc<Connection>) -> Events {
         let (sender, queue) = mpsc::unbounded_channel();
         connection.subscribe(sender);
-        Events { queue, _connection: connection }
+        Events {
+            queue,
+            _connection: connection,
+        }
     }
 
     /// The next event; `None` once the connection has ended and all its events were taken. Dropping the future loses nothing.

@@ -18,7 +18,9 @@ impl Qmp {
     /// Connects to the QMP server at `path`, waiting at most `deadline` for all of it: until the socket exists and
     /// accepts, for the greeting, and for QEMU to enter command mode. Enables out-of-band commands where offered.
     pub async fn connect(path: &Path, deadline: Duration) -> Result<Qmp, QmpError> {
-        let mut phase = Phase::Connecting { last: io::ErrorKind::TimedOut.into() };
+        let mut phase = Phase::Connecting {
+            last: io::ErrorKind::TimedOut.into(),
+        };
         match timeout(deadline, connect(path, &mut phase)).await {
             Ok(connected) => connected,
             Err(_) => Err(phase.timed_out(path, deadline)),
@@ -45,11 +47,16 @@ enum Phase {
 impl Phase {
     fn timed_out(self, path: &Path, after: Duration) -> QmpError {
         match self {
-            Phase::Connecting { last } => {
-                QmpError::NotListening { path: path.to_owned(), after, source: Arc::new(last) }
-            }
+            Phase::Connecting { last } => QmpError::NotListening {
+                path: path.to_owned(),
+                after,
+                source: Arc::new(last),
+            },
             Phase::Greeting => QmpError::NoGreeting { after },
-            Phase::Negotiating => QmpError::TimedOut { command: NEGOTIATE.to_owned(), after },
+            Phase::Negotiating => QmpError::TimedOut {
+                command: NEGOTIATE.to_owned(),
+                after,
+            },
         }
     }
 }
@@ -62,7 +69,12 @@ async fn connect(path: &Path, phase: &mut Phase) -> Result<Qmp, QmpError> {
                 return negotiate(stream, phase).await;
             }
             Err(error) if is_passing(&error) => *phase = Phase::Connecting { last: error },
-            Err(error) => return Err(QmpError::Connect { path: path.to_owned(), source: Arc::new(error) }),
+            Err(error) => {
+                return Err(QmpError::Connect {
+                    path: path.to_owned(),
+                    source: Arc::new(error),
+                });
+            }
         }
         sleep(RETRY_INTERVAL).await;
     }
@@ -70,18 +82,32 @@ async fn connect(path: &Path, phase: &mut Phase) -> Result<Qmp, QmpError> {
 
 /// No socket yet, nobody listening yet, or a full backlog.
 fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
+    )
 }
 
 async fn negotiate(stream: UnixStream, phase: &mut Phase) -> Result<Qmp, QmpError> {
     let (connection, greeted) = Connection::start(stream);
     let Ok(greeting) = greeted.await else {
-        return Err(QmpError::ClosedBeforeGreeting { reason: connection.closed().await });
+        return Err(QmpError::ClosedBeforeGreeting {
+            reason: connection.closed().await,
+        });
     };
     *phase = Phase::Negotiating;
-    let enable = if greeting.offers_out_of_band { json!({"enable": ["oob"]}) } else { json!({}) };
-    connection.execute(NEGOTIATE, enable, Lane::InBand, Qmp::COMMAND_TIMEOUT).await?;
-    Ok(Qmp { connection: Arc::new(connection), greeting: Arc::new(greeting) })
+    let enable = if greeting.offers_out_of_band {
+        json!({"enable": ["oob"]})
+    } else {
+        json!({})
+    };
+    connection
+        .execute(NEGOTIATE, enable, Lane::InBand, Qmp::COMMAND_TIMEOUT)
+        .await?;
+    Ok(Qmp {
+        connection: Arc::new(connection),
+        greeting: Arc::new(greeting),
+    })
 }
 
 const NEGOTIATE: &str = "qmp_capabilities";

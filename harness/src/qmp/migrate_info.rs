@@ -49,21 +49,27 @@ impl From<Value> for MigrateInfo {
         let milliseconds = |name: &str| raw[name].as_u64().map(Duration::from_millis);
         let microseconds = |name: &str| raw[name].as_u64().map(Duration::from_micros);
         MigrateInfo {
-            status: raw["status"].as_str().map_or(MigrationStatus::None, MigrationStatus::from),
+            status: raw["status"]
+                .as_str()
+                .map_or(MigrationStatus::None, MigrationStatus::from),
             total_time: milliseconds("total-time"),
             downtime: milliseconds("downtime"),
             expected_downtime: milliseconds("expected-downtime"),
             setup_time: milliseconds("setup-time"),
             cpu_throttle_percentage: raw["cpu-throttle-percentage"].as_u64(),
             error_desc: raw["error-desc"].as_str().map(str::to_owned),
-            blocked_reasons: list(&raw["blocked-reasons"], |reason| reason.as_str().map(str::to_owned)),
+            blocked_reasons: list(&raw["blocked-reasons"], |reason| {
+                reason.as_str().map(str::to_owned)
+            }),
             ram: raw.get("ram").map(RamInfo::from),
             vfio_transferred: raw["vfio"]["transferred"].as_u64(),
             postcopy_blocktime: milliseconds("postcopy-blocktime"),
             postcopy_vcpu_blocktime: list(&raw["postcopy-vcpu-blocktime"], |time| {
                 time.as_u64().map(Duration::from_millis)
             }),
-            dirty_limit_throttle_time_per_round: microseconds("dirty-limit-throttle-time-per-round"),
+            dirty_limit_throttle_time_per_round: microseconds(
+                "dirty-limit-throttle-time-per-round",
+            ),
             dirty_limit_ring_full_time: microseconds("dirty-limit-ring-full-time"),
             raw,
         }
@@ -71,7 +77,12 @@ impl From<Value> for MigrateInfo {
 }
 
 fn list<T>(value: &Value, item: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-    value.as_array().into_iter().flatten().filter_map(item).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(item)
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,7 +93,10 @@ mod tests {
     #[test]
     fn an_empty_reply_is_no_migration() {
         let info = MigrateInfo::from(json!({}));
-        assert_eq!((info.status, info.ram, info.total_time), (MigrationStatus::None, None, None));
+        assert_eq!(
+            (info.status, info.ram, info.total_time),
+            (MigrationStatus::None, None, None)
+        );
     }
 
     #[test]
@@ -96,10 +110,22 @@ mod tests {
         let info = MigrateInfo::from(raw.clone());
         assert_eq!(info.status, MigrationStatus::Active);
         assert_eq!(info.total_time, Some(Duration::from_millis(1500)));
-        assert_eq!((info.downtime, info.setup_time), (None, Some(Duration::from_millis(3))));
-        assert_eq!(info.dirty_limit_ring_full_time, Some(Duration::from_micros(70)));
-        assert_eq!(info.postcopy_vcpu_blocktime, [4, 5].map(Duration::from_millis));
-        assert_eq!((info.blocked_reasons, info.vfio_transferred), (vec!["a device".to_owned()], Some(9)));
+        assert_eq!(
+            (info.downtime, info.setup_time),
+            (None, Some(Duration::from_millis(3)))
+        );
+        assert_eq!(
+            info.dirty_limit_ring_full_time,
+            Some(Duration::from_micros(70))
+        );
+        assert_eq!(
+            info.postcopy_vcpu_blocktime,
+            [4, 5].map(Duration::from_millis)
+        );
+        assert_eq!(
+            (info.blocked_reasons, info.vfio_transferred),
+            (vec!["a device".to_owned()], Some(9))
+        );
         let ram = info.ram.unwrap();
         assert_eq!((ram.transferred, ram.mbps), (Some(u64::MAX), Some(943.25)));
         assert_eq!((ram.dirty_sync_count, ram.remaining), (Some(2), None));

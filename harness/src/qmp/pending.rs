@@ -58,7 +58,10 @@ impl Owed {
     /// Hands a reply over. One that nobody awaits is discarded.
     pub(super) fn answer(&mut self, id: u64, outcome: Outcome) {
         let Some(Pending { reply, permits }) = self.commands.remove(&id) else {
-            tracing::warn!(id, "QMP reply to a command that was never sent or is already answered");
+            tracing::warn!(
+                id,
+                "QMP reply to a command that was never sent or is already answered"
+            );
             return;
         };
         if reply.send(Ok(outcome)).is_err() {
@@ -69,7 +72,8 @@ impl Owed {
 
     /// Queues an event for every subscriber that still listens.
     pub(super) fn publish(&mut self, event: &Event) {
-        self.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+        self.subscribers
+            .retain(|subscriber| subscriber.send(event.clone()).is_ok());
     }
 
     /// Adds a subscriber; after the end, its queue ends at once.
@@ -92,7 +96,9 @@ impl Owed {
     /// Tells everybody that nothing more will come.
     pub(super) fn close(&mut self, reason: CloseReason) {
         let reason = match (reason, self.write_failure.take()) {
-            (CloseReason::EndOfStream, Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            (CloseReason::EndOfStream, Some(error))
+                if error.kind() != io::ErrorKind::BrokenPipe =>
+            {
                 CloseReason::Write(error)
             }
             (reason, _) => reason,

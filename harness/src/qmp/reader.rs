@@ -43,7 +43,10 @@ async fn read(
         if count == 0 {
             return Err(CloseReason::EndOfStream);
         }
-        while let Some(line) = buffer.next_line().map_err(|LineTooLong { limit }| CloseReason::LineTooLong { limit })? {
+        while let Some(line) = buffer
+            .next_line()
+            .map_err(|LineTooLong { limit }| CloseReason::LineTooLong { limit })?
+        {
             deliver(Message::parse(&line, received_ns)?, owed, &mut greeting)?;
         }
     }
@@ -57,14 +60,17 @@ fn deliver(
     match message {
         Message::Reply { id, outcome } => lock(owed).answer(id, outcome),
         Message::Event(event) => lock(owed).publish(&event),
-        Message::Greeting(greeting) => match awaited.take() {
-            // Whoever connected may have given up meanwhile.
-            Some(awaited) => drop(awaited.send(greeting)),
-            None => {
+        Message::Greeting(greeting) => {
+            let Some(awaited) = awaited.take() else {
                 let problem = "second greeting".to_owned();
-                return Err(CloseReason::Junk { problem, excerpt: greeting.version.to_string() });
-            }
-        },
+                return Err(CloseReason::Junk {
+                    problem,
+                    excerpt: greeting.version.to_string(),
+                });
+            };
+            // Whoever connected may have given up meanwhile.
+            drop(awaited.send(greeting));
+        }
     }
     Ok(())
 }

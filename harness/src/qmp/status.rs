@@ -25,7 +25,7 @@ named! {
         PostcopyRecoverSetup = "postcopy-recover-setup",
         /// Post-copy resumes on its new connection.
         PostcopyRecover = "postcopy-recover",
-        /// Done.
+        /// Done. The source's [`RunState`] may still be `finish-migrate` for a moment.
         Completed = "completed",
         /// Failing; clean-up is under way.
         Failing = "failing",
@@ -45,7 +45,10 @@ named! {
 impl MigrationStatus {
     /// Whether the migration is over: completed, failed or cancelled. A paused post-copy is not.
     pub fn is_final(&self) -> bool {
-        matches!(self, MigrationStatus::Completed | MigrationStatus::Failed | MigrationStatus::Cancelled)
+        matches!(
+            self,
+            MigrationStatus::Completed | MigrationStatus::Failed | MigrationStatus::Cancelled
+        )
     }
 }
 
@@ -100,7 +103,10 @@ mod tests {
 
     #[test]
     fn every_known_name_survives_the_round_trip() {
-        assert_eq!((MigrationStatus::KNOWN.len(), RunState::KNOWN.len()), (17, 16));
+        assert_eq!(
+            (MigrationStatus::KNOWN.len(), RunState::KNOWN.len()),
+            (17, 16)
+        );
         for status in MigrationStatus::KNOWN {
             assert_eq!(&MigrationStatus::from(status.as_str()), status);
         }
@@ -113,14 +119,20 @@ mod tests {
     fn an_unknown_name_is_kept() {
         let status: MigrationStatus = serde_json::from_str("\"warp\"").unwrap();
         assert_eq!(status, MigrationStatus::Other("warp".to_owned()));
-        assert_eq!((status.to_string().as_str(), status.is_final()), ("warp", false));
+        assert_eq!(
+            (status.to_string().as_str(), status.is_final()),
+            ("warp", false)
+        );
         assert_eq!(serde_json::to_string(&status).unwrap(), "\"warp\"");
     }
 
     #[test]
     fn three_states_are_final() {
-        let ends: Vec<&str> =
-            MigrationStatus::KNOWN.iter().filter(|status| status.is_final()).map(MigrationStatus::as_str).collect();
+        let ends: Vec<&str> = MigrationStatus::KNOWN
+            .iter()
+            .filter(|status| status.is_final())
+            .map(MigrationStatus::as_str)
+            .collect();
         assert_eq!(ends, ["cancelled", "completed", "failed"]);
     }
 }

@@ -22,16 +22,24 @@ pub struct MigrationThread {
 
 impl VcpuThread {
     pub(super) fn from_reply(cpu: &Value) -> Option<VcpuThread> {
-        Some(VcpuThread { index: number(cpu, "cpu-index")?, thread_id: number(cpu, "thread-id")? })
+        Some(VcpuThread {
+            index: number(cpu, "cpu-index")?,
+            thread_id: number(cpu, "thread-id")?,
+        })
     }
 }
 
 impl MigrationThread {
     pub(super) fn from_reply(thread: &Value) -> Option<MigrationThread> {
-        Some(MigrationThread { name: thread["name"].as_str()?.to_owned(), thread_id: number(thread, "thread-id")? })
+        Some(MigrationThread {
+            name: thread["name"].as_str()?.to_owned(),
+            thread_id: number(thread, "thread-id")?,
+        })
     }
 }
 
 fn number(value: &Value, name: &str) -> Option<u32> {
-    value[name].as_u64().and_then(|number| u32::try_from(number).ok())
+    value[name]
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
 }

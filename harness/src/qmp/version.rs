@@ -34,7 +34,11 @@ impl QemuVersion {
 impl fmt::Display for QemuVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}.{}", self.major, self.minor, self.micro)?;
-        if self.package.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.package) }
+        if self.package.is_empty() {
+            Ok(())
+        } else {
+            write!(formatter, " ({})", self.package)
+        }
     }
 }
 
@@ -45,7 +49,8 @@ mod tests {
 
     #[test]
     fn shows_the_package_only_when_there_is_one() {
-        let mut greeting = json!({"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "Debian 1:10.0.2"});
+        let mut greeting =
+            json!({"qemu": {"micro": 2, "minor": 0, "major": 10}, "package": "Debian 1:10.0.2"});
         let version = |greeting: &Value| QemuVersion::from_greeting(greeting).unwrap().to_string();
         assert_eq!(version(&greeting), "10.0.2 (Debian 1:10.0.2)");
         greeting["package"] = json!("");

@@ -5,7 +5,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg, shutdown};
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg, shutdown,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -47,7 +49,11 @@ async fn write(stream: &UnixStream, outgoing: &Outgoing) -> io::Result<()> {
         match stream.try_io(Interest::WRITABLE, || send(stream, rest, descriptor)) {
             // The descriptor went with the first byte; sent again it would count as one for the next command.
             Ok(written) => (rest, descriptor) = (&rest[written..], None),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             Err(error) => return Err(error),
         }
     }
@@ -59,7 +65,15 @@ fn send(stream: &UnixStream, bytes: &[u8], descriptor: Option<&OwnedFd>) -> io::
     let mut control = SendAncillaryBuffer::new(&mut space);
     let rights = descriptor.map(|descriptor| [descriptor.as_fd()]);
     if let Some(rights) = &rights {
-        assert!(control.push(SendAncillaryMessage::ScmRights(rights)), "the space holds one descriptor");
+        assert!(
+            control.push(SendAncillaryMessage::ScmRights(rights)),
+            "the space holds one descriptor"
+        );
     }
-    Ok(sendmsg(stream, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
+    Ok(sendmsg(
+        stream,
+        &[IoSlice::new(bytes)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?)
 }

@@ -49,7 +49,11 @@ impl Schema {
     ///
     /// Limits of numbers are not in the schema: QEMU itself refuses those.
     pub fn check(&self, name: &str, value: &Value) -> Result<Setting, SettingProblem> {
-        if self.capabilities.iter().any(|capability| capability == name) {
+        if self
+            .capabilities
+            .iter()
+            .any(|capability| capability == name)
+        {
             return match value.as_bool() {
                 Some(on) => Ok(Setting::Capability(on)),
                 None => Err(wrong(name, &ParameterType::Bool, value)),
@@ -58,7 +62,10 @@ impl Schema {
         match self.parameters.get(name) {
             Some(kind) if kind.accepts(value) => Ok(Setting::Parameter(value.clone())),
             Some(kind) => Err(wrong(name, kind, value)),
-            None => Err(SettingProblem::Unknown { name: name.to_owned(), closest: self.closest(name) }),
+            None => Err(SettingProblem::Unknown {
+                name: name.to_owned(),
+                closest: self.closest(name),
+            }),
         }
     }
 }
@@ -69,7 +76,9 @@ impl ParameterType {
             ParameterType::Bool => value.is_boolean(),
             ParameterType::Int => value.is_u64() || value.is_i64(),
             ParameterType::Str => value.is_string(),
-            ParameterType::Enum(names) => value.as_str().is_some_and(|value| names.iter().any(|name| name == value)),
+            ParameterType::Enum(names) => value
+                .as_str()
+                .is_some_and(|value| names.iter().any(|name| name == value)),
             ParameterType::Other => true,
         }
     }
@@ -90,7 +99,12 @@ fn wrong(name: &str, kind: &ParameterType, value: &Value) -> SettingProblem {
         (ParameterType::Enum(names), Some(value)) => closest(value, names.iter()),
         _ => None,
     };
-    SettingProblem::Value { name: name.to_owned(), expected: kind.expected(), found: value.to_string(), closest }
+    SettingProblem::Value {
+        name: name.to_owned(),
+        expected: kind.expected(),
+        found: value.to_string(),
+        closest,
+    }
 }
 
 /// The candidate with the fewest typing errors between it and `name`, at most a third of the name's length.
@@ -104,5 +118,69 @@ fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a String>) -> Opti
 }
 
 fn hint(closest: Option<&str>) -> String {
-    closest.map(|closest| format!("; did you mean `{closest}`?")).unwrap_or_default()
+    closest
+        .map(|closest| format!("; did you mean `{closest}`?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::sample;
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn problem(name: &str, value: &Value) -> String {
+        sample().check(name, value).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn takes_what_fits() {
+        let schema = sample();
+        assert_eq!(
+            schema.check("multifd", &json!(true)),
+            Ok(Setting::Capability(true))
+        );
+        assert_eq!(
+            schema.check("max-bandwidth", &json!(u64::MAX)),
+            Ok(Setting::Parameter(json!(u64::MAX)))
+        );
+        assert_eq!(
+            schema.check("multifd-compression", &json!("zstd")),
+            Ok(Setting::Parameter(json!("zstd")))
+        );
+        assert_eq!(
+            schema.check("block-bitmap-mapping", &json!([])),
+            Ok(Setting::Parameter(json!([])))
+        );
+    }
+
+    #[test]
+    fn says_what_would_fit() {
+        assert_eq!(
+            problem("max_bandwith", &json!(1)),
+            "`max_bandwith` is neither a migration capability nor a migration parameter of this QEMU; \
+             did you mean `max-bandwidth`?"
+        );
+        assert_eq!(
+            problem("warp", &json!(1)),
+            "`warp` is neither a migration capability nor a migration parameter of this QEMU"
+        );
+        assert_eq!(
+            problem("multifd", &json!(1)),
+            "`multifd` must be true or false, not 1"
+        );
+        assert_eq!(
+            problem("max-bandwidth", &json!("1G")),
+            "`max-bandwidth` must be a whole number, not \"1G\""
+        );
+        assert_eq!(
+            problem("multifd-compression", &json!("zsdt")),
+            "`multifd-compression` must be one of none, zlib, zstd, not \"zsdt\"; did you mean `zstd`?"
+        );
+        assert_eq!(
+            problem("multifd-compression", &json!(3)),
+            "`multifd-compression` must be one of none, zlib, zstd, not 3"
+        );
+    }
 }
