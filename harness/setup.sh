@@ -6,6 +6,7 @@
 # shellcheck disable=SC2016,SC1091
 set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+umask 022
 
 readonly QEMU_WANTED=10 QEMU_LEAST=8
 readonly OLD_DEBIAN=bookworm BACKPORTS=bookworm-backports

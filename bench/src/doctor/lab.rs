@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::system::uname;
 
 use super::Finding;
+use super::packages::{Manager, Part};
 use super::probe::{self, Outcome};
 
 /// Tries all of it.
@@ -103,11 +104,21 @@ enum Need {
 
 impl Link {
     fn examine(&self, namespace: Option<&[&str]>) -> Finding {
+        let tool = self.make.split(' ').next().unwrap_or_default();
+        if probe::find(tool).is_none() {
+            return self.untried(tool, Manager::of_this_system());
+        }
         let outcome = match namespace {
             Some(namespace) => probe::run(&[namespace, &["sh", "-c", self.make]].concat()),
             None => Outcome::Failure("there is no namespace to try it in".into()),
         };
         self.judge(&outcome)
+    }
+
+    /// Without the tool nothing is known of the kernel, and loading a module would mend nothing.
+    fn untried(&self, tool: &str, manager: Manager) -> Finding {
+        let outcome = Outcome::Failure(format!("cannot be tried without {tool}"));
+        self.judge(&outcome).mend(manager.install(Part::Iproute))
     }
 
     fn judge(&self, outcome: &Outcome) -> Finding {
@@ -241,5 +252,18 @@ mod tests {
         assert_eq!(judged("veth"), (Status::Missing, true));
         assert_eq!(judged("tap"), (Status::Missing, false));
         assert_eq!(judged("netem"), (Status::Limited, false));
+    }
+
+    #[test]
+    fn without_the_tool_the_tool_is_the_mend() {
+        let finding = LINKS[0].untried("ip", Manager::Apt);
+        assert_eq!((finding.status, finding.required), (Status::Missing, true));
+        assert_eq!(finding.mend.as_deref(), Some("apt-get install iproute2"));
+    }
+
+    #[test]
+    fn a_module_is_loaded_only_where_there_are_modules() {
+        assert!(module_mend("veth", true).starts_with("modprobe veth"));
+        assert!(module_mend("veth", false).starts_with("boot a kernel with veth"));
     }
 }
