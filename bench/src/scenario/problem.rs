@@ -84,11 +84,40 @@ pub(crate) fn nearest<'a>(
     let normal = name.to_ascii_lowercase().replace('_', "-");
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&normal, candidate), candidate))
-        .filter(|(similarity, _)| *similarity >= NEAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&normal, candidate),
+                strsim::jaro_winkler(&normal, candidate),
+                candidate,
+            )
+        })
+        .filter(|(edits, similarity, _)| *edits <= 1 || *similarity >= NEAR)
+        .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
+        .map(|(_, _, candidate)| candidate)
 }
 
-/// Jaro-Winkler similarity from which a name counts as a misspelling: 0.8 takes `memroy` for `memory` and leaves `colour` alone.
+/// A table's path for people: elements of a list are phases, counted from 1.
+pub(crate) fn table_name(path: &str) -> String {
+    let segments: Vec<&str> = path.split('.').collect();
+    let Some(index) = segments
+        .iter()
+        .position(|segment| segment.parse::<usize>().is_ok())
+    else {
+        return format!("[{path}]");
+    };
+    let number = segments[index]
+        .parse::<usize>()
+        .map_or(0, |number| number + 1);
+    let inside = segments[index + 1..]
+        .iter()
+        .map(|segment| format!("`{segment}` of "));
+    format!(
+        "{}phase {number} of [{}]",
+        inside.collect::<String>(),
+        segments[..index].join(".")
+    )
+}
+
+/// Jaro-Winkler similarity from which a name counts as a misspelling even if it is several edits away: 0.8 takes `memroy` for `memory`
+/// and leaves `colour` alone.
 const NEAR: f64 = 0.8;

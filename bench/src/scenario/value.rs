@@ -168,8 +168,12 @@ fn quantity_problem(name: &str, node: &Node, quantity: &Quantity, error: &UnitEr
             format!("`{name}` is not {}", quantity.what)
         }
     };
+    let label = match error {
+        UnitError::NoUnit { .. } => format!("a bare number where {} belongs", quantity.what),
+        _ => error.to_string(),
+    };
     Problem::at(&node.span, title)
-        .label(error.to_string())
+        .label(label)
         .hint(error.hint())
 }
 

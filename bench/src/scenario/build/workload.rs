@@ -37,13 +37,14 @@ pub(super) fn workload(
             Problem::at(&entry.key_span, "a workload in a guest of your own")
                 .label("needs lmbench's code in the guest")
                 .also(Some(own), "the guest of your own")
-                .hint("remove [workload], or this guest to get lmbench's"),
+                .hint("remove [workload], or remove kernel and image to boot lmbench's own guest"),
         );
         return None;
     }
     let pattern = match patterns[..] {
         [] => {
             if hardware.own.is_none()
+                && !section.is_reported()
                 && section
                     .entries()
                     .iter()
@@ -244,7 +245,7 @@ fn read_phases(
                 Some(table),
                 keys,
                 &format!("phases.{index}"),
-                Some(span.start..span.end.min(span.start + 14)),
+                Some(span.start..span.start + 1),
             );
             read_phase(&phase, table, room, problems)
         })
