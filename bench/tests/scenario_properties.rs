@@ -103,6 +103,20 @@ fn answer(bytes: &[u8]) {
     }
 }
 
+/// Deep nesting and sheer size: a stack that overflows cannot be caught, and a reader that takes minutes is as bad.
+#[test]
+fn deep_and_large_files_are_answered() {
+    let deep = 20_000;
+    answer(format!("{}a = 1", "a.".repeat(deep)).as_bytes());
+    answer(format!("[{}a]", "a.".repeat(deep)).as_bytes());
+    answer(format!("[matrix]\n{}a = [1]", "a.".repeat(deep)).as_bytes());
+    answer(format!("a = {}", "[".repeat(deep)).as_bytes());
+    answer(format!("a = {}", "{a=".repeat(deep)).as_bytes());
+    let keys: Vec<String> = (0..5_000).map(|index| format!("k{index} = 1")).collect();
+    answer(keys.join("\n").as_bytes());
+    answer(format!("\"{}\" = 1", "x".repeat(100_000)).as_bytes());
+}
+
 #[test]
 fn units_mean_what_they_say() {
     let size = |text: &str| text.parse::<Size>().map(Size::bytes);
@@ -111,13 +125,13 @@ fn units_mean_what_they_say() {
     assert_eq!(size("1.5 KiB"), Ok(1536));
     assert_ne!(size("1 KiB"), size("1 kB"));
     assert!(size("1 KB").is_err() && size("0.1 B").is_err() && size("-1 B").is_err());
-    let rate = |text: &str| text.parse::<Rate>().map(|rate| rate.bytes_per_second());
+    let rate = |text: &str| text.parse::<Rate>().map(Rate::bytes_per_second);
     assert_eq!(rate("1 Gbit/s"), Ok(Some(125_000_000)));
     assert_eq!(rate("120 MiB/s"), Ok(Some(120 << 20)));
     assert_eq!(rate("unbounded"), Ok(None));
     let time = |text: &str| text.parse::<Time>().map(Time::duration);
     assert_eq!(time("1.5 s"), Ok(Duration::from_millis(1500)));
-    assert_eq!(time("2 min"), Ok(Duration::from_secs(120)));
+    assert_eq!(time("2 min"), Ok(Duration::from_mins(2)));
     assert_eq!(
         "0.1 %".parse::<Share>().map(Share::parts_per_billion),
         Ok(1_000_000)

@@ -31,7 +31,7 @@ impl Check {
         match kind {
             Kind::Table(keys) => self.inner(entry, keys, path),
             Kind::Selection { options, planned } => {
-                self.selection(entry, kind, options, planned, path)
+                self.selection(entry, kind, options, planned, path);
             }
             Kind::Phases(keys) => self.phases(entry, keys, path),
             Kind::Names | Kind::Limits => self.names(entry, kind, path),

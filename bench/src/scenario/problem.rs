@@ -59,7 +59,7 @@ pub(crate) struct Problems {
 impl Problems {
     /// Adds one. Cells of a matrix share most of their text, hence most of their problems: the second identical one is dropped.
     pub(crate) fn push(&mut self, problem: Problem) {
-        if !self.list.contains(&problem) {
+        if self.list.len() < PROBLEMS_MAX && !self.list.contains(&problem) {
             self.list.push(problem);
         }
     }
@@ -81,6 +81,9 @@ pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if name.len() > NAME_MAX {
+        return None;
+    }
     let normal = name.to_ascii_lowercase().replace('_', "-");
     candidates
         .into_iter()
@@ -117,6 +120,12 @@ pub(crate) fn table_name(path: &str) -> String {
         segments[..index].join(".")
     )
 }
+
+/// Problems kept at most. Nobody reads more, and looking for duplicates among them stays cheap however odd the file.
+const PROBLEMS_MAX: usize = 1000;
+
+/// Longest name that is compared with others; the longest of ours has 22 letters.
+const NAME_MAX: usize = 64;
 
 /// Jaro-Winkler similarity from which a name counts as a misspelling even if it is several edits away: 0.8 takes `memroy` for `memory`
 /// and leaves `colour` alone.

@@ -43,9 +43,10 @@ impl<'a> Section<'a> {
     /// A table inside; an absent one reads as empty.
     pub(crate) fn section(&self, name: &str) -> Section<'a> {
         let entry = self.entry(name);
-        let keys = match self.keys.key(name).map(|key| key.kind) {
-            Some(Kind::Table(keys) | Kind::Selection { options: keys, .. }) => keys,
-            _ => panic!("the key table has no table {}{name}", self.path),
+        let Some(Kind::Table(keys) | Kind::Selection { options: keys, .. }) =
+            self.keys.key(name).map(|key| key.kind)
+        else {
+            panic!("the key table has no table {}{name}", self.path);
         };
         self.inner(
             entry.and_then(|entry| entry.node.table()),
