@@ -176,10 +176,7 @@ pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
         name: head.name,
         about: head.about,
         text: text.to_owned(),
-        sha256: Sha256::digest(text.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: format!("{:x}", Sha256::digest(text.as_bytes())),
         cells,
         run: head.run,
         gate: head.gate,

@@ -58,4 +58,4 @@ fn below(bound: u32, generator: &mut Pcg32) -> u32 {
 }
 
 /// The order's own stream of the generator, so that other users of the run's seed draw other numbers.
-const STREAM: u64 = 0x6f72_6465_72;
+const STREAM: u64 = 0x006f_7264_6572;

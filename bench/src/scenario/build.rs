@@ -44,7 +44,7 @@ pub(crate) fn setup(
         &root.section("migration"),
         &carrier,
         &policy,
-        &workload,
+        workload.as_ref(),
         problems,
     );
     Setup {

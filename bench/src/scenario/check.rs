@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::scenario::keys::{Kind, PATTERNS, Table as Keys};
-use crate::scenario::problem::{Problem, Problems, nearest};
+use crate::scenario::problem::{Problem, Problems, nearest, table_name};
 use crate::scenario::tree::{Entry, Node, Table, Value};
 use crate::scenario::value::{self, unknown_name, wrong_type};
 
@@ -31,7 +31,7 @@ impl Check {
         match kind {
             Kind::Table(keys) => self.inner(entry, keys, path),
             Kind::Selection { options, planned } => {
-                self.selection(entry, kind, options, planned, path)
+                self.selection(entry, kind, options, planned, path);
             }
             Kind::Phases(keys) => self.phases(entry, keys, path),
             Kind::Names | Kind::Limits => self.names(entry, kind, path),
@@ -134,7 +134,7 @@ impl Check {
         let place = if prefix.is_empty() {
             "at the top level".to_owned()
         } else {
-            format!("in [{}]", prefix.trim_end_matches('.'))
+            format!("in {}", table_name(prefix.trim_end_matches('.')))
         };
         if prefix == "workload." && matches!(entry.node.value, Value::Table(_)) {
             self.problems.push(unknown_name(

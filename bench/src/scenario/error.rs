@@ -95,18 +95,17 @@ impl Invalid {
         } else {
             Renderer::plain()
         };
-        let mut text = String::new();
-        for problem in self.problems.iter().take(SHOWN_MAX) {
-            text.push_str(&self.render_one(&renderer, problem));
-            text.push_str("\n\n");
-        }
+        let shown = self.problems.iter().take(SHOWN_MAX);
+        let mut parts: Vec<String> = shown
+            .map(|problem| self.render_one(&renderer, problem))
+            .collect();
         let count = self.problems.len();
         if count > SHOWN_MAX {
-            text.push_str(&format!("… and {} more\n", count - SHOWN_MAX));
+            parts.push(format!("... and {} more", count - SHOWN_MAX));
         }
         let noun = if count == 1 { "problem" } else { "problems" };
-        text.push_str(&format!("{count} {noun} in {}", self.origin));
-        text
+        parts.push(format!("{count} {noun} in {}", self.origin));
+        parts.join("\n\n")
     }
 
     fn render_one(&self, renderer: &Renderer, problem: &Problem) -> String {

@@ -83,7 +83,8 @@ impl Table {
 
     /// Names for "did you mean".
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.keys.iter().map(|key| key.name)
+        let usable = |key: &&Key| !matches!(key.kind, Kind::Planned(_));
+        self.keys.iter().filter(usable).map(|key| key.name)
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) struct Problems {
 impl Problems {
     /// Adds one. Cells of a matrix share most of their text, hence most of their problems: the second identical one is dropped.
     pub(crate) fn push(&mut self, problem: Problem) {
-        if !self.list.contains(&problem) {
+        if self.list.len() < PROBLEMS_MAX && !self.list.contains(&problem) {
             self.list.push(problem);
         }
     }
@@ -81,14 +81,52 @@ pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if name.len() > NAME_MAX {
+        return None;
+    }
     let normal = name.to_ascii_lowercase().replace('_', "-");
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&normal, candidate), candidate))
-        .filter(|(similarity, _)| *similarity >= NEAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&normal, candidate),
+                strsim::jaro_winkler(&normal, candidate),
+                candidate,
+            )
+        })
+        .filter(|(edits, similarity, _)| *edits <= 1 || *similarity >= NEAR)
+        .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
+        .map(|(_, _, candidate)| candidate)
 }
 
-/// Jaro-Winkler similarity from which a name counts as a misspelling: 0.8 takes `memroy` for `memory` and leaves `colour` alone.
+/// A table's path for people: elements of a list are phases, counted from 1.
+pub(crate) fn table_name(path: &str) -> String {
+    let segments: Vec<&str> = path.split('.').collect();
+    let Some(index) = segments
+        .iter()
+        .position(|segment| segment.parse::<usize>().is_ok())
+    else {
+        return format!("[{path}]");
+    };
+    let number = segments[index]
+        .parse::<usize>()
+        .map_or(0, |number| number + 1);
+    let inside = segments[index + 1..]
+        .iter()
+        .map(|segment| format!("`{segment}` of "));
+    format!(
+        "{}phase {number} of [{}]",
+        inside.collect::<String>(),
+        segments[..index].join(".")
+    )
+}
+
+/// Problems kept at most. Nobody reads more, and looking for duplicates among them stays cheap however odd the file.
+const PROBLEMS_MAX: usize = 1000;
+
+/// Longest name that is compared with others; the longest of ours has 22 letters.
+const NAME_MAX: usize = 64;
+
+/// Jaro-Winkler similarity from which a name counts as a misspelling even if it is several edits away: 0.8 takes `memroy` for `memory`
+/// and leaves `colour` alone.
 const NEAR: f64 = 0.8;

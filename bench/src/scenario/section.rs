@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::scenario::keys::{Kind, Table as Keys};
-use crate::scenario::problem::{Problem, Problems};
+use crate::scenario::problem::{Problem, Problems, table_name};
 use crate::scenario::tree::{Entry, Span, Table};
 use crate::scenario::units::{Rate, Share, Size, Time};
 use crate::scenario::value::{self, Scalar};
@@ -43,9 +43,10 @@ impl<'a> Section<'a> {
     /// A table inside; an absent one reads as empty.
     pub(crate) fn section(&self, name: &str) -> Section<'a> {
         let entry = self.entry(name);
-        let keys = match self.keys.key(name).map(|key| key.kind) {
-            Some(Kind::Table(keys) | Kind::Selection { options: keys, .. }) => keys,
-            _ => panic!("the key table has no table {}{name}", self.path),
+        let Some(Kind::Table(keys) | Kind::Selection { options: keys, .. }) =
+            self.keys.key(name).map(|key| key.kind)
+        else {
+            panic!("the key table has no table {}{name}", self.path);
         };
         self.inner(
             entry.and_then(|entry| entry.node.table()),
@@ -87,6 +88,12 @@ impl<'a> Section<'a> {
         self.entry(name)
             .and_then(|entry| entry.node.table())
             .map_or(&[], |table| &table.entries)
+    }
+
+    /// Whether a problem about this table or something in it was reported, so that what it lacks says nothing.
+    pub(crate) fn is_reported(&self) -> bool {
+        let not_a_table = self.table.is_none() && self.span.is_some();
+        not_a_table || self.meant.iter().any(|path| path.starts_with(self.path()))
     }
 
     /// Where the table begins, or the file.
@@ -134,11 +141,9 @@ impl<'a> Section<'a> {
                 Problem::at(&self.span(), format!("`{name}` is missing"))
                     .hint(format!("write {name} = {example} at the top"))
             } else {
-                Problem::at(
-                    &self.span(),
-                    format!("`{name}` is missing in [{}]", self.path()),
-                )
-                .hint(format!("write {name} = {example} below [{}]", self.path()))
+                let table = table_name(self.path());
+                Problem::at(&self.span(), format!("`{name}` is missing in {table}"))
+                    .hint(format!("write for example {name} = {example}"))
             };
             problems.push(problem);
         }

@@ -130,10 +130,20 @@ pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
     if errors.is_empty() {
         return Ok(table(root.get_ref()));
     }
-    Err(errors
+    let mut errors: Vec<SyntaxError> = errors
         .iter()
-        .map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)))
-        .collect())
+        .map(|error| {
+            let message = error.message().trim_end_matches(", expected nothing");
+            (message.to_owned(), error.span().unwrap_or(0..0))
+        })
+        .collect();
+    errors.sort_by_key(|(_, span)| span.start);
+    // The first error of a line is the cause of the others in it.
+    errors.dedup_by(|later, earlier| {
+        let between = text.as_bytes().get(earlier.1.start..later.1.start);
+        between.is_some_and(|bytes| !bytes.contains(&b'\n'))
+    });
+    Err(errors)
 }
 
 fn table(source: &DeTable<'_>) -> Table {

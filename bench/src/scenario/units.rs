@@ -79,6 +79,10 @@ pub(crate) struct Quantity {
     pub(crate) example: &'static str,
     /// Name and factor to the base unit.
     pub(crate) units: &'static [(&'static str, u128)],
+    /// The units to offer for a bare number.
+    pub(crate) usual: &'static [&'static str],
+    /// Other spellings of units, in lower case, that people write.
+    pub(crate) spelt: &'static [(&'static str, &'static str)],
 }
 
 /// Serde and schema of a quantity: its text.

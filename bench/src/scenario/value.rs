@@ -168,8 +168,12 @@ fn quantity_problem(name: &str, node: &Node, quantity: &Quantity, error: &UnitEr
             format!("`{name}` is not {}", quantity.what)
         }
     };
+    let label = match error {
+        UnitError::NoUnit { .. } => format!("a bare number where {} belongs", quantity.what),
+        _ => error.to_string(),
+    };
     Problem::at(&node.span, title)
-        .label(error.to_string())
+        .label(label)
         .hint(error.hint())
 }
 
@@ -188,8 +192,8 @@ fn any(name: &str, node: &Node) -> Result<Scalar, Problem> {
         Value::Text(text) => Ok(Scalar::Text(text.clone())),
         Value::Flag(flag) => Ok(Scalar::Flag(*flag)),
         Value::Integer(integer) => Ok(Scalar::Integer(*integer)),
-        Value::Float(float) => Ok(Scalar::Number(*float)),
-        Value::Other(_) | Value::List(_) | Value::Table(_) => Err(wrong_type(
+        Value::Float(float) if float.is_finite() => Ok(Scalar::Number(*float)),
+        Value::Float(_) | Value::Other(_) | Value::List(_) | Value::Table(_) => Err(wrong_type(
             name,
             node,
             "a boolean, a number or a string",

@@ -28,8 +28,8 @@ pub(super) struct Hardware {
 /// Reads `[guest]`.
 pub(super) fn guest(section: &Section<'_>, problems: &mut Problems) -> (GuestSpec, Hardware) {
     let vcpus = section.get::<u32>("vcpus").or(1).value.unwrap_or(1);
-    let memory = section.get::<Size>("memory").or(Size::from_bytes(1 << 30));
-    check_memory(section, &memory, problems);
+    let mut memory = section.get::<Size>("memory").or(Size::from_bytes(1 << 30));
+    check_memory(section, &mut memory, problems);
     let (boot, own) = boot(section, problems);
     let boot_timeout = section
         .get::<Time>("boot-timeout")
@@ -63,7 +63,8 @@ pub(super) fn guest(section: &Section<'_>, problems: &mut Problems) -> (GuestSpe
     (spec, Hardware { memory, vcpus, own })
 }
 
-fn check_memory(section: &Section<'_>, memory: &Setting<Size>, problems: &mut Problems) {
+/// What is reported here nobody needs to know: a workload does not fit a guest that is too small to boot.
+fn check_memory(section: &Section<'_>, memory: &mut Setting<Size>, problems: &mut Problems) {
     let Some(size) = memory.value else { return };
     let place = memory.place(section);
     if size.bytes() < GUEST_MEMORY_MIN {
@@ -75,6 +76,7 @@ fn check_memory(section: &Section<'_>, memory: &Setting<Size>, problems: &mut Pr
                     Size::from_bytes(GUEST_MEMORY_MIN)
                 )),
         );
+        memory.value = None;
     } else if !size.bytes().is_multiple_of(MIB) {
         problems.push(
             Problem::at(&place, "`guest.memory` is not a whole number of MiB")

@@ -111,13 +111,13 @@ pub(super) fn together(
     section: &Section<'_>,
     carrier: &Chosen<CarrierSpec>,
     policy: &Chosen<PolicySpec>,
-    workload: &Option<WorkloadSpec>,
+    workload: Option<&WorkloadSpec>,
     problems: &mut Problems,
 ) {
     let post_copy = matches!(policy.spec, PolicySpec::PostCopy { .. });
     let post_copy_at_timeout = timeout_action(section) == TimeoutAction::PostCopy;
     check_channels(section, carrier, problems);
-    check_settle(section, workload.as_ref(), problems);
+    check_settle(section, workload, problems);
     let preempt = section.get::<bool>("preempt");
     if preempt.value == Some(true) && policy.known && !post_copy && !post_copy_at_timeout {
         problems.push(

@@ -53,25 +53,25 @@ pub(super) fn check(
             "multifd",
             channels.value.is_some_and(|count| count > 1),
             channels.span.clone(),
-            "several channels",
+            "several channels need",
         ),
         (
             "postcopy-ram",
             post_copy,
             policy.span.clone(),
-            "this policy",
+            "this policy needs",
         ),
         (
             "postcopy-ram",
             post_copy_at_timeout,
             section.get::<String>("timeout-action").span,
-            "this timeout-action",
+            "this timeout-action needs",
         ),
         (
             "auto-converge",
             matches!(policy.spec, PolicySpec::AutoConverge { .. }),
             policy.span.clone(),
-            "this policy",
+            "this policy needs",
         ),
     ];
     for (capability, _, span, who) in wanted.iter().filter(|(_, on, _, _)| *on) {
@@ -96,10 +96,7 @@ pub(super) fn check(
                     } else {
                         "excludes it"
                     })
-                    .also(
-                        span.as_ref(),
-                        format!("{who} needs the capability {capability}"),
-                    )
+                    .also(span.as_ref(), format!("{who} the capability {capability}"))
                     .hint(format!(
                         "QEMU would refuse `{capability}` here: remove one of the two"
                     )),

@@ -1,16 +1,17 @@
 //! `[workload.PATTERN]`: exactly one pattern, in the memory that the guest has.
 
 mod pattern;
+mod phases;
 
-use lmbench_guest::spec::{Content, Pattern, Phase, WorkloadSpec};
+use lmbench_guest::spec::{Content, Pattern, WorkloadSpec};
 
 use super::KERNEL_RESERVE;
 use super::guest::Hardware;
-use crate::scenario::keys::{Kind, PATTERNS, SHARED, kind_at};
+use crate::scenario::keys::{PATTERNS, SHARED};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
-use crate::scenario::tree::{Entry, Span, Table, Value};
-use crate::scenario::units::{Share, Size, Time};
+use crate::scenario::tree::{Entry, Span};
+use crate::scenario::units::{Share, Size};
 
 /// Memory of a workload and where it was said.
 pub(super) struct Room {
@@ -37,13 +38,14 @@ pub(super) fn workload(
             Problem::at(&entry.key_span, "a workload in a guest of your own")
                 .label("needs lmbench's code in the guest")
                 .also(Some(own), "the guest of your own")
-                .hint("remove [workload], or this guest to get lmbench's"),
+                .hint("remove [workload], or remove kernel and image to boot lmbench's own guest"),
         );
         return None;
     }
     let pattern = match patterns[..] {
         [] => {
             if hardware.own.is_none()
+                && !section.is_reported()
                 && section
                     .entries()
                     .iter()
@@ -89,7 +91,7 @@ fn read(
     }
     let room = room(&inner, entry, hardware, problems);
     let pattern = if phases {
-        Pattern::Phases(read_phases(section, entry, &room, problems))
+        Pattern::Phases(phases::read(section, entry, &room, problems))
     } else {
         pattern::read(&inner, &entry.key, &room, problems)?
     };
@@ -215,87 +217,7 @@ fn content(section: &Section<'_>, whole_pages: bool, problems: &mut Problems) ->
     }
 }
 
-fn read_phases(
-    section: &Section<'_>,
-    entry: &Entry,
-    room: &Room,
-    problems: &mut Problems,
-) -> Vec<Phase> {
-    let Some(Kind::Phases(keys)) = kind_at("workload.phases") else {
-        unreachable!("the key table has phases");
-    };
-    let Value::List(list) = &entry.node.value else {
-        return Vec::new();
-    };
-    if list.is_empty() {
-        problems.push(
-            Problem::at(&entry.node.span, "`workload.phases` is empty")
-                .label("nothing to do")
-                .hint("add at least one phase"),
-        );
-    }
-    let tables = list
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| Some((index, node.table()?, &node.span)));
-    tables
-        .filter_map(|(index, table, span)| {
-            let phase = section.inner(
-                Some(table),
-                keys,
-                &format!("phases.{index}"),
-                Some(span.start..span.end.min(span.start + 14)),
-            );
-            read_phase(&phase, table, room, problems)
-        })
-        .collect()
-}
-
-fn read_phase(
-    phase: &Section<'_>,
-    table: &Table,
-    room: &Room,
-    problems: &mut Problems,
-) -> Option<Phase> {
-    let duration = phase.required::<Time>("duration", "\"10 s\"", problems);
-    if let Some(time) = duration.value
-        && time < PHASE_MIN
-    {
-        problems.push(
-            Problem::at(&duration.place(phase), "the phase is too short")
-                .label(format!("{time}"))
-                .hint(format!("write at least \"{PHASE_MIN}\"")),
-        );
-    }
-    let patterns: Vec<&Entry> = table
-        .entries
-        .iter()
-        .filter(|entry| PATTERNS.contains(&entry.key.as_str()))
-        .collect();
-    let [only] = patterns[..] else {
-        problems.push(
-            Problem::at(&phase.span(), "a phase has exactly one pattern")
-                .label(format!("this one has {}", patterns.len()))
-                .hint(
-                    "write for example { duration = \"10 s\", uniform = { rate = \"80 MiB/s\" } }",
-                ),
-        );
-        return None;
-    };
-    if only.key == "phases" {
-        return None;
-    }
-    only.node.table()?;
-    Some(Phase {
-        duration_ns: duration.value.map_or(0, Time::nanos),
-        pattern: pattern::read(&phase.section(&only.key), &only.key, room, problems)?,
-    })
-}
-
 const MIB: u64 = 1 << 20;
 
 /// Least memory of a workload.
 const MEMORY_MIN: u64 = MIB;
-
-/// Shortest phase: the guest switches between batches of writes, and shorter ones would blur.
-const PHASE_MIN: Time = Time::from_nanos(100_000_000);

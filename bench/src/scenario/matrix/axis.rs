@@ -64,15 +64,14 @@ pub(crate) fn axes(matrix: &Entry, document: &mut Document, check: &mut Check) -
             );
             continue;
         }
-        match axis(&path, entry, document, check) {
-            Some(axis) => axes.push(axis),
-            None => {
-                check.meant.insert(path.clone());
-                if let Some(what) = SELECTIONS.iter().find(|what| **what == path) {
-                    document.unselect(what, &entry.key_span);
-                }
-            }
+        if let Some(found) = axis(&path, entry, document, check) {
+            axes.push(found);
+            continue;
         }
+        if let Some(what) = SELECTIONS.iter().find(|what| **what == path) {
+            document.unselect(what, &entry.key_span);
+        }
+        check.meant.insert(path);
     }
     let count = axes
         .iter()

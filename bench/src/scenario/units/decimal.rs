@@ -53,11 +53,19 @@ impl Quantity {
         })
     }
 
-    /// Advice for a bare number.
+    /// Advice for a bare number. It offers two units rather than one: a guess that happens to be wrong would be copied and measured.
     pub(crate) fn missing_unit(&self, number: &str) -> String {
+        if self.usual == ["%"] {
+            return "write percent: a tenth is \"10 %\"".to_owned();
+        }
+        let examples: Vec<String> = self
+            .usual
+            .iter()
+            .map(|unit| format!("\"{number} {unit}\""))
+            .collect();
         format!(
-            "write the unit as well, for example \"{number} {}\" (units: {})",
-            self.units[self.usual_unit()].0,
+            "write the unit as well, such as {} (units: {})",
+            examples.join(" or "),
             self.names()
         )
     }
@@ -82,15 +90,6 @@ impl Quantity {
         format!("{} {}", u128::from(value) / best.1, best.0)
     }
 
-    /// Index of the unit in the example.
-    fn usual_unit(&self) -> usize {
-        let unit = self.example.rsplit(' ').next().unwrap_or_default();
-        self.units
-            .iter()
-            .position(|(name, _)| *name == unit)
-            .unwrap_or(0)
-    }
-
     fn unknown_unit(&self, number: &str, unit: &str) -> String {
         match self.guess(unit) {
             Some(name) => format!(
@@ -105,25 +104,24 @@ impl Quantity {
         }
     }
 
-    /// The unit that somebody meant who wrote `unit`: the same in other case, one cut short, one spelt out, or the same prefix.
+    /// The unit that somebody meant who wrote `unit`: another spelling, another case, or one cut short.
     fn guess(&self, unit: &str) -> Option<&'static str> {
-        let lower = unit.to_ascii_lowercase();
-        let find = |matches: &dyn Fn(&str, &str) -> bool| {
+        let lower = unit.to_lowercase();
+        let find = |matches: &dyn Fn(&str) -> bool| {
             self.units
                 .iter()
                 .map(|(name, _)| *name)
-                .find(|name| matches(&name.to_ascii_lowercase(), name))
+                .find(|name| matches(name))
         };
-        find(&|name, _| name == lower)
-            .or_else(|| find(&|_, exact| exact.starts_with(unit)))
-            .or_else(|| find(&|name, _| name.starts_with(&lower)))
-            .or_else(|| find(&|name, _| name.len() > 1 && lower.starts_with(name)))
-            .or_else(|| find(&|name, _| name.len() == 1 && lower.starts_with(name)))
-            .or_else(|| {
-                find(&|name, _| {
-                    name.len() > 1 && name.as_bytes().first() == lower.as_bytes().first()
-                })
-            })
+        let spelt = self
+            .spelt
+            .iter()
+            .find(|(spelling, _)| *spelling == lower)
+            .map(|(_, name)| *name);
+        spelt
+            .or_else(|| find(&|name| name.to_lowercase() == lower))
+            .or_else(|| find(&|name| name.starts_with(unit)))
+            .or_else(|| find(&|name| name.to_lowercase().starts_with(&lower)))
     }
 
     fn names(&self) -> String {

@@ -33,6 +33,13 @@ pub(crate) const QUANTITY: Quantity = Quantity {
         ("B/s", 8),
         ("bit/s", 1),
     ],
+    usual: &["MiB/s", "Mbit/s"],
+    spelt: &[
+        ("kbps", "kbit/s"),
+        ("mbps", "Mbit/s"),
+        ("gbps", "Gbit/s"),
+        ("bps", "bit/s"),
+    ],
 };
 
 impl Rate {

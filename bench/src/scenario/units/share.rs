@@ -19,6 +19,8 @@ pub(crate) const QUANTITY: Quantity = Quantity {
     what: "a share",
     example: "10 %",
     units: &[("%", PERCENT as u128)],
+    usual: &["%"],
+    spelt: &[("percent", "%"), ("pct", "%")],
 };
 
 impl Share {

@@ -23,6 +23,8 @@ pub(crate) const QUANTITY: Quantity = Quantity {
         ("TB", 1_000_000_000_000),
         ("B", 1),
     ],
+    usual: &["MiB", "GiB"],
+    spelt: &[("byte", "B"), ("bytes", "B")],
 };
 
 impl Size {
@@ -54,7 +56,13 @@ impl fmt::Display for Size {
         if self.0 == 0 {
             return formatter.pad("0 B");
         }
-        formatter.pad(&QUANTITY.display(self.0, &["KiB", "MiB", "GiB", "TiB", "B"]))
+        let binary = QUANTITY.display(self.0, &["KiB", "MiB", "GiB", "TiB", "B"]);
+        let decimal = QUANTITY.display(self.0, &["kB", "MB", "GB", "TB", "B"]);
+        formatter.pad(if decimal.len() < binary.len() {
+            &decimal
+        } else {
+            &binary
+        })
     }
 }
 

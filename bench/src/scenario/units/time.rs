@@ -21,6 +21,25 @@ pub(crate) const QUANTITY: Quantity = Quantity {
         ("us", 1_000),
         ("ns", 1),
     ],
+    usual: &["s", "ms"],
+    spelt: &[
+        ("m", "min"),
+        ("minute", "min"),
+        ("minutes", "min"),
+        ("sec", "s"),
+        ("second", "s"),
+        ("seconds", "s"),
+        ("hour", "h"),
+        ("hours", "h"),
+        ("msec", "ms"),
+        ("millis", "ms"),
+        ("milliseconds", "ms"),
+        ("usec", "us"),
+        ("µs", "us"),
+        ("microseconds", "us"),
+        ("nanoseconds", "ns"),
+        ("nsec", "ns"),
+    ],
 };
 
 impl Time {
