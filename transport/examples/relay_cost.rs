@@ -85,8 +85,8 @@ fn raw(link: &Link, gib: u64) -> Result<Outcome, Box<dyn std::error::Error>> {
 fn relayed(link: &Link, gib: u64, path: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let socket = |name: &str| folder.path().join(name).display().to_string();
-    let (mut consumer, mut consumed) = link.destination(&["consume", &socket("destination")])?;
-    line(&mut consumed)?;
+    let (mut consumer, mut arrival) = link.destination(&["consume", &socket("destination")])?;
+    line(&mut arrival)?;
     let (mut sink, mut sink_lines) = link.destination(&[
         "sink",
         &format!("tcp://{}:0", link.address()),
@@ -99,7 +99,7 @@ fn relayed(link: &Link, gib: u64, path: &str) -> Result<Outcome, Box<dyn std::er
     line(&mut source_lines)?;
     let begin = Instant::now();
     let (mut producer, _) = link.source(&["produce", &socket("source"), &gib.to_string()])?;
-    line(&mut consumed)?;
+    line(&mut arrival)?;
     let seconds = begin.elapsed().as_secs_f64();
     let cpu = (
         line(&mut source_lines)?.parse()?,

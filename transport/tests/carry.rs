@@ -239,14 +239,14 @@ async fn paths_are_checked_before_anything_else() {
             .unwrap_err()
             .to_string()
     };
-    let taken = folder.path().join("taken");
-    std::fs::write(&taken, "").unwrap();
+    let occupied = folder.path().join("taken");
+    std::fs::write(&occupied, "").unwrap();
     let expected = format!(
         "socket path {} is already taken; remove it or choose another",
-        taken.display()
+        occupied.display()
     );
-    assert_eq!(error(Local::Unix(taken.clone())).await, expected);
-    assert!(taken.exists());
+    assert_eq!(error(Local::Unix(occupied.clone())).await, expected);
+    assert!(occupied.exists());
     let long = PathBuf::from(format!("/tmp/{}", "x".repeat(103)));
     let expected = format!(
         "socket path {} has 108 bytes, the kernel takes at most 107",

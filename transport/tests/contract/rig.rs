@@ -27,7 +27,7 @@ impl Default for Limits {
     fn default() -> Self {
         // Far longer than any test may take, so that a test which only passes by waiting for it fails.
         Self {
-            handshake_deadline: Duration::from_secs(60),
+            handshake_deadline: Duration::from_mins(1),
             channels_max: 64,
         }
     }
