@@ -229,8 +229,9 @@ mod tests {
             prop_assert!(!Role::Dialler.verify(&Token::generate().unwrap(), &hello, &server, &proof));
             prop_assert!(!Role::Dialler.verify(&token, &hello, &flip(server), &proof));
             prop_assert!(!Role::Dialler.verify(&token, &hello, &server, &flip(proof)));
-            prop_assert!(!Role::Dialler.verify(&token, &ClientHello { nonce: flip(nonce), ..hello }, &server, &proof));
-            prop_assert!(!Role::Dialler.verify(&token, &ClientHello { channel: channel ^ 1, ..hello }, &server, &proof));
+            let (other_nonce, other_channel) = (ClientHello { nonce: flip(nonce), ..hello }, ClientHello { channel: channel ^ 1, ..hello });
+            prop_assert!(!Role::Dialler.verify(&token, &other_nonce, &server, &proof));
+            prop_assert!(!Role::Dialler.verify(&token, &other_channel, &server, &proof));
         }
     }
 

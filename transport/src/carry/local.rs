@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::Mode;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
@@ -71,7 +71,10 @@ pub(super) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixS
     let end = Instant::now() + deadline;
     loop {
         let error = match UnixStream::connect(path).await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => {
+                sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_LEN)?;
+                return Ok(stream);
+            }
             Err(error) => error,
         };
         // A full backlog answers with WouldBlock.
@@ -103,6 +106,9 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
+/// Asked for, the kernel may give less. Against its default of 208 KiB the sink's relay takes a quarter less CPU per GiB (0.174 s to
+/// 0.131 s, three interleaved runs of `relay_cost`, splice), because QEMU and the relay wait for each other less often; 4 MiB is no better.
+const SEND_BUFFER_LEN: usize = 1024 * 1024;
 pub(super) const PATH_LEN_MAX: usize = 107;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// Channels that QEMU may open before this process gets to accept them.

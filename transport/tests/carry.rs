@@ -1,0 +1,428 @@
+//! The two halves together, with this test in the place of both QEMUs.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lmbench_transport::carry::{CarryError, Event, Local, Options, Sink, Source};
+use lmbench_transport::handover::{Line, Role};
+use lmbench_transport::{Endpoint, Token, tcp};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One half at work.
+struct Half {
+    events: mpsc::UnboundedReceiver<Event>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), CarryError>>,
+}
+
+/// Both halves, ready for a migration.
+struct Both {
+    folder: TempDir,
+    source: Half,
+    sink: Half,
+}
+
+impl Half {
+    async fn next(&mut self) -> Event {
+        self.events.recv().await.expect("the half tells more")
+    }
+
+    async fn closed(&mut self) -> (u64, u64, Option<String>) {
+        loop {
+            if let Event::ChannelClosed {
+                sent_bytes,
+                received_bytes,
+                error,
+                ..
+            } = self.next().await
+            {
+                return (sent_bytes, received_bytes, error);
+            }
+        }
+    }
+
+    /// Ends well, and the last thing it tells is that it finished.
+    async fn finished(mut self) -> (u32, u64, u64) {
+        self.task.await.unwrap().unwrap();
+        let mut last = None;
+        while let Some(event) = self.events.recv().await {
+            last = Some(event);
+        }
+        let Some(Event::Finished {
+            channels,
+            sent_bytes,
+            received_bytes,
+            ..
+        }) = last
+        else {
+            panic!("{last:?}")
+        };
+        (channels, sent_bytes, received_bytes)
+    }
+}
+
+impl Both {
+    async fn new(local: fn(PathBuf) -> Local) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (sink, endpoint, token) = sink(local(folder.path().join("destination"))).await;
+        let mut source = source(&endpoint, &token, local(folder.path().join("source")));
+        assert!(matches!(source.next().await, Event::Ready { .. }));
+        let mut both = Self {
+            folder,
+            source,
+            sink,
+        };
+        assert!(matches!(both.sink.next().await, Event::Ready { .. }));
+        both
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+#[tokio::test]
+async fn channels_of_a_migration_come_and_go_and_the_stop_ends_both() {
+    let both = Both::new(Local::Unix).await;
+    let mode = std::fs::metadata(both.path("source"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let destination = UnixListener::bind(both.path("destination")).unwrap();
+    // The first channel comes and goes before the second one opens: closed channels are no end.
+    for size in [1000, 3_000_000] {
+        let mut from = UnixStream::connect(both.path("source")).await.unwrap();
+        let bytes = vec![9; size];
+        let send = async {
+            from.write_all(&bytes).await.unwrap();
+            from.shutdown().await.unwrap();
+            let mut answer = String::new();
+            from.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let receive = async {
+            let (mut to, _) = destination.accept().await.unwrap();
+            let mut heard = Vec::new();
+            to.read_to_end(&mut heard).await.unwrap();
+            to.write_all(b"shut").await.unwrap();
+            heard
+        };
+        let (answer, heard) = tokio::join!(send, receive);
+        assert_eq!(answer, "shut");
+        assert!(heard == bytes);
+    }
+    let (path, Both { source, sink, .. }) = (both.path("source"), both);
+    source.stop.cancel();
+    assert_eq!(source.finished().await, (2, 3_001_000, 8));
+    assert_eq!(sink.finished().await, (2, 8, 3_001_000));
+    assert!(!path.exists());
+}
+
+/// A connection without a byte on it would block the destination's QEMU, and the held channel 0 is one.
+#[tokio::test]
+async fn qemu_is_connected_with_the_first_byte_and_may_come_late() {
+    let mut both = Both::new(Local::Unix).await;
+    let mut from = UnixStream::connect(both.path("source")).await.unwrap();
+    assert!(matches!(
+        both.source.next().await,
+        Event::ChannelOpen {
+            number: 0,
+            open_ms: None
+        }
+    ));
+    from.write_all(b"x").await.unwrap();
+    // Nobody listens at the destination so far: the sink has to go on trying.
+    let destination = UnixListener::bind(both.path("destination")).unwrap();
+    let (mut to, _) = destination.accept().await.unwrap();
+    assert_eq!(to.read_u8().await.unwrap(), b'x');
+    assert!(matches!(
+        both.sink.next().await,
+        Event::ChannelOpen { number: 0, .. }
+    ));
+}
+
+/// Paused time jumps over the wait. The source learns that its channel is broken.
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_never_listens_breaks_the_channel() {
+    let mut both = Both::new(Local::Unix).await;
+    let mut from = UnixStream::connect(both.path("source")).await.unwrap();
+    from.write_all(b"x").await.unwrap();
+    let (_, _, error) = both.sink.closed().await;
+    assert!(error.unwrap().starts_with("nobody listened on "));
+    let (sent_bytes, _, error) = both.source.closed().await;
+    assert_eq!(sent_bytes, 1);
+    assert!(error.is_some());
+}
+
+/// A channel that is still open at the stop gets its time to end, and is then cut with an error on both sides.
+#[tokio::test]
+async fn a_stop_cuts_what_does_not_end_by_itself() {
+    let mut both = Both::new(Local::Unix).await;
+    let destination = UnixListener::bind(both.path("destination")).unwrap();
+    let mut from = UnixStream::connect(both.path("source")).await.unwrap();
+    from.write_all(b"x").await.unwrap();
+    let (mut to, _) = destination.accept().await.unwrap();
+    to.read_u8().await.unwrap();
+    both.source.stop.cancel();
+    let (sent_bytes, _, error) = both.source.closed().await;
+    assert_eq!((sent_bytes, error.is_some()), (1, true));
+    let (_, received_bytes, error) = both.sink.closed().await;
+    assert_eq!((received_bytes, error.is_some()), (1, true));
+    assert_eq!(both.source.finished().await, (1, 1, 0));
+    both.sink.finished().await;
+}
+
+#[tokio::test]
+async fn a_source_that_dies_is_an_error_of_the_sink_and_the_other_way_round() {
+    let mut both = Both::new(Local::Unix).await;
+    both.source.task.abort();
+    assert!(matches!(
+        both.sink.task.await.unwrap(),
+        Err(CarryError::PeerLost(_))
+    ));
+    assert!(matches!(
+        both.sink.events.recv().await,
+        Some(
+            Event::ChannelClosed {
+                received_bytes: 0,
+                ..
+            } | Event::Finished { .. }
+        )
+    ));
+
+    let both = Both::new(Local::Unix).await;
+    both.sink.task.abort();
+    let error = both.source.task.await.unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "session lost: the peer went away without ending the session"
+    );
+}
+
+#[tokio::test]
+async fn strangers_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sink, endpoint, _) = sink(Local::Unix(folder.path().join("destination"))).await;
+    let mut stranger = TcpStream::connect(endpoint.to_string().trim_start_matches("tcp://"))
+        .await
+        .unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let Event::Refused { peer, reason } = sink.next().await else {
+        panic!("refused comes next")
+    };
+    assert_eq!(peer, stranger.local_addr().unwrap().to_string());
+    assert_eq!(reason, "peer does not speak lmbench's handshake");
+    sink.stop.cancel();
+    assert_eq!(sink.finished().await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn paths_are_checked_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = "tcp://127.0.0.1:1".parse().unwrap();
+    let token = Token::generate().unwrap();
+    let error = async |local| {
+        source(&endpoint, &token, local)
+            .task
+            .await
+            .unwrap()
+            .unwrap_err()
+            .to_string()
+    };
+    let occupied = folder.path().join("taken");
+    std::fs::write(&occupied, "").unwrap();
+    let expected = format!(
+        "socket path {} is already taken; remove it or choose another",
+        occupied.display()
+    );
+    assert_eq!(error(Local::Unix(occupied.clone())).await, expected);
+    assert!(occupied.exists());
+    let long = PathBuf::from(format!("/tmp/{}", "x".repeat(103)));
+    let expected = format!(
+        "socket path {} has 108 bytes, the kernel takes at most 107",
+        long.display()
+    );
+    assert_eq!(error(Local::Unix(long)).await, expected);
+    let free = folder.path().join("free");
+    assert_eq!(
+        error(Local::Unix(free.clone())).await,
+        "cannot connect to tcp://127.0.0.1:1"
+    );
+    assert!(!free.exists());
+}
+
+/// The test receives both descriptors as the harness would, and talks through them without the halves.
+#[tokio::test]
+async fn descriptors_are_handed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let takers =
+        ["source", "destination"].map(|name| UnixListener::bind(folder.path().join(name)).unwrap());
+    let (mut sink, endpoint, token) = sink(Local::Fd(folder.path().join("destination"))).await;
+    let mut source = source(&endpoint, &token, Local::Fd(folder.path().join("source")));
+    let (from, to) = tokio::join!(take(&takers[0]), take(&takers[1]));
+    assert_eq!(
+        from.0,
+        Line {
+            handover: 1,
+            channel: 0,
+            role: Role::Source
+        }
+    );
+    assert_eq!(
+        to.0,
+        Line {
+            handover: 1,
+            channel: 0,
+            role: Role::Sink
+        }
+    );
+    assert!(matches!(source.next().await, Event::Ready { .. }));
+    assert!(matches!(
+        source.next().await,
+        Event::HandedOver { number: 0 }
+    ));
+    assert!(matches!(sink.next().await, Event::Ready { .. }));
+    assert!(matches!(sink.next().await, Event::HandedOver { number: 0 }));
+    let (mut from, mut to) = (from.1, to.1);
+    source.stop.cancel();
+    source.finished().await;
+    sink.finished().await;
+    // The connection outlives both halves, and its end is its owner's end.
+    from.write_all(b"pages").await.unwrap();
+    drop(from);
+    let mut text = String::new();
+    to.read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "pages");
+}
+
+#[test]
+fn events_keep_their_json_form() {
+    let json = |event: &Event| serde_json::to_string(event).unwrap();
+    let token: Token = "00".repeat(32).parse().unwrap();
+    let listening = Event::Listening {
+        endpoint: "tcp://198.18.1.2:7000".parse().unwrap(),
+        token: token.clone(),
+    };
+    let expected = format!(
+        r#"{{"event":"listening","endpoint":"tcp://198.18.1.2:7000","token":"{}"}}"#,
+        token.reveal()
+    );
+    assert_eq!(json(&listening), expected);
+    assert_eq!(serde_json::from_str::<Event>(&expected).unwrap(), listening);
+    assert_eq!(
+        json(&Event::ChannelOpen {
+            number: 1,
+            open_ms: Some(0.5)
+        }),
+        r#"{"event":"channel-open","number":1,"open_ms":0.5}"#
+    );
+    assert_eq!(
+        json(&Event::ChannelClosed {
+            number: Some(0),
+            sent_bytes: 1,
+            received_bytes: 2,
+            error: None
+        }),
+        r#"{"event":"channel-closed","number":0,"sent_bytes":1,"received_bytes":2}"#
+    );
+    assert_eq!(
+        json(&Event::Finished {
+            channels: 1,
+            sent_bytes: 1,
+            received_bytes: 2,
+            refused: 0
+        }),
+        r#"{"event":"finished","channels":1,"sent_bytes":1,"received_bytes":2,"refused":0}"#
+    );
+}
+
+async fn sink(local: Local) -> (Half, Endpoint, Token) {
+    let token = Token::generate().unwrap();
+    let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
+    let endpoint = "tcp://127.0.0.1:0".parse().unwrap();
+    let half = Sink {
+        carrier,
+        token,
+        endpoint,
+        local,
+        options: options(),
+    };
+    let mut half = start(|events, stop| tokio::spawn(half.run(events, stop)));
+    let Event::Listening { endpoint, token } = half.next().await else {
+        panic!("listening comes first")
+    };
+    (half, endpoint, token)
+}
+
+fn source(endpoint: &Endpoint, token: &Token, local: Local) -> Half {
+    let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
+    let half = Source {
+        carrier,
+        endpoint: endpoint.clone(),
+        local,
+        options: options(),
+    };
+    start(|events, stop| tokio::spawn(half.run(events, stop)))
+}
+
+fn start(
+    run: impl FnOnce(
+        Arc<dyn Fn(Event) + Send + Sync>,
+        CancellationToken,
+    ) -> JoinHandle<Result<(), CarryError>>,
+) -> Half {
+    let (sender, events) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let task = run(
+        Arc::new(move |event| drop(sender.send(event))),
+        stop.clone(),
+    );
+    Half { events, stop, task }
+}
+
+/// A drain deadline that tests can afford to run into.
+fn options() -> Options {
+    Options {
+        drain_deadline: Duration::from_millis(200),
+        ..Options::default()
+    }
+}
+
+/// What the harness does with a descriptor.
+async fn take(listener: &UnixListener) -> (Line, TcpStream) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let receive = || {
+        let (mut bytes, mut space) = (
+            [0; 256],
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))],
+        );
+        let mut control = rustix::net::RecvAncillaryBuffer::new(&mut space);
+        let flags = rustix::net::RecvFlags::CMSG_CLOEXEC;
+        let message = rustix::net::recvmsg(
+            &stream,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut control,
+            flags,
+        )?;
+        let descriptor = control.drain().find_map(|message| match message {
+            rustix::net::RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        Ok((
+            serde_json::from_slice(&bytes[..message.bytes]).unwrap(),
+            descriptor.unwrap(),
+        ))
+    };
+    let (line, descriptor) = stream.async_io(Interest::READABLE, receive).await.unwrap();
+    (line, TcpStream::from_std(descriptor.into()).unwrap())
+}

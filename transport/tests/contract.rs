@@ -1,0 +1,11 @@
+//! What every carrier must do, written against `dyn Carrier`. A new carrier joins by adding itself to `rig::all`.
+//! Loopback only, no sleeps: each test awaits the event that it is about.
+
+#[path = "contract/rig.rs"]
+mod rig;
+#[path = "contract/sessions.rs"]
+mod sessions;
+#[path = "contract/strangers.rs"]
+mod strangers;
+#[path = "contract/streams.rs"]
+mod streams;

@@ -1,0 +1,161 @@
+//! The carriers under test, and two ends of a session.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
+use lmbench_transport::endpoint::Address;
+use lmbench_transport::{Channel, Endpoint, Token, tcp};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// One carrier and how to make it.
+pub(crate) struct Rig {
+    pub(crate) name: &'static str,
+    pub(crate) endpoint: &'static str,
+    make: fn(Token, Limits) -> Box<dyn Carrier>,
+}
+
+/// The limits that every carrier has.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) handshake_deadline: Duration,
+    pub(crate) channels_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // Far longer than any test may take, so that a test which only passes by waiting for it fails.
+        Self {
+            handshake_deadline: Duration::from_mins(1),
+            channels_max: 64,
+        }
+    }
+}
+
+pub(crate) fn all() -> Vec<Rig> {
+    let make = |token, limits: Limits| -> Box<dyn Carrier> {
+        let Limits {
+            handshake_deadline,
+            channels_max,
+        } = limits;
+        Box::new(tcp::Tcp::new(
+            token,
+            tcp::Settings {
+                handshake_deadline,
+                channels_max,
+                ..tcp::Settings::default()
+            },
+        ))
+    };
+    vec![
+        Rig {
+            name: "tcp",
+            endpoint: "tcp://127.0.0.1:0",
+            make,
+        },
+        Rig {
+            name: "tcp over IPv6",
+            endpoint: "tcp://[::1]:0",
+            make,
+        },
+    ]
+}
+
+impl Rig {
+    pub(crate) fn carrier(&self, token: &Token) -> Box<dyn Carrier> {
+        self.carrier_with(token, Limits::default())
+    }
+
+    pub(crate) fn carrier_with(&self, token: &Token, limits: Limits) -> Box<dyn Carrier> {
+        (self.make)(token.clone(), limits)
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint.parse().unwrap()
+    }
+
+    pub(crate) async fn listen(&self, token: &Token) -> Serving {
+        Serving::new(self.carrier(token).listen(&self.endpoint()).await.unwrap())
+    }
+
+    /// Both ends of a fresh session.
+    pub(crate) async fn pair(&self) -> Pair {
+        let token = Token::generate().unwrap();
+        let mut serving = self.listen(&token).await;
+        let dialled = self.carrier(&token).dial(&serving.endpoint).await.unwrap();
+        let accepted = serving.sessions.recv().await.unwrap();
+        Pair {
+            token,
+            serving,
+            dialled,
+            accepted,
+        }
+    }
+}
+
+pub(crate) struct Pair {
+    pub(crate) token: Token,
+    pub(crate) serving: Serving,
+    pub(crate) dialled: Box<dyn Session>,
+    pub(crate) accepted: Box<dyn Session>,
+}
+
+impl Pair {
+    /// Both ends of the next channel.
+    pub(crate) async fn channel(&self) -> (Channel, Channel) {
+        let (near, far) = tokio::join!(self.dialled.open_channel(), self.accepted.accept_channel());
+        let (near, far) = (near.unwrap(), far.unwrap().unwrap());
+        assert_eq!(near.number(), far.number());
+        (near, far)
+    }
+}
+
+/// A listener that somebody looks after: every peer gets a task of its own, as in the sink.
+pub(crate) struct Serving {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) sessions: mpsc::UnboundedReceiver<Box<dyn Session>>,
+    pub(crate) refused: mpsc::UnboundedReceiver<HandshakeError>,
+    task: AbortHandle,
+}
+
+impl Serving {
+    pub(crate) fn new(mut listener: Box<dyn Listener>) -> Self {
+        let endpoint = listener.endpoint().clone();
+        let (session_sender, sessions) = mpsc::unbounded_channel();
+        let (refusal_sender, refused) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            loop {
+                let pending = listener.accept().await.unwrap();
+                let (session_sender, refusal_sender) =
+                    (session_sender.clone(), refusal_sender.clone());
+                tokio::spawn(async move {
+                    match pending.handshake().await {
+                        Ok(Arrival::Session(session)) => drop(session_sender.send(session)),
+                        Ok(Arrival::Joined { .. }) => {}
+                        Err(error) => drop(refusal_sender.send(error)),
+                    }
+                });
+            }
+        });
+        Self {
+            endpoint,
+            sessions,
+            refused,
+            task: task.abort_handle(),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self.endpoint.address {
+            Address::Socket(address) => address,
+            Address::Name { .. } => unreachable!("listeners know their address"),
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

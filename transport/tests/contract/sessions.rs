@@ -1,0 +1,236 @@
+//! Sessions: how they begin, what they admit, how each end learns of the other one's end.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use lmbench_transport::Token;
+use lmbench_transport::carrier::{CarrierError, ChannelError, HandshakeError, Refusal, SessionEnd};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::rig;
+
+#[tokio::test]
+async fn sixty_four_channels_are_told_apart() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        let mut near = Vec::new();
+        for _ in 0..CHANNELS {
+            let mut channel = pair.dialled.open_channel().await.unwrap();
+            channel
+                .write_all(&channel.number().to_be_bytes())
+                .await
+                .unwrap();
+            channel.flush().await.unwrap();
+            near.push(channel);
+        }
+        let mut numbers = BTreeSet::new();
+        for _ in 0..CHANNELS {
+            let mut channel = pair.accepted.accept_channel().await.unwrap().unwrap();
+            assert_eq!(
+                channel.read_u32().await.unwrap(),
+                channel.number(),
+                "{}",
+                rig.name
+            );
+            numbers.insert(channel.number());
+        }
+        assert_eq!(numbers, (0..CHANNELS).collect(), "{}", rig.name);
+        // The limit in the rig is this very number.
+        let error = pair.dialled.open_channel().await.unwrap_err();
+        assert!(
+            matches!(refusal(&error), Some(Refusal::ChannelLimit)),
+            "{}: {error:?}",
+            rig.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_side_does_its_own_part() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        assert!(matches!(
+            pair.accepted.open_channel().await,
+            Err(ChannelError::WrongSide(_))
+        ));
+        assert!(matches!(
+            pair.dialled.accept_channel().await,
+            Err(ChannelError::WrongSide(_))
+        ));
+    }
+}
+
+/// Channels that were opened before the goodbye are delivered after it.
+#[tokio::test]
+async fn goodbye_loses_no_channel() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        let _channels = (
+            pair.dialled.open_channel().await.unwrap(),
+            pair.dialled.open_channel().await.unwrap(),
+        );
+        pair.dialled.close().await;
+        assert_eq!(
+            pair.accepted.ended().await,
+            SessionEnd::Goodbye,
+            "{}",
+            rig.name
+        );
+        assert!(pair.accepted.accept_channel().await.unwrap().is_some());
+        assert!(pair.accepted.accept_channel().await.unwrap().is_some());
+        assert!(pair.accepted.accept_channel().await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_listening_side_says_goodbye_too() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        pair.accepted.close().await;
+        assert_eq!(
+            pair.dialled.ended().await,
+            SessionEnd::Goodbye,
+            "{}",
+            rig.name
+        );
+        assert!(matches!(
+            pair.dialled.open_channel().await,
+            Err(ChannelError::Ended(SessionEnd::Goodbye))
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_dies_is_missed() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        let (_near, far) = pair.channel().await;
+        drop((pair.accepted, far));
+        assert_eq!(pair.dialled.ended().await, SessionEnd::Gone, "{}", rig.name);
+        let pair = rig.pair().await;
+        let (near, mut far) = pair.channel().await;
+        drop((pair.dialled, near));
+        assert!(
+            matches!(
+                pair.accepted.accept_channel().await,
+                Err(ChannelError::Ended(SessionEnd::Gone))
+            ),
+            "{}",
+            rig.name
+        );
+        assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_noticed_by_the_dialler() {
+    for rig in rig::all() {
+        let mut serving = rig.listen(&Token::generate().unwrap()).await;
+        let error = rig
+            .carrier(&Token::generate().unwrap())
+            .dial(&serving.endpoint)
+            .await
+            .err()
+            .unwrap();
+        assert!(
+            matches!(
+                error,
+                CarrierError::Handshake {
+                    source: HandshakeError::Token,
+                    ..
+                }
+            ),
+            "{}: {error:?}",
+            rig.name
+        );
+        // The dialler hangs up before it proves anything to the false listener.
+        assert!(
+            matches!(
+                serving.refused.recv().await.unwrap(),
+                HandshakeError::Closed
+            ),
+            "{}",
+            rig.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_one_session() {
+    for rig in rig::all() {
+        let mut pair = rig.pair().await;
+        let error = rig
+            .carrier(&pair.token)
+            .dial(&pair.serving.endpoint)
+            .await
+            .err()
+            .unwrap();
+        let taken = HandshakeError::Refused(Refusal::SessionTaken).to_string();
+        assert!(
+            matches!(&error, CarrierError::Handshake { source, .. } if source.to_string() == taken),
+            "{}: {error:?}",
+            rig.name
+        );
+        assert_eq!(
+            pair.serving.refused.recv().await.unwrap().to_string(),
+            taken
+        );
+        // Nor for another one after the first has ended.
+        drop((pair.dialled, pair.accepted));
+        assert!(
+            rig.carrier(&pair.token)
+                .dial(&pair.serving.endpoint)
+                .await
+                .is_err(),
+            "{}",
+            rig.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error() {
+    for rig in rig::all() {
+        let token = Token::generate().unwrap();
+        let first = rig.carrier(&token).listen(&rig.endpoint()).await.unwrap();
+        let error = rig
+            .carrier(&token)
+            .listen(first.endpoint())
+            .await
+            .err()
+            .unwrap();
+        let CarrierError::Listen { endpoint, source } = error else {
+            panic!("{}: {error:?}", rig.name)
+        };
+        assert_eq!(&endpoint, first.endpoint());
+        assert_eq!(source.kind(), io::ErrorKind::AddrInUse);
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_error() {
+    for rig in rig::all() {
+        let token = Token::generate().unwrap();
+        let listener = rig.carrier(&token).listen(&rig.endpoint()).await.unwrap();
+        let endpoint = listener.endpoint().clone();
+        drop(listener);
+        let error = rig.carrier(&token).dial(&endpoint).await.err().unwrap();
+        assert_eq!(error.to_string(), format!("cannot connect to {endpoint}"));
+    }
+}
+
+fn refusal(error: &ChannelError) -> Option<Refusal> {
+    match error {
+        ChannelError::Open {
+            source:
+                CarrierError::Handshake {
+                    source: HandshakeError::Refused(refusal),
+                    ..
+                },
+            ..
+        } => Some(*refusal),
+        _ => None,
+    }
+}
+
+const CHANNELS: u32 = 64;
