@@ -60,7 +60,10 @@ impl Worker<'_> {
         if self.gate.closed() {
             self.serve(chain);
         }
-        match self.walk.next(Moment { now_ns: chain.now_ns, requested: self.gate.requested() }) {
+        match self.walk.next(Moment {
+            now_ns: chain.now_ns,
+            requested: self.gate.requested(),
+        }) {
             Step::Write(page) => {
                 let rate = self.walk.rate(&self.pattern);
                 self.admit(rate, chain);
@@ -116,9 +119,14 @@ impl Worker<'_> {
     #[inline]
     fn operate<const WRITE: bool>(&mut self, page: u64, chain: &mut Chain) {
         let start_ns = chain.now_ns;
-        self.readings.stall((start_ns - chain.started_ns).saturating_sub(chain.waited_ns));
+        self.readings
+            .stall((start_ns - chain.started_ns).saturating_sub(chain.waited_ns));
         let interval = self.interval.load(Ordering::Relaxed);
-        let first = if WRITE { self.share.write(page, interval) } else { self.share.pretend(page, interval) };
+        let first = if WRITE {
+            self.share.write(page, interval)
+        } else {
+            self.share.pretend(page, interval)
+        };
         if first {
             self.readings.page_dirtied(interval);
         }
@@ -156,7 +164,11 @@ impl Worker<'_> {
 
 impl Chain {
     fn new(now_ns: u64) -> Self {
-        Self { now_ns, started_ns: now_ns, waited_ns: 0 }
+        Self {
+            now_ns,
+            started_ns: now_ns,
+            waited_ns: 0,
+        }
     }
 }
 
