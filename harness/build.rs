@@ -37,11 +37,13 @@ const DROPPED: [&str; 6] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=LMBENCH_GUEST_INIT");
-    let init = match env::var_os("LMBENCH_GUEST_INIT") {
-        Some(path) => std::path::absolute(path)?,
-        None => build_guest()?,
+    let init = if let Some(path) = env::var_os("LMBENCH_GUEST_INIT") {
+        let path = std::path::absolute(path)?;
+        println!("cargo::rerun-if-changed={}", path.display());
+        path
+    } else {
+        build_guest()?
     };
-    println!("cargo::rerun-if-changed={}", init.display());
     println!(
         "cargo::rustc-env=LMBENCH_GUEST_INIT_PATH={}",
         init.display()

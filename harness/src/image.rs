@@ -84,11 +84,11 @@ pub fn initramfs(kernel: &GuestKernel) -> Result<Vec<u8>, ImageError> {
         .directory("sys")
         .directory("modules");
     archive.file("init", 0o755, INIT);
-    let order: String = modules
+    let order: Vec<String> = modules
         .iter()
         .map(|module| format!("{}.ko\n", module.name))
         .collect();
-    archive.file("modules/order", 0o644, order.as_bytes());
+    archive.file("modules/order", 0o644, order.concat().as_bytes());
     for module in &modules {
         archive.file(
             &format!("modules/{}.ko", module.name),

@@ -145,9 +145,8 @@ impl Stream {
     fn word(&self, index: usize) -> u64 {
         match self.class {
             Class::Zero => 0,
-            Class::Duplicate => scramble(self.key, index),
             Class::Random | Class::Compressible if index < 2 => self.stamp[index],
-            Class::Random => scramble(self.key, index),
+            Class::Random | Class::Duplicate => scramble(self.key, index),
             Class::Compressible => sparse(self.key, index),
         }
     }

@@ -182,4 +182,4 @@ impl Gate {
 }
 
 /// Longest single wait; the condition's clock arithmetic overflows with an endless one.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+const WAIT_MAX: Duration = Duration::from_hours(1);

@@ -158,7 +158,10 @@ mod tests {
         message: &T,
     ) {
         let line = to_line(message);
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(
+            line.iter().position(|byte| *byte == b'\n'),
+            Some(line.len() - 1)
+        );
         assert_eq!(&serde_json::from_slice::<T>(&line).unwrap(), message);
     }
 

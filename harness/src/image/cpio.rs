@@ -105,8 +105,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Parsed = (String, u32, (u32, u32), Vec<u8>);
+
     /// Reads an archive by the format's description alone: name, mode, device, content.
-    fn parse(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    fn parse(mut bytes: &[u8]) -> Vec<Parsed> {
         let mut entries = Vec::new();
         let start = bytes.as_ptr() as usize;
         loop {

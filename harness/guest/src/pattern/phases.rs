@@ -10,7 +10,7 @@ use crate::spec::{Phase, Rate};
 /// The phases of one thread.
 #[derive(Debug)]
 pub struct Phases {
-    phases: Vec<Phase>,
+    sequence: Vec<Phase>,
     place: Place,
     /// Phases begun before the running one.
     count: u64,
@@ -25,7 +25,7 @@ impl Phases {
         Self {
             walk: Walk::new(first, place),
             rate: rate(first),
-            phases: phases.to_vec(),
+            sequence: phases.to_vec(),
             place,
             count: 0,
             ends_ns: None,
@@ -36,7 +36,7 @@ impl Phases {
     pub(super) fn next(&mut self, moment: Moment) -> Step {
         let ends_ns = *self
             .ends_ns
-            .get_or_insert(moment.now_ns.saturating_add(self.phases[0].duration_ns));
+            .get_or_insert(moment.now_ns.saturating_add(self.sequence[0].duration_ns));
         if moment.now_ns >= ends_ns && self.walk.may_end() {
             return self.advance(ends_ns, moment.now_ns);
         }
@@ -53,7 +53,7 @@ impl Phases {
 
     fn advance(&mut self, ended_ns: u64, now_ns: u64) -> Step {
         self.count += 1;
-        let phase = &self.phases[(self.count % self.phases.len() as u64) as usize];
+        let phase = &self.sequence[(self.count % self.sequence.len() as u64) as usize];
         // A phase that was stopped through is not made up for.
         let planned_ns = ended_ns.saturating_add(phase.duration_ns);
         self.ends_ns = Some(if planned_ns > now_ns {
