@@ -27,8 +27,10 @@ const NEEDED: [&str; 2] = ["virtio_pci", "virtio_console"];
 ///   microseconds per reading. The clock source itself is left to the kernel: `kvm-clock` under KVM, the TSC under TCG.
 /// - `rcupdate.rcu_expedited=1`, `8250.nr_uarts=1`, `random.trust_cpu=on`, `cryptomgr.notests`, `nokaslr`, `mitigations=off`: less to
 ///   wait for at boot. The guest runs no code but ours.
+/// - `clearcpuid=297,580` (ERMS, FSRM): the translator executes `rep stosb` byte by byte, so the kernel must clear pages by words.
 pub const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check rcupdate.rcu_expedited=1 \
-     8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests nokaslr mitigations=off";
+     8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests nokaslr mitigations=off \
+     clearcpuid=297,580";
 
 /// Why there is no guest image.
 #[derive(Debug, thiserror::Error)]
@@ -74,23 +76,42 @@ pub fn initramfs(kernel: &GuestKernel) -> Result<Vec<u8>, ImageError> {
         None => Vec::new(),
     };
     let mut archive = Archive::default();
-    archive.directory("dev").character_device("dev/console", 5, 1);
-    archive.directory("proc").directory("sys").directory("modules");
+    archive
+        .directory("dev")
+        .character_device("dev/console", 5, 1);
+    archive
+        .directory("proc")
+        .directory("sys")
+        .directory("modules");
     archive.file("init", 0o755, INIT);
-    let order: String = modules.iter().map(|module| format!("{}.ko\n", module.name)).collect();
-    archive.file("modules/order", 0o644, order.as_bytes());
+    let order: Vec<String> = modules
+        .iter()
+        .map(|module| format!("{}.ko\n", module.name))
+        .collect();
+    archive.file("modules/order", 0o644, order.concat().as_bytes());
     for module in &modules {
-        archive.file(&format!("modules/{}.ko", module.name), 0o644, &module.object);
+        archive.file(
+            &format!("modules/{}.ko", module.name),
+            0o644,
+            &module.object,
+        );
     }
     Ok(archive.finish())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    std::fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| ImageError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -100,7 +121,12 @@ mod tests {
     // A dynamic executable names its interpreter in a program header (PT_INTERP, 3); the initramfs has none to offer.
     #[test]
     fn the_embedded_init_is_static() {
-        let word = |at: usize, length: usize| INIT[at..at + length].iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte));
+        let word = |at: usize, length: usize| {
+            INIT[at..at + length]
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | usize::from(*byte))
+        };
         assert!(INIT.starts_with(b"\x7fELF\x02\x01"));
         let (headers, size, count) = (word(32, 8), word(54, 2), word(56, 2));
         assert!(count > 0);

@@ -98,7 +98,8 @@ impl Pages {
         if mask == 0 {
             return !fill.differs(&words[whole..], whole);
         }
-        words[whole] == (newest.word(whole) & mask) | (fill.word(whole) & !mask) && !fill.differs(&words[whole + 1..], whole + 1)
+        words[whole] == (newest.word(whole) & mask) | (fill.word(whole) & !mask)
+            && !fill.differs(&words[whole + 1..], whole + 1)
     }
 
     /// What one page adds to the checksum: any change of the page's number or version changes it.
@@ -110,7 +111,10 @@ impl Pages {
     /// Whole words of a write, and the mask of the bytes it changes in the word after them.
     #[inline]
     fn boundary(&self) -> (usize, u64) {
-        (self.bytes_per_page / 8, (1_u64 << (self.bytes_per_page % 8 * 8)) - 1)
+        (
+            self.bytes_per_page / 8,
+            (1_u64 << (self.bytes_per_page % 8 * 8)) - 1,
+        )
     }
 
     #[inline]
@@ -121,7 +125,11 @@ impl Pages {
         } else {
             self.digest(page, version)
         };
-        Stream { class, key, stamp: [page, version] }
+        Stream {
+            class,
+            key,
+            stamp: [page, version],
+        }
     }
 }
 
@@ -137,9 +145,8 @@ impl Stream {
     fn word(&self, index: usize) -> u64 {
         match self.class {
             Class::Zero => 0,
-            Class::Duplicate => scramble(self.key, index),
             Class::Random | Class::Compressible if index < 2 => self.stamp[index],
-            Class::Random => scramble(self.key, index),
+            Class::Random | Class::Duplicate => scramble(self.key, index),
             Class::Compressible => sparse(self.key, index),
         }
     }
@@ -171,10 +178,16 @@ impl Stream {
         let first_of_rest = first + stamped;
         let difference = match self.class {
             Class::Zero => rest.iter().fold(0, |difference, word| difference | word),
-            Class::Duplicate | Class::Random => difference(rest, first_of_rest, |index| scramble(key, index)),
+            Class::Duplicate | Class::Random => {
+                difference(rest, first_of_rest, |index| scramble(key, index))
+            }
             Class::Compressible => difference(rest, first_of_rest, |index| sparse(key, index)),
         };
-        difference != 0 || stamp.iter().zip(&self.stamp[first.min(2)..]).any(|(word, expected)| word != expected)
+        difference != 0
+            || stamp
+                .iter()
+                .zip(&self.stamp[first.min(2)..])
+                .any(|(word, expected)| word != expected)
     }
 }
 
@@ -189,7 +202,11 @@ fn scramble(key: u64, index: usize) -> u64 {
 /// A quarter of incompressible words, the rest one word.
 #[inline]
 fn sparse(key: u64, index: usize) -> u64 {
-    if index % 32 < 8 { scramble(key, index) } else { FILLER }
+    if index % 32 < 8 {
+        scramble(key, index)
+    } else {
+        FILLER
+    }
 }
 
 #[inline]
@@ -202,7 +219,12 @@ fn store(words: &mut [u64], first: usize, value: impl Fn(usize) -> u64) {
 /// Not 0 if any word differs; without a branch per word.
 #[inline]
 fn difference(words: &[u64], first: usize, value: impl Fn(usize) -> u64) -> u64 {
-    words.iter().enumerate().fold(0, |difference, (offset, word)| difference | (word ^ value(first + offset)))
+    words
+        .iter()
+        .enumerate()
+        .fold(0, |difference, (offset, word)| {
+            difference | (word ^ value(first + offset))
+        })
 }
 
 /// The share as a bound for 63 random bits.

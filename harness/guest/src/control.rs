@@ -16,7 +16,11 @@ use crate::{heartbeat, machine, realtime};
 
 /// Does what the host says, for ever.
 pub(crate) fn serve(port: &Arc<Port>, heartbeat: Port) -> ! {
-    let mut session = Session { port: Arc::clone(port), heartbeat: Some(heartbeat), workload: None };
+    let mut session = Session {
+        port: Arc::clone(port),
+        heartbeat: Some(heartbeat),
+        workload: None,
+    };
     send(port, &machine::hello());
     let mut lines = Lines::default();
     let mut buffer = vec![0; READ_BYTES];
@@ -25,7 +29,9 @@ pub(crate) fn serve(port: &Arc<Port>, heartbeat: Port) -> ! {
             Ok(Some(count)) => {
                 for line in lines.push(&buffer[..count]) {
                     let answer = line.and_then(|line| session.answer(&line));
-                    if let Some(answer) = answer.unwrap_or_else(|reason| Some(FromGuest::Failed { reason })) {
+                    if let Some(answer) =
+                        answer.unwrap_or_else(|reason| Some(FromGuest::Failed { reason }))
+                    {
                         send(port, &answer);
                     }
                 }
@@ -50,11 +56,20 @@ struct Session {
 impl Session {
     /// Executes one message; the answer to send, if there is one.
     fn answer(&mut self, line: &[u8]) -> Result<Option<FromGuest>, String> {
-        let message = serde_json::from_slice(line).map_err(|error| format!("a message is not understood: {error}"))?;
+        let message = serde_json::from_slice(line)
+            .map_err(|error| format!("a message is not understood: {error}"))?;
         match message {
             ToGuest::Hello => Ok(Some(machine::hello())),
-            ToGuest::Start { workload, heartbeat_interval_ns, report_interval_ns } => {
-                self.start(&workload, Duration::from_nanos(heartbeat_interval_ns), Duration::from_nanos(report_interval_ns))?;
+            ToGuest::Start {
+                workload,
+                heartbeat_interval_ns,
+                report_interval_ns,
+            } => {
+                self.start(
+                    &workload,
+                    Duration::from_nanos(heartbeat_interval_ns),
+                    Duration::from_nanos(report_interval_ns),
+                )?;
                 Ok(None)
             }
             ToGuest::Verify => Ok(Some(FromGuest::Verified(self.workload()?.verify()))),
@@ -64,17 +79,25 @@ impl Session {
     }
 
     fn workload(&mut self) -> Result<&mut Workload, String> {
-        self.workload.as_mut().ok_or_else(|| "no workload has been started".into())
+        self.workload
+            .as_mut()
+            .ok_or_else(|| "no workload has been started".into())
     }
 
-    fn start(&mut self, spec: &WorkloadSpec, heartbeat_interval: Duration, report_interval: Duration) -> Result<(), String> {
+    fn start(
+        &mut self,
+        spec: &WorkloadSpec,
+        heartbeat_interval: Duration,
+        report_interval: Duration,
+    ) -> Result<(), String> {
         if self.workload.is_some() {
             return Err("a workload has been started already; a guest runs one in its life".into());
         }
         if report_interval.is_zero() {
             return Err("a report interval of 0".into());
         }
-        let workload = Workload::start(spec, machine::memory_available_bytes()).map_err(|error| error.to_string())?;
+        let workload = Workload::start(spec, machine::memory_available_bytes())
+            .map_err(|error| error.to_string())?;
         let workload = self.workload.insert(workload);
         let ready = FromGuest::Ready {
             pages: workload.pages,
@@ -87,7 +110,9 @@ impl Session {
         if !heartbeat_interval.is_zero()
             && let Some(port) = self.heartbeat.take()
         {
-            spawn("heartbeat", move || heartbeat::run(&port, heartbeat_interval))?;
+            spawn("heartbeat", move || {
+                heartbeat::run(&port, heartbeat_interval)
+            })?;
         }
         workload.resume();
         Ok(())
@@ -95,8 +120,13 @@ impl Session {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let thread = Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(body);
-    thread.map(drop).map_err(|error| format!("starting the {name} thread failed: {error}"))
+    let thread = Builder::new()
+        .name(name.into())
+        .stack_size(STACK_BYTES)
+        .spawn(body);
+    thread
+        .map(drop)
+        .map_err(|error| format!("starting the {name} thread failed: {error}"))
 }
 
 fn report(port: &Port, mut reporter: Reporter, interval: Duration) -> ! {
@@ -137,7 +167,9 @@ impl Lines {
                 }
             } else if self.rest.len() > LINE_IN_BYTES_MAX {
                 self.rest.clear();
-                lines.push(Err(format!("a message is longer than {LINE_IN_BYTES_MAX} bytes")));
+                lines.push(Err(format!(
+                    "a message is longer than {LINE_IN_BYTES_MAX} bytes"
+                )));
             }
         }
         lines
@@ -158,7 +190,11 @@ mod tests {
     fn lines_come_whole() {
         for size in 1..8 {
             let mut lines = Lines::default();
-            let found: Vec<Vec<u8>> = b"one\n\ntwo\nthree".chunks(size).flat_map(|chunk| lines.push(chunk)).map(Result::unwrap).collect();
+            let found: Vec<Vec<u8>> = b"one\n\ntwo\nthree"
+                .chunks(size)
+                .flat_map(|chunk| lines.push(chunk))
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(found, [b"one\n".to_vec(), b"two\n".to_vec()]);
             assert_eq!(lines.rest, b"three");
         }

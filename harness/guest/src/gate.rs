@@ -47,7 +47,11 @@ impl Gate {
         Self {
             closed: AtomicBool::new(true),
             requested: AtomicU64::new(0),
-            state: Mutex::new(State { round: 0, verdicts: vec![None; threads], passed: vec![0; threads] }),
+            state: Mutex::new(State {
+                round: 0,
+                verdicts: vec![None; threads],
+                passed: vec![0; threads],
+            }),
             changed: Condvar::new(),
         }
     }
@@ -80,12 +84,22 @@ impl Gate {
         self.changed.notify_all();
         loop {
             let round = state.round;
-            let current: Option<Vec<Verdict>> =
-                state.verdicts.iter().map(|verdict| verdict.filter(|(of, _)| *of == round).map(|(_, verdict)| verdict)).collect();
+            let current: Option<Vec<Verdict>> = state
+                .verdicts
+                .iter()
+                .map(|verdict| {
+                    verdict
+                        .filter(|(of, _)| *of == round)
+                        .map(|(_, verdict)| verdict)
+                })
+                .collect();
             if let Some(verdicts) = current {
                 return verdicts;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -102,7 +116,10 @@ impl Gate {
                 state.verdicts[thread] = Some((served, verdict));
                 self.changed.notify_all();
             } else {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -119,7 +136,11 @@ impl Gate {
                 return Woken::Done;
             }
             let wait = Duration::from_nanos(until_ns - now_ns).min(WAIT_MAX);
-            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, wait)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -134,7 +155,10 @@ impl Gate {
             if self.closed() {
                 return Woken::Closed;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -158,4 +182,4 @@ impl Gate {
 }
 
 /// Longest single wait; the condition's clock arithmetic overflows with an endless one.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+const WAIT_MAX: Duration = Duration::from_hours(1);

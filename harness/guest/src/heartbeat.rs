@@ -33,12 +33,19 @@ pub(crate) fn run(port: &Port, interval: Duration) -> ! {
 /// The next time of the schedule; missed ones are left out, not sent in a burst.
 fn next(due_ns: u64, now_ns: u64, interval_ns: u64) -> u64 {
     let planned_ns = due_ns + interval_ns;
-    if planned_ns > now_ns { planned_ns } else { planned_ns + (now_ns - planned_ns) / interval_ns * interval_ns }
+    if planned_ns > now_ns {
+        planned_ns
+    } else {
+        planned_ns + (now_ns - planned_ns) / interval_ns * interval_ns
+    }
 }
 
 /// Waits until the clock shows `due_ns`, which it returns.
 pub(crate) fn sleep_until(due_ns: u64) -> u64 {
-    let request = Timespec { tv_sec: (due_ns / 1_000_000_000).cast_signed(), tv_nsec: (due_ns % 1_000_000_000).cast_signed() };
+    let request = Timespec {
+        tv_sec: (due_ns / 1_000_000_000).cast_signed(),
+        tv_nsec: (due_ns % 1_000_000_000).cast_signed(),
+    };
     // Only a signal interrupts it, and PID 1 handles none.
     while clock_nanosleep_absolute(ClockId::Monotonic, &request).is_err() {}
     due_ns

@@ -35,7 +35,15 @@ pub fn upper_ns(bucket: usize) -> u64 {
 pub fn coarsen(mut pairs: Vec<(u64, u64)>, pairs_max: usize) -> Vec<(u64, u64)> {
     while pairs.len() > pairs_max.max(2) {
         // From the back, so that the longest latency stays as exact as it is.
-        pairs = pairs.rchunks(2).map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|(_, count)| count).sum())).collect();
+        pairs = pairs
+            .rchunks(2)
+            .map(|pair| {
+                (
+                    pair[pair.len() - 1].0,
+                    pair.iter().map(|(_, count)| count).sum(),
+                )
+            })
+            .collect();
         pairs.reverse();
     }
     pairs

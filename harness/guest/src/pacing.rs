@@ -21,7 +21,14 @@ pub struct Pacer {
 impl Pacer {
     /// A schedule for one of `threads` threads that share each rate equally.
     pub fn new(threads: u32) -> Self {
-        Self { rate: None, threads, batch: u64::MAX, batch_ns: 0, batch_start_ns: 0, left: 0 }
+        Self {
+            rate: None,
+            threads,
+            batch: u64::MAX,
+            batch_ns: 0,
+            batch_start_ns: 0,
+            left: 0,
+        }
     }
 
     /// Asks for one write at `now_ns`: `None` admits it, otherwise the answer is the time to ask again.
@@ -55,7 +62,8 @@ impl Pacer {
         (self.batch, self.batch_ns) = match rate {
             Rate::Unbounded => (u64::MAX, 0),
             Rate::BytesPerSecond(bytes) => {
-                let write_ns = PAGE_BYTES as f64 * f64::from(self.threads) * 1e9 / bytes.max(1) as f64;
+                let write_ns =
+                    PAGE_BYTES as f64 * f64::from(self.threads) * 1e9 / bytes.max(1) as f64;
                 let batch = (BATCH_NS / write_ns).round().max(1.0);
                 (batch as u64, ((batch * write_ns) as u64).max(1))
             }

@@ -83,15 +83,32 @@ impl Walk {
         match pattern {
             Pattern::Idle => Self::Idle,
             Pattern::Uniform { .. } => Self::Uniform(simple::Uniform::new(place)),
-            Pattern::HotSet { hot_bytes, hot_share, .. } => Self::HotSet(simple::HotSet::new(place, *hot_bytes, *hot_share)),
+            Pattern::HotSet {
+                hot_bytes,
+                hot_share,
+                ..
+            } => Self::HotSet(simple::HotSet::new(place, *hot_bytes, *hot_share)),
             Pattern::Zipf { exponent, .. } => Self::Zipf(zipf::Zipf::new(place, *exponent)),
             Pattern::Sweep { .. } => Self::Sweep(simple::Sweep::new(place)),
-            Pattern::Jvm { young_bytes, old_bytes, survivors, .. } => {
-                Self::Jvm(jvm::Jvm::new(place, *young_bytes, *old_bytes, *survivors))
-            }
-            Pattern::Database { log_bytes, log_share, checkpoint_interval_ns, checkpoint_share, .. } => {
-                Self::Database(database::Database::new(place, *log_bytes, *log_share, *checkpoint_interval_ns, *checkpoint_share))
-            }
+            Pattern::Jvm {
+                young_bytes,
+                old_bytes,
+                survivors,
+                ..
+            } => Self::Jvm(jvm::Jvm::new(place, *young_bytes, *old_bytes, *survivors)),
+            Pattern::Database {
+                log_bytes,
+                log_share,
+                checkpoint_interval_ns,
+                checkpoint_share,
+                ..
+            } => Self::Database(database::Database::new(
+                place,
+                *log_bytes,
+                *log_share,
+                *checkpoint_interval_ns,
+                *checkpoint_share,
+            )),
             Pattern::Phases(phases) => Self::Phases(Box::new(phases::Phases::new(place, phases))),
         }
     }
@@ -150,7 +167,10 @@ fn rate(pattern: &Pattern) -> Rate {
         | Pattern::HotSet { rate, .. }
         | Pattern::Zipf { rate, .. }
         | Pattern::Sweep { rate }
-        | Pattern::Jvm { allocation_rate: rate, .. }
+        | Pattern::Jvm {
+            allocation_rate: rate,
+            ..
+        }
         | Pattern::Database { rate, .. } => *rate,
     }
 }

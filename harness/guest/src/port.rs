@@ -49,7 +49,9 @@ impl Port {
 
 fn device(name: &str) -> Option<PathBuf> {
     let ports = fs::read_dir("/sys/class/virtio-ports").ok()?;
-    let port = ports.flatten().find(|port| fs::read_to_string(port.path().join("name")).is_ok_and(|found| found.trim() == name))?;
+    let port = ports.flatten().find(|port| {
+        fs::read_to_string(port.path().join("name")).is_ok_and(|found| found.trim() == name)
+    })?;
     Some(Path::new("/dev").join(port.file_name()))
 }
 

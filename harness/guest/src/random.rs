@@ -23,7 +23,9 @@ pub struct Random {
 impl Random {
     /// A stream of its own for each pair of seed and stream number.
     pub fn new(seed: u64, stream: u64) -> Self {
-        Self { state: mix(seed ^ mix(stream.wrapping_add(GOLDEN))) }
+        Self {
+            state: mix(seed ^ mix(stream.wrapping_add(GOLDEN))),
+        }
     }
 
     /// 64 random bits.
@@ -66,7 +68,11 @@ impl Permutation {
     pub fn new(seed: u64, size: u64) -> Self {
         let bits = u64::BITS - size.saturating_sub(1).leading_zeros();
         let mut random = Random::new(seed, size);
-        Self { size, half_bits: bits.div_ceil(2).max(1), keys: std::array::from_fn(|_| random.bits()) }
+        Self {
+            size,
+            half_bits: bits.div_ceil(2).max(1),
+            keys: std::array::from_fn(|_| random.bits()),
+        }
     }
 
     /// Where `position`, which is below the size, goes.

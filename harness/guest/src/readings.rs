@@ -61,7 +61,10 @@ impl Readings {
 /// Only one thread writes, so that no locked instruction is needed.
 #[inline]
 fn increment(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    counter.store(
+        counter.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
 }
 
 /// Turns the readings of all threads into reports.
@@ -100,7 +103,11 @@ impl Reporter {
         let mut pairs = Vec::new();
         let mut operations = 0;
         for (bucket, before) in self.latency_before.iter_mut().enumerate() {
-            let count = self.threads.iter().map(|readings| readings.latency[bucket].load(Ordering::Relaxed)).sum();
+            let count = self
+                .threads
+                .iter()
+                .map(|readings| readings.latency[bucket].load(Ordering::Relaxed))
+                .sum();
             if count != *before {
                 pairs.push((upper_ns(bucket), count - *before));
                 operations += count - *before;
@@ -117,7 +124,12 @@ impl Reporter {
             operations_total: self.operations_total,
             operations,
             pages_dirtied: dirtied - self.dirtied_before[parity],
-            longest_stall_ns: self.threads.iter().map(|readings| readings.longest_stall_ns.swap(0, Ordering::Relaxed)).max().unwrap_or(0),
+            longest_stall_ns: self
+                .threads
+                .iter()
+                .map(|readings| readings.longest_stall_ns.swap(0, Ordering::Relaxed))
+                .max()
+                .unwrap_or(0),
             latency_ns: coarsen(pairs, LATENCY_PAIRS_MAX),
             pauses: pauses - self.pauses_before,
         };
@@ -127,7 +139,10 @@ impl Reporter {
     }
 
     fn sum(&self, counter: impl Fn(&Readings) -> &AtomicU64) -> u64 {
-        self.threads.iter().map(|readings| counter(readings).load(Ordering::Relaxed)).sum()
+        self.threads
+            .iter()
+            .map(|readings| counter(readings).load(Ordering::Relaxed))
+            .sum()
     }
 }
 
@@ -170,12 +185,31 @@ mod tests {
         threads[1].stall(7);
         threads[0].pause();
         let first = reporter.report(250);
-        assert_eq!((first.sequence, first.interval_ns, first.operations, first.operations_total), (1, 150, 3, 3));
-        assert_eq!((first.pages_dirtied, first.longest_stall_ns, first.pauses), (1, 9, 1));
+        assert_eq!(
+            (
+                first.sequence,
+                first.interval_ns,
+                first.operations,
+                first.operations_total
+            ),
+            (1, 150, 3, 3)
+        );
+        assert_eq!(
+            (first.pages_dirtied, first.longest_stall_ns, first.pauses),
+            (1, 9, 1)
+        );
         assert_eq!(first.latency_ns, [(5, 1), (40, 2)]);
         threads[0].operation(bucket(41));
         let second = reporter.report(300);
-        assert_eq!((second.sequence, second.operations, second.operations_total, second.longest_stall_ns), (2, 1, 4, 0));
+        assert_eq!(
+            (
+                second.sequence,
+                second.operations,
+                second.operations_total,
+                second.longest_stall_ns
+            ),
+            (2, 1, 4, 0)
+        );
         assert_eq!(second.latency_ns, [(41, 1)]);
     }
 }

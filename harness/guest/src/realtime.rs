@@ -19,7 +19,9 @@ pub(crate) fn lock_memory() -> io::Result<()> {
 
 /// Puts the calling thread under `SCHED_FIFO`.
 pub(crate) fn schedule(priority: i32) -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: priority };
+    let parameters = libc::sched_param {
+        sched_priority: priority,
+    };
     // SAFETY: the pointer is to a live, initialised structure of the type the call expects; 0 is the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) } {
         0 => Ok(()),

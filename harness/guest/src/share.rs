@@ -39,7 +39,14 @@ impl<'a> Share<'a> {
     /// The pages from `first_page` on, not yet filled.
     pub fn new(pages: Pages, first_page: u64, words: &'a mut [u64]) -> Self {
         let table = vec![Entry(0); words.len() / PAGE_WORDS];
-        Self { pages, first_page, words, table, checksum: 0, operations: 0 }
+        Self {
+            pages,
+            first_page,
+            words,
+            table,
+            checksum: 0,
+            operations: 0,
+        }
     }
 
     /// Number of pages.
@@ -69,7 +76,8 @@ impl<'a> Share<'a> {
         let index = index as usize;
         let version = self.table[index].version() + 1;
         let words = &mut self.words[index * PAGE_WORDS..(index + 1) * PAGE_WORDS];
-        self.pages.write(self.first_page + index as u64, version, words);
+        self.pages
+            .write(self.first_page + index as u64, version, words);
         self.note(index, version, interval)
     }
 
@@ -84,7 +92,10 @@ impl<'a> Share<'a> {
     pub fn verify(&self) -> Verdict {
         let (mut pages_wrong, mut first_wrong) = (0, None);
         let (mut checksum, mut operations) = (0_u64, 0_u64);
-        for ((page, words), entry) in (self.first_page..).zip(self.words.chunks_exact(PAGE_WORDS)).zip(&self.table) {
+        for ((page, words), entry) in (self.first_page..)
+            .zip(self.words.chunks_exact(PAGE_WORDS))
+            .zip(&self.table)
+        {
             let version = entry.version();
             if !self.pages.matches(page, version, words) {
                 pages_wrong += 1;
@@ -106,7 +117,10 @@ impl<'a> Share<'a> {
     #[inline]
     fn note(&mut self, index: usize, version: u64, interval: u64) -> bool {
         let page = self.first_page + index as u64;
-        let change = self.pages.digest(page, version).wrapping_sub(self.pages.digest(page, version - 1));
+        let change = self
+            .pages
+            .digest(page, version)
+            .wrapping_sub(self.pages.digest(page, version - 1));
         self.checksum = self.checksum.wrapping_add(change);
         self.operations += 1;
         let first = self.table[index].interval() != interval & INTERVAL_MASK;

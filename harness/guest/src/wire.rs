@@ -146,12 +146,22 @@ mod tests {
     use crate::spec::{Content, Pattern, Phase, Rate};
 
     fn content() -> Content {
-        Content { bytes_per_page: 64, zero: 0.1, compressible: 0.2, duplicate: 0.3 }
+        Content {
+            bytes_per_page: 64,
+            zero: 0.1,
+            compressible: 0.2,
+            duplicate: 0.3,
+        }
     }
 
-    fn round_trip<T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(message: &T) {
+    fn round_trip<T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(
+        message: &T,
+    ) {
         let line = to_line(message);
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(
+            line.iter().position(|byte| *byte == b'\n'),
+            Some(line.len() - 1)
+        );
         assert_eq!(&serde_json::from_slice::<T>(&line).unwrap(), message);
     }
 
@@ -163,29 +173,80 @@ mod tests {
         let patterns = [
             Pattern::Idle,
             Pattern::Uniform { rate },
-            Pattern::HotSet { rate, hot_bytes: 1, hot_share: 0.9 },
-            Pattern::Zipf { rate: unbounded, exponent: 0.99 },
+            Pattern::HotSet {
+                rate,
+                hot_bytes: 1,
+                hot_share: 0.9,
+            },
+            Pattern::Zipf {
+                rate: unbounded,
+                exponent: 0.99,
+            },
             Pattern::Sweep { rate },
-            Pattern::Jvm { young_bytes: 1, old_bytes: 2, allocation_rate: rate, survivors: 0.1 },
-            Pattern::Database { rate, log_bytes: 1, log_share: 0.1, checkpoint_interval_ns: 5, checkpoint_share: 0.3 },
+            Pattern::Jvm {
+                young_bytes: 1,
+                old_bytes: 2,
+                allocation_rate: rate,
+                survivors: 0.1,
+            },
+            Pattern::Database {
+                rate,
+                log_bytes: 1,
+                log_share: 0.1,
+                checkpoint_interval_ns: 5,
+                checkpoint_share: 0.3,
+            },
         ];
-        let phases = patterns.map(|pattern| Phase { duration_ns: 3, pattern }).to_vec();
-        let workload = WorkloadSpec { seed: u64::MAX, threads: 2, memory_bytes: 1 << 40, content: content(), pattern: Pattern::Phases(phases) };
+        let phases = patterns
+            .map(|pattern| Phase {
+                duration_ns: 3,
+                pattern,
+            })
+            .to_vec();
+        let workload = WorkloadSpec {
+            seed: u64::MAX,
+            threads: 2,
+            memory_bytes: 1 << 40,
+            content: content(),
+            pattern: Pattern::Phases(phases),
+        };
         for message in [
             ToGuest::Hello,
-            ToGuest::Start { workload, heartbeat_interval_ns: 1, report_interval_ns: 2 },
+            ToGuest::Start {
+                workload,
+                heartbeat_interval_ns: 1,
+                report_interval_ns: 2,
+            },
             ToGuest::Verify,
             ToGuest::Continue,
         ] {
             round_trip(&message);
         }
-        let hello = FromGuest::Hello { version: VERSION, vcpus: 1, memory_available_bytes: 2, kernel: "6.1\n".into(), clocksource: "tsc".into() };
+        let hello = FromGuest::Hello {
+            version: VERSION,
+            vcpus: 1,
+            memory_available_bytes: 2,
+            kernel: "6.1\n".into(),
+            clocksource: "tsc".into(),
+        };
         for message in [
             hello,
-            FromGuest::Ready { pages: 1, fill_ns: 2, overhead_ns_per_operation: 3 },
-            FromGuest::Report(Report { latency_ns: vec![(1, 2), (3, 4)], ..Report::default() }),
-            FromGuest::Verified(Verified { first_wrong: Some(3), ..Verified::default() }),
-            FromGuest::Failed { reason: "why".into() },
+            FromGuest::Ready {
+                pages: 1,
+                fill_ns: 2,
+                overhead_ns_per_operation: 3,
+            },
+            FromGuest::Report(Report {
+                latency_ns: vec![(1, 2), (3, 4)],
+                ..Report::default()
+            }),
+            FromGuest::Verified(Verified {
+                first_wrong: Some(3),
+                ..Verified::default()
+            }),
+            FromGuest::Failed {
+                reason: "why".into(),
+            },
         ] {
             round_trip(&message);
         }

@@ -36,14 +36,14 @@ pub struct Worker<'a> {
     pub gate: Arc<Gate>,
 }
 
-/// The chained clock of one thread.
+/// The chained clock of one thread, all in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 struct Chain {
-    now_ns: u64,
+    now: u64,
     /// Start of the last write.
-    started_ns: u64,
+    started: u64,
     /// Waits since then that were asked for.
-    waited_ns: u64,
+    waited: u64,
 }
 
 impl Worker<'_> {
@@ -60,7 +60,10 @@ impl Worker<'_> {
         if self.gate.closed() {
             self.serve(chain);
         }
-        match self.walk.next(Moment { now_ns: chain.now_ns, requested: self.gate.requested() }) {
+        match self.walk.next(Moment {
+            now_ns: chain.now,
+            requested: self.gate.requested(),
+        }) {
             Step::Write(page) => {
                 let rate = self.walk.rate(&self.pattern);
                 self.admit(rate, chain);
@@ -78,7 +81,7 @@ impl Worker<'_> {
                 if let Some(key) = key {
                     self.meet(key, chain);
                 }
-                self.pacer.reset(chain.now_ns);
+                self.pacer.reset(chain.now);
                 // All threads pause together, so one of them counts.
                 if self.thread == 0 {
                     self.readings.pause();
@@ -92,7 +95,7 @@ impl Worker<'_> {
         let mut batches: Vec<u64> = (0..CALIBRATION_BATCHES)
             .map(|_| {
                 let mut chain = Chain::new(monotonic_ns());
-                let start_ns = chain.now_ns;
+                let start_ns = chain.now;
                 for operation in 0..CALIBRATION_OPERATIONS {
                     self.admit(Rate::Unbounded, &mut chain);
                     // A prime step, so that the table is read as from a random walk.
@@ -108,31 +111,36 @@ impl Worker<'_> {
     /// Waits until the pacer admits a write.
     #[inline]
     fn admit(&mut self, rate: Rate, chain: &mut Chain) {
-        while let Some(later_ns) = self.pacer.admit(rate, chain.now_ns) {
+        while let Some(later_ns) = self.pacer.admit(rate, chain.now) {
             self.wait(later_ns, chain);
         }
     }
 
     #[inline]
     fn operate<const WRITE: bool>(&mut self, page: u64, chain: &mut Chain) {
-        let start_ns = chain.now_ns;
-        self.readings.stall((start_ns - chain.started_ns).saturating_sub(chain.waited_ns));
+        let start_ns = chain.now;
+        self.readings
+            .stall((start_ns - chain.started).saturating_sub(chain.waited));
         let interval = self.interval.load(Ordering::Relaxed);
-        let first = if WRITE { self.share.write(page, interval) } else { self.share.pretend(page, interval) };
+        let first = if WRITE {
+            self.share.write(page, interval)
+        } else {
+            self.share.pretend(page, interval)
+        };
         if first {
             self.readings.page_dirtied(interval);
         }
-        chain.now_ns = monotonic_ns();
-        self.readings.operation(bucket(chain.now_ns - start_ns));
-        (chain.started_ns, chain.waited_ns) = (start_ns, 0);
+        chain.now = monotonic_ns();
+        self.readings.operation(bucket(chain.now - start_ns));
+        (chain.started, chain.waited) = (start_ns, 0);
     }
 
     fn wait(&mut self, until_ns: u64, chain: &mut Chain) {
         match self.gate.sleep(until_ns) {
             Woken::Done => {
-                let before_ns = chain.now_ns;
-                chain.now_ns = monotonic_ns();
-                chain.waited_ns += until_ns.min(chain.now_ns).saturating_sub(before_ns);
+                let before_ns = chain.now;
+                chain.now = monotonic_ns();
+                chain.waited += until_ns.min(chain.now).saturating_sub(before_ns);
             }
             Woken::Closed => self.serve(chain),
         }
@@ -142,7 +150,7 @@ impl Worker<'_> {
         while self.gate.meet(self.thread, key) == Woken::Closed {
             self.serve(chain);
         }
-        chain.now_ns = monotonic_ns();
+        chain.now = monotonic_ns();
     }
 
     /// Stays while the gate is closed; the stop is no stall, and its writes are not made up for.
@@ -150,13 +158,17 @@ impl Worker<'_> {
         let share = &self.share;
         self.gate.serve(self.thread, || share.verify());
         *chain = Chain::new(monotonic_ns());
-        self.pacer.reset(chain.now_ns);
+        self.pacer.reset(chain.now);
     }
 }
 
 impl Chain {
     fn new(now_ns: u64) -> Self {
-        Self { now_ns, started_ns: now_ns, waited_ns: 0 }
+        Self {
+            now: now_ns,
+            started: now_ns,
+            waited: 0,
+        }
     }
 }
 

@@ -56,7 +56,10 @@ impl std::fmt::Display for StartError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Invalid(invalid) => write!(formatter, "the workload can't be run: {invalid}"),
-            Self::Memory { needed_bytes, available_bytes } => write!(
+            Self::Memory {
+                needed_bytes,
+                available_bytes,
+            } => write!(
                 formatter,
                 "the workload needs {needed_bytes} bytes of memory, the guest has {available_bytes} available; \
                  give the guest more memory or the workload less"
@@ -73,9 +76,15 @@ impl Workload {
     /// Checks `spec`, fills the memory with all threads and calibrates. Nothing is written yet after that.
     pub fn start(spec: &WorkloadSpec, available_bytes: u64) -> Result<Self, StartError> {
         validate(spec).map_err(StartError::Invalid)?;
-        let needed_bytes = spec.memory_bytes.saturating_add(spec.pages() * TABLE_BYTES_PER_PAGE).saturating_add(MARGIN_BYTES);
+        let needed_bytes = spec
+            .memory_bytes
+            .saturating_add(spec.pages() * TABLE_BYTES_PER_PAGE)
+            .saturating_add(MARGIN_BYTES);
         if needed_bytes > available_bytes {
-            return Err(StartError::Memory { needed_bytes, available_bytes });
+            return Err(StartError::Memory {
+                needed_bytes,
+                available_bytes,
+            });
         }
         let threads = spec.threads as usize;
         let mut workload = Self {
@@ -96,7 +105,11 @@ impl Workload {
 
     /// What makes reports of this workload, from now on.
     pub fn reporter(&self) -> Reporter {
-        Reporter::new(self.readings.clone(), Arc::clone(&self.interval), monotonic_ns())
+        Reporter::new(
+            self.readings.clone(),
+            Arc::clone(&self.interval),
+            monotonic_ns(),
+        )
     }
 
     /// Lets the threads write; false if they do already.
@@ -110,7 +123,9 @@ impl Workload {
         self.stopped = true;
         let start_ns = monotonic_ns();
         let verdicts = self.gate.verify();
-        let checksum = verdicts.iter().fold(0_u64, |sum, verdict| sum.wrapping_add(verdict.checksum));
+        let checksum = verdicts
+            .iter()
+            .fold(0_u64, |sum, verdict| sum.wrapping_add(verdict.checksum));
         Verified {
             pages_checked: sum(&verdicts, |verdict| verdict.pages_checked),
             pages_wrong: sum(&verdicts, |verdict| verdict.pages_wrong),
@@ -153,10 +168,22 @@ impl Workload {
         Ok(())
     }
 
-    fn worker<'a>(&self, spec: &WorkloadSpec, thread: u64, first_page: u64, words: &'a mut [u64]) -> Worker<'a> {
+    fn worker<'a>(
+        &self,
+        spec: &WorkloadSpec,
+        thread: u64,
+        first_page: u64,
+        words: &'a mut [u64],
+    ) -> Worker<'a> {
         let index = thread as usize;
         let share = Share::new(Pages::new(spec.seed, &spec.content), first_page, words);
-        let place = Place { thread, threads: u64::from(spec.threads), pages: share.len(), seed: spec.seed, phase: 0 };
+        let place = Place {
+            thread,
+            threads: u64::from(spec.threads),
+            pages: share.len(),
+            seed: spec.seed,
+            phase: 0,
+        };
         Worker {
             thread: index,
             walk: Walk::new(&spec.pattern, place),
@@ -183,7 +210,12 @@ fn calibrate(spec: &WorkloadSpec) -> u64 {
         fill_ns: 0,
         overhead_ns_per_operation: 0,
     };
-    let spec = WorkloadSpec { threads: 1, memory_bytes: pages * PAGE_BYTES, pattern: crate::spec::Pattern::Idle, ..spec.clone() };
+    let spec = WorkloadSpec {
+        threads: 1,
+        memory_bytes: pages * PAGE_BYTES,
+        pattern: crate::spec::Pattern::Idle,
+        ..spec.clone()
+    };
     scratch.worker(&spec, 0, 0, &mut words).calibrate(pages)
 }
 

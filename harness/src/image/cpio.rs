@@ -19,7 +19,11 @@ struct Entry<'a> {
 impl Archive {
     /// Adds a directory.
     pub(super) fn directory(&mut self, name: &str) -> &mut Self {
-        self.entry(&Entry { name, mode: DIRECTORY | 0o755, ..Entry::default() })
+        self.entry(&Entry {
+            name,
+            mode: DIRECTORY | 0o755,
+            ..Entry::default()
+        })
     }
 
     /// Adds a file.
@@ -27,23 +31,37 @@ impl Archive {
     /// # Panics
     /// If the content is 4 GiB or larger, which the format can't say.
     pub(super) fn file(&mut self, name: &str, permissions: u32, content: &[u8]) -> &mut Self {
-        self.entry(&Entry { name, mode: REGULAR | permissions, content, ..Entry::default() })
+        self.entry(&Entry {
+            name,
+            mode: REGULAR | permissions,
+            content,
+            ..Entry::default()
+        })
     }
 
     /// Adds a character device.
     pub(super) fn character_device(&mut self, name: &str, major: u32, minor: u32) -> &mut Self {
-        self.entry(&Entry { name, mode: CHARACTER_DEVICE | 0o600, device: (major, minor), ..Entry::default() })
+        self.entry(&Entry {
+            name,
+            mode: CHARACTER_DEVICE | 0o600,
+            device: (major, minor),
+            ..Entry::default()
+        })
     }
 
     /// The whole archive.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        self.entry(&Entry { name: "TRAILER!!!", ..Entry::default() });
+        self.entry(&Entry {
+            name: "TRAILER!!!",
+            ..Entry::default()
+        });
         self.bytes
     }
 
     fn entry(&mut self, entry: &Entry<'_>) -> &mut Self {
         self.inodes += 1;
-        let length = u32::try_from(entry.content.len()).expect("files of an initramfs are below 4 GiB");
+        let length =
+            u32::try_from(entry.content.len()).expect("files of an initramfs are below 4 GiB");
         let fields = [
             self.inodes,
             entry.mode,
@@ -61,7 +79,8 @@ impl Archive {
         ];
         self.bytes.extend_from_slice(MAGIC);
         for field in fields {
-            self.bytes.extend_from_slice(format!("{field:08X}").as_bytes());
+            self.bytes
+                .extend_from_slice(format!("{field:08X}").as_bytes());
         }
         self.bytes.extend_from_slice(entry.name.as_bytes());
         self.bytes.push(0);
@@ -86,15 +105,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Parsed = (String, u32, (u32, u32), Vec<u8>);
+
     /// Reads an archive by the format's description alone: name, mode, device, content.
-    fn parse(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    fn parse(mut bytes: &[u8]) -> Vec<Parsed> {
         let mut entries = Vec::new();
         let start = bytes.as_ptr() as usize;
         loop {
             assert_eq!(&bytes[..6], b"070701");
-            let field = |index: usize| u32::from_str_radix(std::str::from_utf8(&bytes[6 + index * 8..14 + index * 8]).unwrap(), 16).unwrap();
-            let (mode, length, major, minor, name_length) = (field(1), field(6) as usize, field(9), field(10), field(11) as usize);
-            let aligned = |rest: &[u8], count: usize| (rest.as_ptr() as usize - start + count).next_multiple_of(4) - (rest.as_ptr() as usize - start);
+            let field = |index: usize| {
+                u32::from_str_radix(
+                    std::str::from_utf8(&bytes[6 + index * 8..14 + index * 8]).unwrap(),
+                    16,
+                )
+                .unwrap()
+            };
+            let (mode, length, major, minor, name_length) = (
+                field(1),
+                field(6) as usize,
+                field(9),
+                field(10),
+                field(11) as usize,
+            );
+            let aligned = |rest: &[u8], count: usize| {
+                (rest.as_ptr() as usize - start + count).next_multiple_of(4)
+                    - (rest.as_ptr() as usize - start)
+            };
             assert_eq!(bytes[110 + name_length - 1], 0);
             let name = String::from_utf8(bytes[110..110 + name_length - 1].to_vec()).unwrap();
             bytes = &bytes[aligned(bytes, 110 + name_length)..];

@@ -20,13 +20,23 @@ impl GuestKernel {
     /// `$XDG_DATA_HOME/lmbench/guest`, then `/usr/local/share/lmbench/guest`, then this machine's own.
     pub fn find() -> Result<Self, ImageError> {
         if let Some(vmlinuz) = env::var_os("LMBENCH_GUEST_KERNEL") {
-            let kernel = Self { vmlinuz: vmlinuz.into(), modules: env::var_os("LMBENCH_GUEST_MODULES").map(PathBuf::from) };
+            let kernel = Self {
+                vmlinuz: vmlinuz.into(),
+                modules: env::var_os("LMBENCH_GUEST_MODULES").map(PathBuf::from),
+            };
             // What the user names is what must work, so there is no falling back.
             return first([kernel]);
         }
-        let installed = data_home().into_iter().map(|home| home.join("lmbench/guest"));
-        let installed = installed.chain([PathBuf::from("/usr/local/share/lmbench/guest")]).map(|directory| in_directory(&directory));
-        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let installed = data_home()
+            .into_iter()
+            .map(|home| home.join("lmbench/guest"));
+        let installed = installed
+            .chain([PathBuf::from("/usr/local/share/lmbench/guest")])
+            .map(|directory| in_directory(&directory));
+        let release = rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned();
         let own = Self {
             vmlinuz: format!("/boot/vmlinuz-{release}").into(),
             modules: Some(PathBuf::from("/lib/modules").join(release)),
@@ -37,9 +47,16 @@ impl GuestKernel {
 
 /// A directory as `harness/setup.sh` lays it out: `vmlinuz` and `modules/VERSION`.
 fn in_directory(directory: &Path) -> GuestKernel {
-    let versions = fs::read_dir(directory.join("modules")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let versions = fs::read_dir(directory.join("modules"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     // Were there several, the last by name would be the newest as a rule.
-    GuestKernel { vmlinuz: directory.join("vmlinuz"), modules: versions.filter(|path| path.is_dir()).max() }
+    GuestKernel {
+        vmlinuz: directory.join("vmlinuz"),
+        modules: versions.filter(|path| path.is_dir()).max(),
+    }
 }
 
 /// The first kernel that opens; some distributions let only root read theirs.
@@ -56,7 +73,9 @@ fn first(candidates: impl IntoIterator<Item = GuestKernel>) -> Result<GuestKerne
 }
 
 fn data_home() -> Option<PathBuf> {
-    let home = env::var_os("XDG_DATA_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = env::var_os("XDG_DATA_HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from);
     home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))
 }
 

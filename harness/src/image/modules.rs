@@ -23,7 +23,10 @@ pub(super) fn closure(tree: &Path, needed: &[&str]) -> Result<Vec<Module>, Image
     let builtin = String::from_utf8_lossy(&read(&tree.join("modules.builtin"))?).into_owned();
     let mut search = Search {
         tree,
-        builtin: builtin.lines().filter_map(|line| name_of(Path::new(line))).collect(),
+        builtin: builtin
+            .lines()
+            .filter_map(|line| name_of(Path::new(line)))
+            .collect(),
         files: BTreeMap::new(),
         visited: Vec::new(),
         found: Vec::new(),
@@ -45,7 +48,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn visit(&mut self, name: &str) -> Result<(), ImageError> {
-        if self.builtin.iter().chain(&self.visited).any(|known| known == name) {
+        if self
+            .builtin
+            .iter()
+            .chain(&self.visited)
+            .any(|known| known == name)
+        {
             return Ok(());
         }
         self.visited.push(name.to_owned());
@@ -53,19 +61,28 @@ impl Search<'_> {
             self.files = module_files(&self.tree.join("kernel"))?;
         }
         let path = self.files.get(name).cloned();
-        let path = path.ok_or_else(|| ImageError::NoModule { name: name.to_owned(), tree: self.tree.to_owned() })?;
+        let path = path.ok_or_else(|| ImageError::NoModule {
+            name: name.to_owned(),
+            tree: self.tree.to_owned(),
+        })?;
         let object = decompressed(&path)?;
         for dependency in dependencies(&object) {
             self.visit(&dependency)?;
         }
-        self.found.push(Module { name: name.to_owned(), object });
+        self.found.push(Module {
+            name: name.to_owned(),
+            object,
+        });
         Ok(())
     }
 }
 
 /// All modules below a directory by their names.
 fn module_files(directory: &Path) -> Result<BTreeMap<String, PathBuf>, ImageError> {
-    let failed = |source| ImageError::Read { path: directory.to_owned(), source };
+    let failed = |source| ImageError::Read {
+        path: directory.to_owned(),
+        source,
+    };
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -87,9 +104,16 @@ fn name_of(path: &Path) -> Option<String> {
 /// A module's `depends=` string, found by its text: ELF sections would say no more.
 fn dependencies(object: &[u8]) -> Vec<String> {
     let strings = object.split(|byte| *byte == 0);
-    let list = strings.filter_map(|string| string.strip_prefix(b"depends=")).next_back().unwrap_or_default();
-    let names = list.split(|byte| *byte == b',').filter(|name| !name.is_empty());
-    names.map(|name| String::from_utf8_lossy(name).replace('-', "_")).collect()
+    let list = strings
+        .filter_map(|string| string.strip_prefix(b"depends="))
+        .next_back()
+        .unwrap_or_default();
+    let names = list
+        .split(|byte| *byte == b',')
+        .filter(|name| !name.is_empty());
+    names
+        .map(|name| String::from_utf8_lossy(name).replace('-', "_"))
+        .collect()
 }
 
 fn decompressed(path: &Path) -> Result<Vec<u8>, ImageError> {
@@ -99,10 +123,23 @@ fn decompressed(path: &Path) -> Result<Vec<u8>, ImageError> {
         Some("gz") => "gzip",
         _ => return read(path),
     };
-    let failed = |reason: String| ImageError::Decompress { path: path.to_owned(), program, reason };
-    let output = Command::new(program).args(["-d", "-c", "-q", "--"]).arg(path).output();
+    let failed = |reason: String| ImageError::Decompress {
+        path: path.to_owned(),
+        program,
+        reason,
+    };
+    let output = Command::new(program)
+        .args(["-d", "-c", "-q", "--"])
+        .arg(path)
+        .output();
     let output = output.map_err(|error| failed(error.to_string()))?;
-    if output.status.success() { Ok(output.stdout) } else { Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(failed(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +158,11 @@ mod tests {
     }
 
     fn names(tree: &tempfile::TempDir) -> Vec<String> {
-        closure(tree.path(), &["virtio_pci", "virtio_console"]).unwrap().into_iter().map(|module| module.name).collect()
+        closure(tree.path(), &["virtio_pci", "virtio_console"])
+            .unwrap()
+            .into_iter()
+            .map(|module| module.name)
+            .collect()
     }
 
     // Debian 12's layout: dependencies first, each once, names with hyphens.
@@ -137,21 +178,39 @@ mod tests {
                 ("virtio.ko", ""),
             ],
         );
-        assert_eq!(names(&tree), ["virtio_pci_modern_dev", "virtio", "virtio_ring", "virtio_pci", "virtio_console"]);
+        assert_eq!(
+            names(&tree),
+            [
+                "virtio_pci_modern_dev",
+                "virtio",
+                "virtio_ring",
+                "virtio_pci",
+                "virtio_console"
+            ]
+        );
     }
 
     #[test]
     fn what_is_built_in_is_left_out() {
-        let builtin = tree("kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n", &[]);
+        let builtin = tree(
+            "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n",
+            &[],
+        );
         assert!(names(&builtin).is_empty());
-        let half = tree("kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/virtio/virtio.ko\n", &[("virtio_console.ko", "virtio")]);
+        let half = tree(
+            "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/virtio/virtio.ko\n",
+            &[("virtio_console.ko", "virtio")],
+        );
         assert_eq!(names(&half), ["virtio_console"]);
     }
 
     #[test]
     fn a_missing_module_is_an_error() {
         let error = closure(tree("", &[]).path(), &["virtio_pci"]).unwrap_err();
-        assert!(error.to_string().contains("module virtio_pci is not in"), "{error}");
+        assert!(
+            error.to_string().contains("module virtio_pci is not in"),
+            "{error}"
+        );
     }
 
     // The xz of setup.sh's packages.
@@ -161,6 +220,9 @@ mod tests {
         let path = tree.path().join("kernel/drivers/virtio/virtio_console.ko");
         let plain = fs::read(&path).unwrap();
         assert!(Command::new("xz").arg(&path).status().unwrap().success());
-        assert_eq!(closure(tree.path(), &["virtio_console"]).unwrap()[0].object, plain);
+        assert_eq!(
+            closure(tree.path(), &["virtio_console"]).unwrap()[0].object,
+            plain
+        );
     }
 }

@@ -4,7 +4,15 @@ use super::*;
 use proptest::prelude::*;
 
 fn pages(seed: u64, bytes_per_page: u32, shares: (f64, f64, f64)) -> Pages {
-    Pages::new(seed, &Content { bytes_per_page, zero: shares.0, compressible: shares.1, duplicate: shares.2 })
+    Pages::new(
+        seed,
+        &Content {
+            bytes_per_page,
+            zero: shares.0,
+            compressible: shares.1,
+            duplicate: shares.2,
+        },
+    )
 }
 
 fn written(pages: &Pages, page: u64, versions: u64) -> Vec<u64> {
@@ -53,8 +61,15 @@ proptest! {
 #[test]
 fn classes_have_their_shares() {
     let pages = pages(7, 4096, (0.25, 0.25, 0.25));
-    for class in [Class::Zero, Class::Compressible, Class::Duplicate, Class::Random] {
-        let count = (0..40_000).filter(|page| pages.class(*page) == class).count();
+    for class in [
+        Class::Zero,
+        Class::Compressible,
+        Class::Duplicate,
+        Class::Random,
+    ] {
+        let count = (0..40_000)
+            .filter(|page| pages.class(*page) == class)
+            .count();
         assert!((9_600..10_400).contains(&count), "{class:?}: {count}");
     }
 }
@@ -63,7 +78,9 @@ fn classes_have_their_shares() {
 #[test]
 fn duplicates_are_duplicates() {
     let pages = pages(3, 4096, (0.0, 0.0, 1.0));
-    let contents: std::collections::BTreeSet<_> = (0..200).map(|page| written(&pages, page, page % 5)).collect();
+    let contents: std::collections::BTreeSet<_> = (0..200)
+        .map(|page| written(&pages, page, page % 5))
+        .collect();
     assert_eq!(contents.len(), 16);
 }
 
@@ -71,7 +88,10 @@ fn duplicates_are_duplicates() {
 #[test]
 fn compressible_pages_are_three_quarters_filler() {
     let pages = pages(3, 4096, (0.0, 1.0, 0.0));
-    let filler = written(&pages, 9, 1).iter().filter(|word| **word == FILLER).count();
+    let filler = written(&pages, 9, 1)
+        .iter()
+        .filter(|word| **word == FILLER)
+        .count();
     assert_eq!(filler, PAGE_WORDS * 3 / 4);
 }
 

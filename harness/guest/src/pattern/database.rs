@@ -25,7 +25,13 @@ pub struct Database {
 }
 
 impl Database {
-    pub(super) fn new(place: Place, log_bytes: u64, log_share: f64, interval_ns: u64, checkpoint_share: f64) -> Self {
+    pub(super) fn new(
+        place: Place,
+        log_bytes: u64,
+        log_share: f64,
+        interval_ns: u64,
+        checkpoint_share: f64,
+    ) -> Self {
         let log = place.part(log_bytes);
         let cache = place.pages - log;
         Self {
@@ -46,12 +52,18 @@ impl Database {
         if let Some(written) = self.written {
             return self.checkpoint(written);
         }
-        let due_ns = *self.next_checkpoint_ns.get_or_insert(moment.now_ns.saturating_add(self.interval_ns));
+        let due_ns = *self
+            .next_checkpoint_ns
+            .get_or_insert(moment.now_ns.saturating_add(self.interval_ns));
         if self.burst > 0 && moment.now_ns >= due_ns {
             // A checkpoint that comes late moves those after it: the pattern owes none.
             let planned_ns = due_ns.saturating_add(self.interval_ns);
             let anew_ns = moment.now_ns.saturating_add(self.interval_ns);
-            self.next_checkpoint_ns = Some(if planned_ns > moment.now_ns { planned_ns } else { anew_ns });
+            self.next_checkpoint_ns = Some(if planned_ns > moment.now_ns {
+                planned_ns
+            } else {
+                anew_ns
+            });
             self.written = Some(0);
             return Step::PauseBegin(None);
         }
@@ -73,6 +85,9 @@ impl Database {
             return Step::PauseEnd(None);
         }
         self.written = Some(written + 1);
-        Step::Burst(self.log + (u128::from(written) * u128::from(self.cache) / u128::from(self.burst)) as u64)
+        Step::Burst(
+            self.log
+                + (u128::from(written) * u128::from(self.cache) / u128::from(self.burst)) as u64,
+        )
     }
 }

@@ -10,7 +10,7 @@ use crate::spec::{Phase, Rate};
 /// The phases of one thread.
 #[derive(Debug)]
 pub struct Phases {
-    phases: Vec<Phase>,
+    sequence: Vec<Phase>,
     place: Place,
     /// Phases begun before the running one.
     count: u64,
@@ -22,12 +22,21 @@ pub struct Phases {
 impl Phases {
     pub(super) fn new(place: Place, phases: &[Phase]) -> Self {
         let first = &phases[0].pattern;
-        Self { walk: Walk::new(first, place), rate: rate(first), phases: phases.to_vec(), place, count: 0, ends_ns: None }
+        Self {
+            walk: Walk::new(first, place),
+            rate: rate(first),
+            sequence: phases.to_vec(),
+            place,
+            count: 0,
+            ends_ns: None,
+        }
     }
 
     #[inline]
     pub(super) fn next(&mut self, moment: Moment) -> Step {
-        let ends_ns = *self.ends_ns.get_or_insert(moment.now_ns.saturating_add(self.phases[0].duration_ns));
+        let ends_ns = *self
+            .ends_ns
+            .get_or_insert(moment.now_ns.saturating_add(self.sequence[0].duration_ns));
         if moment.now_ns >= ends_ns && self.walk.may_end() {
             return self.advance(ends_ns, moment.now_ns);
         }
@@ -44,11 +53,21 @@ impl Phases {
 
     fn advance(&mut self, ended_ns: u64, now_ns: u64) -> Step {
         self.count += 1;
-        let phase = &self.phases[(self.count % self.phases.len() as u64) as usize];
+        let phase = &self.sequence[(self.count % self.sequence.len() as u64) as usize];
         // A phase that was stopped through is not made up for.
         let planned_ns = ended_ns.saturating_add(phase.duration_ns);
-        self.ends_ns = Some(if planned_ns > now_ns { planned_ns } else { now_ns.saturating_add(phase.duration_ns) });
-        self.walk = Walk::new(&phase.pattern, Place { phase: self.count, ..self.place });
+        self.ends_ns = Some(if planned_ns > now_ns {
+            planned_ns
+        } else {
+            now_ns.saturating_add(phase.duration_ns)
+        });
+        self.walk = Walk::new(
+            &phase.pattern,
+            Place {
+                phase: self.count,
+                ..self.place
+            },
+        );
         self.rate = rate(&phase.pattern);
         Step::Pass(self.count << 32)
     }

@@ -12,7 +12,10 @@ pub struct Uniform {
 
 impl Uniform {
     pub(super) fn new(place: Place) -> Self {
-        Self { random: place.random(), pages: place.pages }
+        Self {
+            random: place.random(),
+            pages: place.pages,
+        }
     }
 
     #[inline]
@@ -33,7 +36,12 @@ pub struct HotSet {
 
 impl HotSet {
     pub(super) fn new(place: Place, hot_bytes: u64, hot_share: f64) -> Self {
-        Self { random: place.random(), pages: place.pages, hot_pages: place.part(hot_bytes), hot_share }
+        Self {
+            random: place.random(),
+            pages: place.pages,
+            hot_pages: place.part(hot_bytes),
+            hot_share,
+        }
     }
 
     #[inline]
@@ -57,7 +65,10 @@ pub struct Sweep {
 
 impl Sweep {
     pub(super) fn new(place: Place) -> Self {
-        Self { next: 0, pages: place.pages }
+        Self {
+            next: 0,
+            pages: place.pages,
+        }
     }
 
     #[inline]

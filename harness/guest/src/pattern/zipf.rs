@@ -20,12 +20,19 @@ impl Zipf {
     pub(super) fn new(place: Place, exponent: f64) -> Self {
         let mut random = place.random();
         let place_of_rank = Permutation::new(random.bits(), place.pages);
-        Self { random, ranks: Ranks::new(place.pages, exponent), place_of_rank }
+        Self {
+            random,
+            ranks: Ranks::new(place.pages, exponent),
+            place_of_rank,
+        }
     }
 
     #[inline]
     pub(super) fn next(&mut self) -> Step {
-        Step::Write(self.place_of_rank.apply(self.ranks.sample(&mut self.random) - 1))
+        Step::Write(
+            self.place_of_rank
+                .apply(self.ranks.sample(&mut self.random) - 1),
+        )
     }
 }
 
@@ -47,7 +54,8 @@ impl Ranks {
             exponent,
             h_first: h_integral(1.5, exponent) - 1.0,
             h_last: h_integral(count + 0.5, exponent),
-            squeeze: 2.0 - h_integral_inverse(h_integral(2.5, exponent) - h(2.0, exponent), exponent),
+            squeeze: 2.0
+                - h_integral_inverse(h_integral(2.5, exponent) - h(2.0, exponent), exponent),
         }
     }
 
@@ -56,7 +64,9 @@ impl Ranks {
             let u = self.h_last + random.unit() * (self.h_first - self.h_last);
             let x = h_integral_inverse(u, self.exponent);
             let rank = (x + 0.5).floor().clamp(1.0, self.count);
-            if rank - x <= self.squeeze || u >= h_integral(rank + 0.5, self.exponent) - h(rank, self.exponent) {
+            if rank - x <= self.squeeze
+                || u >= h_integral(rank + 0.5, self.exponent) - h(rank, self.exponent)
+            {
                 return rank as u64;
             }
         }
@@ -82,12 +92,20 @@ fn h_integral_inverse(x: f64, exponent: f64) -> f64 {
 
 /// `(e^x - 1) / x`, also near 0.
 fn exp_ratio(x: f64) -> f64 {
-    if x.abs() > 1e-8 { x.exp_m1() / x } else { 1.0 + x * 0.5 }
+    if x.abs() > 1e-8 {
+        x.exp_m1() / x
+    } else {
+        1.0 + x * 0.5
+    }
 }
 
 /// `ln(1 + x) / x`, also near 0.
 fn log_ratio(x: f64) -> f64 {
-    if x.abs() > 1e-8 { x.ln_1p() / x } else { 1.0 - x * 0.5 }
+    if x.abs() > 1e-8 {
+        x.ln_1p() / x
+    } else {
+        1.0 - x * 0.5
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +142,10 @@ mod tests {
                 let expected = probability * f64::from(draws);
                 let deviation = (expected * (1.0 - probability)).sqrt();
                 let found = f64::from(counts[rank as usize]);
-                assert!((found - expected).abs() < 5.0 * deviation, "exponent {exponent} rank {rank}: {found} for {expected}");
+                assert!(
+                    (found - expected).abs() < 5.0 * deviation,
+                    "exponent {exponent} rank {rank}: {found} for {expected}"
+                );
             }
         }
     }

@@ -8,7 +8,12 @@ use proptest::prelude::*;
 const PAGES: u64 = 64;
 
 fn share(words: &mut [u64], bytes_per_page: u32) -> Share<'_> {
-    let content = Content { bytes_per_page, zero: 0.0, compressible: 0.5, duplicate: 0.0 };
+    let content = Content {
+        bytes_per_page,
+        zero: 0.0,
+        compressible: 0.5,
+        duplicate: 0.0,
+    };
     let mut share = Share::new(Pages::new(11, &content), 1000, words);
     share.fill();
     share
@@ -31,7 +36,14 @@ fn page(index: usize) -> std::ops::Range<usize> {
 fn untouched_memory_is_intact() {
     let share = written(map((PAGES * 4096) as usize).unwrap(), 64);
     let verdict = share.verify();
-    assert_eq!((verdict.pages_checked, verdict.pages_wrong, verdict.first_wrong), (PAGES, 0, None));
+    assert_eq!(
+        (
+            verdict.pages_checked,
+            verdict.pages_wrong,
+            verdict.first_wrong
+        ),
+        (PAGES, 0, None)
+    );
     assert!(verdict.sums_match);
     assert_eq!(verdict.operations, 500);
 }
@@ -87,6 +99,7 @@ proptest! {
 fn first_write_of_an_interval_is_told_apart() {
     let mut words = vec![0; PAGES as usize * PAGE_WORDS];
     let mut share = share(&mut words, 64);
-    let told = [(3, 1), (3, 1), (4, 1), (3, 2), (3, 2)].map(|(page, interval)| share.write(page, interval));
+    let told = [(3, 1), (3, 1), (4, 1), (3, 2), (3, 2)]
+        .map(|(page, interval)| share.write(page, interval));
     assert_eq!(told, [true, false, true, true, false]);
 }
