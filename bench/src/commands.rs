@@ -41,7 +41,10 @@ pub(crate) struct Failed {
 
 impl Failed {
     pub(crate) fn new(exit: Exit, message: impl std::fmt::Display) -> Self {
-        Failed { exit, message: message.to_string() }
+        Failed {
+            exit,
+            message: message.to_string(),
+        }
     }
 
     /// An error with all its causes.
@@ -62,7 +65,12 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Agent { .. } => agent::main(),
         Command::Schema { of } => schema::main(of),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "lmbench", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "lmbench",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Success)
         }
         Command::Man => man(),
@@ -80,29 +88,42 @@ fn man() -> Result<Exit, Failed> {
 }
 
 /// Writes to stdout; a reader that has gone (`| head`) is no error.
-pub(crate) fn print(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<Exit, Failed> {
+pub(crate) fn print(
+    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<Exit, Failed> {
     let mut output = std::io::stdout().lock();
     match write(&mut output).and_then(|()| std::io::Write::flush(&mut output)) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(Exit::Internal, format!("can't write to stdout: {error}"))),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(
+            Exit::Internal,
+            format!("can't write to stdout: {error}"),
+        )),
         _ => Ok(Exit::Success),
     }
 }
 
 /// Prints one JSON document.
 pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<Exit, Failed> {
-    let text = serde_json::to_string_pretty(document).map_err(|error| Failed::new(Exit::Internal, error))?;
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|error| Failed::new(Exit::Internal, error))?;
     print(|output| writeln!(output, "{text}"))
 }
 
 /// Diagnostics go to stderr; `LMBENCH_LOG=debug` shows more.
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LMBENCH_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LMBENCH_LOG")
+        .unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// The runtime of commands that talk to processes and sockets: one thread, so that we take little from the guests and
 /// the kernel's parent-death signals are bound to a thread that lives as long as we do.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failed::new(Exit::Internal, format!("can't start the runtime: {error}")))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| Failed::new(Exit::Internal, format!("can't start the runtime: {error}")))
 }

@@ -99,17 +99,37 @@ impl Run<'_> {
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
             let cell = &self.plan.cells[step.cell];
-            (self.observer)(RunEvent::RepeatStarted { position: index + 1, cell: cell.id.clone(), repeat: step.repeat, repeats: self.plan.repeats });
-            let done = repeat::perform(hosts, cell, step.repeat, &ready.accelerator, started_ns, self.observer).await?;
+            (self.observer)(RunEvent::RepeatStarted {
+                position: index + 1,
+                cell: cell.id.clone(),
+                repeat: step.repeat,
+                repeats: self.plan.repeats,
+            });
+            let done = repeat::perform(
+                hosts,
+                cell,
+                step.repeat,
+                &ready.accelerator,
+                started_ns,
+                self.observer,
+            )
+            .await?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
-                let position = record.cell_index(&cell.id).ok_or_else(|| RunError::Internal(format!("the record has no cell {}", cell.id)))?;
+                let position = record.cell_index(&cell.id).ok_or_else(|| {
+                    RunError::Internal(format!("the record has no cell {}", cell.id))
+                })?;
                 record.push(position, done.repeat.clone());
                 writer.save(&record)?;
             }
-            (self.observer)(RunEvent::RepeatFinished { cell: cell.id.clone(), repeat: done.repeat });
+            (self.observer)(RunEvent::RepeatFinished {
+                cell: cell.id.clone(),
+                repeat: done.repeat,
+            });
             if done.hosts_lost {
-                (self.observer)(RunEvent::Warning("an agent was lost; the lab is made anew".to_owned()));
+                (self.observer)(RunEvent::Warning(
+                    "an agent was lost; the lab is made anew".to_owned(),
+                ));
                 hosts.renew(&cell.setup.network).await?;
             }
         }
@@ -117,13 +137,28 @@ impl Run<'_> {
         Ok(record)
     }
 
-    fn open(&self, hosts: &Hosts, ready: &Ready, target: Target) -> Result<(Record, RunWriter), RunError> {
+    fn open(
+        &self,
+        hosts: &Hosts,
+        ready: &Ready,
+        target: Target,
+    ) -> Result<(Record, RunWriter), RunError> {
         match target {
             Target::Resumed(begun) => Ok(*begun),
             Target::New(directory) => {
-                let cells = self.plan.cells.iter().map(|cell| (cell.id.clone(), cell.parameters.clone()));
+                let cells = self
+                    .plan
+                    .cells
+                    .iter()
+                    .map(|cell| (cell.id.clone(), cell.parameters.clone()));
                 let scenario = ScenarioText::new(&*self.plan.scenario, self.text);
-                let record = Record::new(scenario, ready.environment(hosts), self.plan.seed, self.plan.repeats, cells);
+                let record = Record::new(
+                    scenario,
+                    ready.environment(hosts),
+                    self.plan.seed,
+                    self.plan.repeats,
+                    cells,
+                );
                 let writer = Store::open(directory).create_run(&record)?;
                 Ok((record, writer))
             }
@@ -134,8 +169,15 @@ impl Run<'_> {
 /// Whether any migration of a record failed, or lost memory.
 pub fn any_failed(record: &Record) -> bool {
     let failed = |repeat: &Repeat| {
-        let intact = repeat.integrity.as_ref().and_then(|integrity| integrity.memory_intact);
+        let intact = repeat
+            .integrity
+            .as_ref()
+            .and_then(|integrity| integrity.memory_intact);
         repeat.outcome == Outcome::Failed || intact == Some(false)
     };
-    record.cells.iter().flat_map(|cell| &cell.repeats).any(failed)
+    record
+        .cells
+        .iter()
+        .flat_map(|cell| &cell.repeats)
+        .any(failed)
 }

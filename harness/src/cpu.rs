@@ -33,7 +33,10 @@ impl CpuTime {
 impl std::ops::Add for CpuTime {
     type Output = CpuTime;
     fn add(self, other: CpuTime) -> CpuTime {
-        CpuTime { user_ns: self.user_ns + other.user_ns, system_ns: self.system_ns + other.system_ns }
+        CpuTime {
+            user_ns: self.user_ns + other.user_ns,
+            system_ns: self.system_ns + other.system_ns,
+        }
     }
 }
 
@@ -56,17 +59,29 @@ pub fn of_process(pid: u32) -> Option<CpuTime> {
 
 /// CPU time of every live thread of a process.
 pub fn of_threads(pid: u32) -> Vec<ThreadTime> {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let mut threads: Vec<ThreadTime> = tasks.flatten().filter_map(|task| thread(&task.path())).collect();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let mut threads: Vec<ThreadTime> = tasks
+        .flatten()
+        .filter_map(|task| thread(&task.path()))
+        .collect();
     threads.sort_by_key(|thread| thread.tid);
     threads
 }
 
 fn thread(task: &Path) -> Option<ThreadTime> {
-    let name = std::fs::read_to_string(task.join("comm")).ok()?.trim_end().to_owned();
+    let name = std::fs::read_to_string(task.join("comm"))
+        .ok()?
+        .trim_end()
+        .to_owned();
     let schedstat = std::fs::read_to_string(task.join("schedstat")).ok()?;
     let cpu_ns = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(ThreadTime { name, tid: task.file_name()?.to_str()?.parse().ok()?, cpu_ns })
+    Some(ThreadTime {
+        name,
+        tid: task.file_name()?.to_str()?.parse().ok()?,
+        cpu_ns,
+    })
 }
 
 /// Fields 14 (utime) and 15 (stime) of proc_pid_stat(5). The command name before them may hold spaces and brackets.
@@ -74,7 +89,10 @@ fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<CpuTime> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
     let mut next = || Some(fields.next()?.parse::<u64>().ok()? * 1_000_000_000 / ticks_per_second);
-    Some(CpuTime { user_ns: next()?, system_ns: next()? })
+    Some(CpuTime {
+        user_ns: next()?,
+        system_ns: next()?,
+    })
 }
 
 #[cfg(test)]
@@ -85,14 +103,25 @@ mod tests {
     fn a_command_name_with_brackets_does_not_shift_the_fields() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
         let time = parse_stat(stat, 100).unwrap();
-        assert_eq!(time, CpuTime { user_ns: 2_500_000_000, system_ns: 500_000_000 });
+        assert_eq!(
+            time,
+            CpuTime {
+                user_ns: 2_500_000_000,
+                system_ns: 500_000_000
+            }
+        );
     }
 
     // Burning until the thread's own clock shows 20 ms: two ticks, so the process must show at least one.
     #[test]
     fn our_own_work_is_seen() {
         let pid = std::process::id();
-        let of_me = || of_threads(pid).iter().map(|thread| thread.cpu_ns).sum::<u64>();
+        let of_me = || {
+            of_threads(pid)
+                .iter()
+                .map(|thread| thread.cpu_ns)
+                .sum::<u64>()
+        };
         let start = of_me();
         while of_me() < start + 20_000_000 {}
         assert!(of_process(pid).unwrap().total_ns() >= 10_000_000);

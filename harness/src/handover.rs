@@ -22,13 +22,25 @@ pub async fn receive(listener: UnixListener) -> Result<OwnedFd> {
             let mut text = [0; MESSAGE_BYTES_MAX];
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
             let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-            recvmsg(&stream, &mut [IoSliceMut::new(&mut text)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+            recvmsg(
+                &stream,
+                &mut [IoSliceMut::new(&mut text)],
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )?;
             let mut descriptors = ancillary.drain().filter_map(|message| match message {
                 RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
                 _ => None,
             });
-            let descriptor = descriptors.next().and_then(|mut descriptors| descriptors.next());
-            descriptor.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "the carrier's message held no descriptor"))
+            let descriptor = descriptors
+                .next()
+                .and_then(|mut descriptors| descriptors.next());
+            descriptor.ok_or_else(|| {
+                std::io::Error::new(
+                    std::io::ErrorKind::InvalidData,
+                    "the carrier's message held no descriptor",
+                )
+            })
         })
         .await
 }

@@ -39,7 +39,8 @@ impl HostInfo {
             name: uname.nodename().to_string_lossy().into_owned(),
             kernel: uname.release().to_string_lossy().into_owned(),
             cpu: cpu_model(),
-            cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            cores: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             memory_bytes: memory("MemTotal:"),
             memory_available_bytes: memory("MemAvailable:"),
             boot_id: line("/proc/sys/kernel/random/boot_id"),
@@ -54,22 +55,36 @@ impl HostInfo {
 /// The CPU's model name.
 pub fn cpu_model() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
 fn line(path: &str) -> String {
-    std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// The bracketed word of a sysfs choice such as `always [madvise] never`.
 fn chosen(choices: &str) -> String {
-    choices.split(['[', ']']).nth(1).unwrap_or(choices).to_owned()
+    choices
+        .split(['[', ']'])
+        .nth(1)
+        .unwrap_or(choices)
+        .to_owned()
 }
 
 fn memory(field: &str) -> u64 {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = meminfo.lines().find_map(|line| line.strip_prefix(field)?.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    let kib = meminfo.lines().find_map(|line| {
+        line.strip_prefix(field)?
+            .split_ascii_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     kib.unwrap_or(0) * 1024
 }
 
@@ -80,7 +95,9 @@ mod tests {
     #[test]
     fn this_host_has_memory_cores_and_a_boot() {
         let host = HostInfo::examine();
-        assert!(host.memory_bytes >= host.memory_available_bytes && host.memory_available_bytes > 0);
+        assert!(
+            host.memory_bytes >= host.memory_available_bytes && host.memory_available_bytes > 0
+        );
         assert!(host.cores > 0 && host.boot_id.len() == 36);
     }
 

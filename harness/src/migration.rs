@@ -69,7 +69,11 @@ pub struct Ended {
 }
 
 /// Migrates and returns when the source says that it is over. An error means that the source's hypervisor is lost.
-pub async fn run(guest: &dyn Guest, plan: Plan<'_>, observer: &mut dyn Observer) -> Result<Ended, GuestError> {
+pub async fn run(
+    guest: &dyn Guest,
+    plan: Plan<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Ended, GuestError> {
     let mut events = guest.events();
     guest.migrate(plan.stream).await?;
     let accepted_ns = monotonic_ns();
@@ -82,7 +86,9 @@ pub async fn run(guest: &dyn Guest, plan: Plan<'_>, observer: &mut dyn Observer)
         started: Instant::now(),
         last_active: None,
     };
-    let finished = run.until_final(&mut *events, plan.sample_interval, plan.cancel).await;
+    let finished = run
+        .until_final(&mut *events, plan.sample_interval, plan.cancel)
+        .await;
     let (status, finished_ns, cancelled) = match finished {
         Ok(finished) => finished,
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
@@ -91,7 +97,14 @@ pub async fn run(guest: &dyn Guest, plan: Plan<'_>, observer: &mut dyn Observer)
     let last = guest.reading().await?;
     run.observer.reading(monotonic_ns(), "final", &last);
     let (ending, reason) = run.verdict(&status, cancelled, &last);
-    Ok(Ended { ending, reason, accepted_ns, finished_ns, last_active: run.last_active, last: Some(last.raw) })
+    Ok(Ended {
+        ending,
+        reason,
+        accepted_ns,
+        finished_ns,
+        last_active: run.last_active,
+        last: Some(last.raw),
+    })
 }
 
 struct Running<'a> {
@@ -105,7 +118,12 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Returns the final status, when it was reached, and whether a user cancelled.
-    async fn until_final(&mut self, events: &mut dyn GuestEvents, every: Duration, mut cancel: tokio::sync::watch::Receiver<bool>) -> Result<(String, u64, bool), GuestError> {
+    async fn until_final(
+        &mut self,
+        events: &mut dyn GuestEvents,
+        every: Duration,
+        mut cancel: tokio::sync::watch::Receiver<bool>,
+    ) -> Result<(String, u64, bool), GuestError> {
         let mut ticks = interval(every);
         // A reading that comes late must not be followed by a burst of others.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,7 +168,10 @@ impl Running<'_> {
         if is_final(&status) {
             return Ok(status);
         }
-        let decisions = [self.policy.on_progress(now, &reading.progress), self.deadline.on_progress(now, &reading.progress)];
+        let decisions = [
+            self.policy.on_progress(now, &reading.progress),
+            self.deadline.on_progress(now, &reading.progress),
+        ];
         self.last_active = Some(reading.raw);
         for decision in decisions.into_iter().flatten() {
             self.act(&decision).await?;
@@ -163,7 +184,10 @@ impl Running<'_> {
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
-                self.observer.event(event_now("refused", json!({ "operation": operation, "reason": reason })));
+                self.observer.event(event_now(
+                    "refused",
+                    json!({ "operation": operation, "reason": reason }),
+                ));
                 Ok(())
             }
             other => other,
@@ -175,15 +199,29 @@ impl Running<'_> {
         let still = self.deadline.still_for(now);
         match status {
             "completed" => (Ending::Completed, None),
-            "cancelled" if cancelled => (Ending::Cancelled, Some("cancelled by the user".to_owned())),
-            "cancelled" if self.deadline.expired() && still >= STILL => {
-                (Ending::Failed, Some(format!("no byte moved for the last {:.1} s before the timeout", still.as_secs_f64())))
+            "cancelled" if cancelled => {
+                (Ending::Cancelled, Some("cancelled by the user".to_owned()))
             }
-            "cancelled" if self.deadline.expired() => {
-                (Ending::TimedOut, Some(format!("not converged after {:.1} s and {} passes", now.as_secs_f64(), last.progress.pass)))
-            }
+            "cancelled" if self.deadline.expired() && still >= STILL => (
+                Ending::Failed,
+                Some(format!(
+                    "no byte moved for the last {:.1} s before the timeout",
+                    still.as_secs_f64()
+                )),
+            ),
+            "cancelled" if self.deadline.expired() => (
+                Ending::TimedOut,
+                Some(format!(
+                    "not converged after {:.1} s and {} passes",
+                    now.as_secs_f64(),
+                    last.progress.pass
+                )),
+            ),
             _ => {
-                let detail = last.error.clone().unwrap_or_else(|| format!("QEMU ended it as '{status}' without a reason"));
+                let detail = last
+                    .error
+                    .clone()
+                    .unwrap_or_else(|| format!("QEMU ended it as '{status}' without a reason"));
                 (Ending::Failed, Some(detail))
             }
         }
@@ -195,7 +233,11 @@ fn is_final(status: &str) -> bool {
 }
 
 fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
-    GuestEvent { at_ns: monotonic_ns(), name: name.to_owned(), data }
+    GuestEvent {
+        at_ns: monotonic_ns(),
+        name: name.to_owned(),
+        data,
+    }
 }
 
 /// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least

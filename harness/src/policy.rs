@@ -62,7 +62,18 @@ pub trait Policy: Send {
 pub fn from_spec(spec: &PolicySpec) -> Box<dyn Policy> {
     match *spec {
         PolicySpec::Static => Box::new(unattended::Static),
-        PolicySpec::AutoConverge { initial, increment, max } => Box::new(auto_converge::AutoConverge { initial, increment, max }),
-        PolicySpec::PostCopy { after_passes, after } => Box::new(post_copy::PostCopy::new(after_passes, after)),
+        PolicySpec::AutoConverge {
+            initial,
+            increment,
+            max,
+        } => Box::new(auto_converge::AutoConverge {
+            initial,
+            increment,
+            max,
+        }),
+        PolicySpec::PostCopy {
+            after_passes,
+            after,
+        } => Box::new(post_copy::PostCopy::new(after_passes, after)),
     }
 }

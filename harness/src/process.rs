@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal, test_kill_process_group};
+use rustix::process::{
+    Pid, Signal, kill_process_group, set_parent_process_death_signal, test_kill_process_group,
+};
 use thiserror::Error;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -65,20 +67,47 @@ impl Process {
     ///
     /// Must be called on a thread that lives as long as the child shall: the kernel's parent-death signal is bound to the
     /// starting thread. Agents run on one thread, their main one.
-    pub fn start(name: &str, program: &Path, arguments: &[OsString], environment: &[(String, String)], log: &Path, pipes: Pipes) -> Result<Self, ProcessError> {
-        let log_error = |source| ProcessError::Log { path: log.to_owned(), source };
-        let file = File::options().create(true).append(true).open(log).map_err(log_error)?;
+    pub fn start(
+        name: &str,
+        program: &Path,
+        arguments: &[OsString],
+        environment: &[(String, String)],
+        log: &Path,
+        pipes: Pipes,
+    ) -> Result<Self, ProcessError> {
+        let log_error = |source| ProcessError::Log {
+            path: log.to_owned(),
+            source,
+        };
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(log_error)?;
         let mut command = Command::new(program);
-        command.args(arguments).envs(environment.iter().map(|(key, value)| (key, value)));
-        command.stderr(file.try_clone().map_err(log_error)?).process_group(0).kill_on_drop(true);
+        command
+            .args(arguments)
+            .envs(environment.iter().map(|(key, value)| (key, value)));
+        command
+            .stderr(file.try_clone().map_err(log_error)?)
+            .process_group(0)
+            .kill_on_drop(true);
         match pipes {
             Pipes::None => command.stdin(Stdio::null()).stdout(file),
             Pipes::InputAndOutput => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
         };
         die_with_parent(&mut command);
-        let child = command.spawn().map_err(|source| ProcessError::Start { program: program.to_owned(), source })?;
+        let child = command.spawn().map_err(|source| ProcessError::Start {
+            program: program.to_owned(),
+            source,
+        })?;
         let pid = child.id().unwrap_or(0);
-        Ok(Process { name: name.to_owned(), pid, child, log: log.to_owned() })
+        Ok(Process {
+            name: name.to_owned(),
+            pid,
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Process id.
@@ -109,7 +138,9 @@ impl Process {
     /// Kills the whole group and makes sure that nothing of it is left.
     pub async fn end(mut self) -> Result<(), ProcessError> {
         self.kill_group();
-        let reaped = tokio::time::timeout(KILL_DEADLINE, self.child.wait()).await.is_ok();
+        let reaped = tokio::time::timeout(KILL_DEADLINE, self.child.wait())
+            .await
+            .is_ok();
         let deadline = tokio::time::Instant::now() + KILL_DEADLINE;
         // Grandchildren are reaped by init, not by us; their end can only be polled.
         while reaped && self.group_lives() && tokio::time::Instant::now() < deadline {
@@ -118,7 +149,11 @@ impl Process {
         if reaped && !self.group_lives() {
             return Ok(());
         }
-        Err(ProcessError::Survived { name: self.name.clone(), pid: self.pid, after: KILL_DEADLINE })
+        Err(ProcessError::Survived {
+            name: self.name.clone(),
+            pid: self.pid,
+            after: KILL_DEADLINE,
+        })
     }
 
     fn group(&self) -> Option<Pid> {
@@ -126,7 +161,8 @@ impl Process {
     }
 
     fn group_lives(&self) -> bool {
-        self.group().is_some_and(|group| test_kill_process_group(group).is_ok())
+        self.group()
+            .is_some_and(|group| test_kill_process_group(group).is_ok())
     }
 
     fn kill_group(&self) {
@@ -148,16 +184,27 @@ impl Drop for Process {
 
 /// The last lines of a log file, trimmed to what fits an error message.
 pub fn log_tail(path: &Path) -> String {
-    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let text = std::fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
 
-#[expect(unsafe_code, reason = "pre_exec is the only way to ask for a parent-death signal before exec")]
+#[expect(
+    unsafe_code,
+    reason = "pre_exec is the only way to ask for a parent-death signal before exec"
+)]
 fn die_with_parent(command: &mut Command) {
     // SAFETY: between fork and exec only one prctl(2) is made, which is async-signal-safe and allocates nothing.
     unsafe {
-        command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from));
+        command.pre_exec(|| {
+            set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)
+        });
     }
 }
 
@@ -173,17 +220,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let arguments = ["-c".into(), script.into()];
         let log = directory.path().join("log");
-        (Process::start("test", Path::new("/bin/sh"), &arguments, &[], &log, pipes).unwrap(), directory)
+        (
+            Process::start("test", Path::new("/bin/sh"), &arguments, &[], &log, pipes).unwrap(),
+            directory,
+        )
     }
 
     // A shell's background child has another parent but the same group; `end` must take it too.
     #[tokio::test]
     async fn end_takes_grandchildren() {
         use tokio::io::AsyncBufReadExt as _;
-        let (mut process, _directory) = start("sleep 1000 & echo started; wait", Pipes::InputAndOutput);
+        let (mut process, _directory) =
+            start("sleep 1000 & echo started; wait", Pipes::InputAndOutput);
         let (_input, output) = process.take_pipes().unwrap();
         let mut line = String::new();
-        tokio::io::BufReader::new(output).read_line(&mut line).await.unwrap();
+        tokio::io::BufReader::new(output)
+            .read_line(&mut line)
+            .await
+            .unwrap();
         let group = process.group().unwrap();
         process.end().await.unwrap();
         assert!(test_kill_process_group(group).is_err());
@@ -199,7 +253,15 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let error = Process::start("x", Path::new("/no/such"), &[], &[], &directory.path().join("log"), Pipes::None).unwrap_err();
+        let error = Process::start(
+            "x",
+            Path::new("/no/such"),
+            &[],
+            &[],
+            &directory.path().join("log"),
+            Pipes::None,
+        )
+        .unwrap_err();
         assert_eq!(error.to_string(), "can't start /no/such");
     }
 }

@@ -19,14 +19,35 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
     match end {
         CarryEnd::Sink { listen, to, common } => {
             let (endpoint, local) = (endpoint(&listen)?, local(&to)?);
-            let token = Token::generate().map_err(|error| Failed::new(Exit::Internal, format!("the system gives no random bytes: {error}")))?;
-            let sink = Sink { carrier: carrier(endpoint.scheme, token.clone()), token, endpoint, local, options: Options::default() };
+            let token = Token::generate().map_err(|error| {
+                Failed::new(
+                    Exit::Internal,
+                    format!("the system gives no random bytes: {error}"),
+                )
+            })?;
+            let sink = Sink {
+                carrier: carrier(endpoint.scheme, token.clone()),
+                token,
+                endpoint,
+                local,
+                options: Options::default(),
+            };
             run(&common, |events, stop| sink.run(events, stop))
         }
-        CarryEnd::Source { from, dial, token_file, common } => {
+        CarryEnd::Source {
+            from,
+            dial,
+            token_file,
+            common,
+        } => {
             let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
             let carrier = carrier(endpoint.scheme, read_token(token_file.as_deref())?);
-            let source = Source { carrier, endpoint, local, options: Options::default() };
+            let source = Source {
+                carrier,
+                endpoint,
+                local,
+                options: Options::default(),
+            };
             run(&common, |events, stop| source.run(events, stop))
         }
     }
@@ -39,7 +60,10 @@ fn carrier(scheme: Scheme, token: Token) -> Box<dyn Carrier> {
     }
 }
 
-fn run<R>(common: &CarryArguments, half: impl FnOnce(Listener, CancellationToken) -> R) -> Result<Exit, Failed>
+fn run<R>(
+    common: &CarryArguments,
+    half: impl FnOnce(Listener, CancellationToken) -> R,
+) -> Result<Exit, Failed>
 where
     R: Future<Output = Result<(), lmbench_transport::carry::CarryError>>,
 {
@@ -49,7 +73,9 @@ where
     let owned = common.owner_on_stdin;
     runtime()?.block_on(async {
         tokio::spawn(stop_when_asked(stop.clone(), owned));
-        half(events, stop).await.map_err(|error| Failed::from_error(Exit::MigrationFailed, &error))
+        half(events, stop)
+            .await
+            .map_err(|error| Failed::from_error(Exit::MigrationFailed, &error))
     })?;
     Ok(Exit::Success)
 }
@@ -83,30 +109,66 @@ fn tell(event: &Event, format: Format) {
 fn words(event: &Event) -> String {
     match event {
         Event::Listening { endpoint, token } => {
-            format!("listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH", token.reveal())
+            format!(
+                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH",
+                token.reveal()
+            )
         }
-        Event::Ready { peer, handshake_ms } => format!("session with {peer} stands after {handshake_ms:.1} ms; QEMU may start"),
+        Event::Ready { peer, handshake_ms } => {
+            format!("session with {peer} stands after {handshake_ms:.1} ms; QEMU may start")
+        }
         Event::ChannelOpen { number, .. } => format!("channel {number} open"),
         Event::HandedOver { number } => format!("channel {number} handed over"),
-        Event::ChannelClosed { number, sent_bytes, received_bytes, error } => {
-            let number = number.map_or_else(|| "a channel".to_owned(), |number| format!("channel {number}"));
-            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        Event::ChannelClosed {
+            number,
+            sent_bytes,
+            received_bytes,
+            error,
+        } => {
+            let number = number.map_or_else(
+                || "a channel".to_owned(),
+                |number| format!("channel {number}"),
+            );
+            let error = error
+                .as_ref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             format!("{number} closed, {sent_bytes} bytes sent, {received_bytes} received{error}")
         }
         Event::Refused { peer, reason } => format!("{peer} turned away: {reason}"),
-        Event::Finished { channels, sent_bytes, received_bytes, refused } => {
-            format!("finished: {channels} channels, {sent_bytes} bytes sent, {received_bytes} received, {refused} strangers turned away")
+        Event::Finished {
+            channels,
+            sent_bytes,
+            received_bytes,
+            refused,
+        } => {
+            format!(
+                "finished: {channels} channels, {sent_bytes} bytes sent, {received_bytes} received, {refused} strangers turned away"
+            )
         }
     }
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Failed> {
-    text.parse().map_err(|error: lmbench_transport::endpoint::ParseEndpointError| Failed::from_error(Exit::Usage, &error))
+    text.parse()
+        .map_err(|error: lmbench_transport::endpoint::ParseEndpointError| {
+            Failed::from_error(Exit::Usage, &error)
+        })
 }
 
 fn local(text: &str) -> Result<Local, Failed> {
-    let wrong = || Failed::new(Exit::Usage, format!("'{text}' is no local end\nhint: write unix:PATH, or fd:PATH to hand connected sockets over"));
-    let (kind, path) = text.split_once(':').filter(|(_, path)| !path.is_empty()).ok_or_else(wrong)?;
+    let wrong = || {
+        Failed::new(
+            Exit::Usage,
+            format!(
+                "'{text}' is no local end\nhint: write unix:PATH, or fd:PATH to hand connected sockets over"
+            ),
+        )
+    };
+    let (kind, path) = text
+        .split_once(':')
+        .filter(|(_, path)| !path.is_empty())
+        .ok_or_else(wrong)?;
     match kind {
         "unix" => Ok(Local::Unix(PathBuf::from(path))),
         "fd" => Ok(Local::Fd(PathBuf::from(path))),
@@ -122,7 +184,11 @@ fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
             Failed::new(Exit::Usage, "no token\nhint: set LMBENCH_TOKEN to what `lmbench carry sink` printed, or name a file with --token-file")
         })?,
     };
-    text.trim().parse().map_err(|error: lmbench_transport::token::ParseTokenError| Failed::from_error(Exit::Usage, &error))
+    text.trim()
+        .parse()
+        .map_err(|error: lmbench_transport::token::ParseTokenError| {
+            Failed::from_error(Exit::Usage, &error)
+        })
 }
 
 #[cfg(test)]
@@ -131,7 +197,10 @@ mod tests {
 
     #[test]
     fn local_ends_are_read() {
-        assert_eq!(local("unix:/run/a:b").unwrap(), Local::Unix("/run/a:b".into()));
+        assert_eq!(
+            local("unix:/run/a:b").unwrap(),
+            Local::Unix("/run/a:b".into())
+        );
         assert_eq!(local("fd:x").unwrap(), Local::Fd("x".into()));
         for wrong in ["unix:", "tcp:x", "/run/a", ""] {
             assert_eq!(local(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");

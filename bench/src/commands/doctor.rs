@@ -10,5 +10,9 @@ pub(super) fn main(format: Format) -> Result<Exit, Failed> {
         Format::Human => print(|output| output.write_all(doctor::text(&findings).as_bytes()))?,
         Format::Json => print_json(&findings)?,
     };
-    Ok(if doctor::ready(&findings) { Exit::Success } else { Exit::Environment })
+    Ok(if doctor::ready(&findings) {
+        Exit::Success
+    } else {
+        Exit::Environment
+    })
 }

@@ -9,11 +9,26 @@ use crate::terminal::{list_problems, list_text};
 
 pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     let usage = |error: String| Failed::new(Exit::Usage, error);
-    let status = arguments.status.as_deref().map(str::parse::<Status>).transpose().map_err(usage)?;
-    let since = arguments.since.as_deref().map(|since| parse_since(since, Timestamp::now())).transpose();
+    let status = arguments
+        .status
+        .as_deref()
+        .map(str::parse::<Status>)
+        .transpose()
+        .map_err(usage)?;
+    let since = arguments
+        .since
+        .as_deref()
+        .map(|since| parse_since(since, Timestamp::now()))
+        .transpose();
     let since = since.map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let filter = Filter { status, host: arguments.host.clone(), since };
-    let runs = Store::open(&arguments.out).list(&filter).map_err(|error| Failed::from_error(Exit::Environment, &error))?;
+    let filter = Filter {
+        status,
+        host: arguments.host.clone(),
+        since,
+    };
+    let runs = Store::open(&arguments.out)
+        .list(&filter)
+        .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
     anstream::eprint!("{}", list_problems(&runs));
     match arguments.format {
         Format::Human => print(|output| output.write_all(list_text(&runs).as_bytes())),

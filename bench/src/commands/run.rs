@@ -15,22 +15,41 @@ use crate::terminal;
 pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
     let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
     let scenario = scenario::load(&arguments.scenario).map_err(|error| usage(&error))?;
-    let resumed = arguments.resume.as_deref().map(|run| resume(run, arguments, &scenario)).transpose()?;
-    let seed = resumed.as_ref().map_or(arguments.seed, |(record, _)| Some(record.seed));
-    let plan = Plan::new(&scenario, &arguments.only, arguments.repeats, seed).map_err(|error| usage(&error))?;
+    let resumed = arguments
+        .resume
+        .as_deref()
+        .map(|run| resume(run, arguments, &scenario))
+        .transpose()?;
+    let seed = resumed
+        .as_ref()
+        .map_or(arguments.seed, |(record, _)| Some(record.seed));
+    let plan = Plan::new(&scenario, &arguments.only, arguments.repeats, seed)
+        .map_err(|error| usage(&error))?;
     if arguments.dry_run {
         return print(|output| write!(output, "{plan}"));
     }
-    lmbench_harness::lab::enter_user_namespace_if_needed().map_err(|error| Failed::from_error(Exit::Environment, &error))?;
-    let target = resumed.map_or_else(|| Target::New(arguments.out.clone()), |begun| Target::Resumed(Box::new(begun)));
+    lmbench_harness::lab::enter_user_namespace_if_needed()
+        .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
+    let target = resumed.map_or_else(
+        || Target::New(arguments.out.clone()),
+        |begun| Target::Resumed(Box::new(begun)),
+    );
     let record = runtime()?.block_on(execute(&scenario, &plan, target))?;
     report(&record, arguments)
 }
 
-fn resume(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<(Record, crate::store::RunWriter), Failed> {
-    let begun = Store::open(&arguments.out).resume(run).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+fn resume(
+    run: &str,
+    arguments: &RunArguments,
+    scenario: &Scenario,
+) -> Result<(Record, crate::store::RunWriter), Failed> {
+    let begun = Store::open(&arguments.out)
+        .resume(run)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
     if begun.0.scenario.sha256 != scenario.sha256 {
-        let message = format!("run {run} was made with another text of this scenario\nhint: start a new run, or bring back the text that `lmbench show {run} --format json` holds");
+        let message = format!(
+            "run {run} was made with another text of this scenario\nhint: start a new run, or bring back the text that `lmbench show {run} --format json` holds"
+        );
         return Err(Failed::new(Exit::Usage, message));
     }
     Ok(begun)
@@ -46,7 +65,12 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut observer = |event: RunEvent| progress.observe(&event);
-    let run = Run { text: &scenario.text, plan, observer: &mut observer, interrupt };
+    let run = Run {
+        text: &scenario.text,
+        plan,
+        observer: &mut observer,
+        interrupt,
+    };
     let result = run.execute(target).await;
     signals.abort();
     drop(progress);
@@ -64,7 +88,10 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
 /// Ctrl-C, or what a service manager or CI runner sends to end a job.
 pub(super) async fn interrupt_asked() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+    let (Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -77,7 +104,13 @@ pub(super) async fn interrupt_asked() {
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
         Format::Json => print_json(record)?,
-        Format::Human => print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?,
+        Format::Human => {
+            print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
+        }
     };
-    Ok(if any_failed(record) { Exit::MigrationFailed } else { Exit::Success })
+    Ok(if any_failed(record) {
+        Exit::MigrationFailed
+    } else {
+        Exit::Success
+    })
 }

@@ -6,13 +6,21 @@ use crate::store::Store;
 use crate::terminal::{events_text, show_text};
 
 pub(super) fn main(arguments: &ShowArguments) -> Result<Exit, Failed> {
-    let found = Store::open(&arguments.out).find(&arguments.run).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let record = found.read().map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let found = Store::open(&arguments.out)
+        .find(&arguments.run)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let record = found
+        .read()
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
     match arguments.format {
         Format::Json => print_json(&record),
         Format::Human => print(|output| {
             output.write_all(show_text(&record).as_bytes())?;
-            if arguments.events { output.write_all(events_text(&record).as_bytes()) } else { Ok(()) }
+            if arguments.events {
+                output.write_all(events_text(&record).as_bytes())
+            } else {
+                Ok(())
+            }
         }),
     }
 }

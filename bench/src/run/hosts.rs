@@ -74,7 +74,12 @@ impl Hosts {
         let (sender, notices) = mpsc::unbounded_channel();
         let source = Host::meet(&mut lab, Role::Source, sender.clone()).await?;
         let destination = Host::meet(&mut lab, Role::Destination, sender).await?;
-        Ok(Hosts { lab, source, destination, notices })
+        Ok(Hosts {
+            lab,
+            source,
+            destination,
+            notices,
+        })
     }
 
     /// Makes everything anew after an agent was lost.
@@ -110,7 +115,12 @@ impl Hosts {
 
     /// Ends both agents and removes the lab.
     pub(super) fn close(self) -> Result<(), HostError> {
-        let Hosts { lab, source, destination, .. } = self;
+        let Hosts {
+            lab,
+            source,
+            destination,
+            ..
+        } = self;
         // The agents' inputs close with this; each ends what it started and then itself.
         drop((source, destination));
         Ok(lab.close()?)
@@ -118,19 +128,30 @@ impl Hosts {
 }
 
 impl Host {
-    async fn meet(lab: &mut Lab, role: Role, notices: mpsc::UnboundedSender<(Role, Notice)>) -> Result<Self, HostError> {
+    async fn meet(
+        lab: &mut Lab,
+        role: Role,
+        notices: mpsc::UnboundedSender<(Role, Notice)>,
+    ) -> Result<Self, HostError> {
         let gone = || HostError::Agent(AgentError::Gone { role });
         let process = lab.take_agent(role).ok_or_else(gone)?;
         let input = ChildStdin::from_std(process.stdin).map_err(HostError::Pipe)?;
         let output = ChildStdout::from_std(process.stdout).map_err(HostError::Pipe)?;
         let agent = AgentClient::new(role, output, input, notices);
-        let hello = Request::Hello { version: VERSION, role, directory: lab.directory(role).to_owned() };
+        let hello = Request::Hello {
+            version: VERSION,
+            role,
+            directory: lab.directory(role).to_owned(),
+        };
         let info: HostInfo = agent.call(hello).await?;
         let clock = Offset::of(&agent, &info).await?;
         Ok(Host { agent, info, clock })
     }
 
-    pub(super) async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<T, AgentError> {
         self.agent.call(request).await
     }
 
@@ -153,9 +174,13 @@ impl Offset {
             let there: u64 = agent.call(Request::Clock).await?;
             let after = monotonic_ns();
             let half = (after - before) / 2;
-            let add_ns = i64::try_from(before + half).unwrap_or(0) - i64::try_from(there).unwrap_or(0);
+            let add_ns =
+                i64::try_from(before + half).unwrap_or(0) - i64::try_from(there).unwrap_or(0);
             if best.is_none_or(|best| half < best.bound_ns) {
-                best = Some(Offset { add_ns, bound_ns: half });
+                best = Some(Offset {
+                    add_ns,
+                    bound_ns: half,
+                });
             }
         }
         Ok(best.unwrap_or_default())

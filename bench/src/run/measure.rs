@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
-use lmbench_harness::agent::protocol::{Readings, Usage};
+use lmbench_harness::agent::protocol::{Filled, Readings, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::spec::Network;
@@ -37,7 +37,7 @@ pub(super) struct Measured {
     pub(super) clocks: Sides<Offset>,
     pub(super) boot: Duration,
     pub(super) fill: Duration,
-    pub(super) guest_overhead_ns: Option<u64>,
+    pub(super) filled: Option<Filled>,
     pub(super) handshake_ms: Option<f64>,
     pub(super) ended: Ended,
     pub(super) usage_before: Sides<Usage>,
@@ -55,7 +55,10 @@ struct Values(BTreeMap<String, f64>);
 
 impl Values {
     fn put(&mut self, metric: &'static str, value: impl Into<Option<f64>>) {
-        debug_assert!(crate::metric::metric(metric).is_some(), "{metric} is not in the registry");
+        debug_assert!(
+            crate::metric::metric(metric).is_some(),
+            "{metric} is not in the registry"
+        );
         if let Some(value) = value.into().filter(|value| value.is_finite()) {
             self.0.insert(metric.to_owned(), value);
         }
@@ -63,7 +66,13 @@ impl Values {
 }
 
 /// The record's entry and the time series. `elapsed` is the whole repeat.
-pub(super) fn finish(measured: &Measured, cell: &Cell, number: u32, started_ms: f64, elapsed: Duration) -> (Repeat, Vec<Sample>) {
+pub(super) fn finish(
+    measured: &Measured,
+    cell: &Cell,
+    number: u32,
+    started_ms: f64,
+    elapsed: Duration,
+) -> (Repeat, Vec<Sample>) {
     let line = TimeLine::new(measured);
     let (outcome, reason) = outcome(measured);
     let events = line.events();
@@ -72,15 +81,27 @@ pub(super) fn finish(measured: &Measured, cell: &Cell, number: u32, started_ms: 
     let mut repeat = match reason {
         None => Repeat::completed(number, started_ms, metrics),
         // The record drops the metrics of a repeat that failed.
-        Some(reason) => Repeat { metrics, ..Repeat::unfinished(number, started_ms, outcome, reason) },
+        Some(reason) => Repeat {
+            metrics,
+            ..Repeat::unfinished(number, started_ms, outcome, reason)
+        },
     };
     repeat.op_latency_ns = workload::latency(&line);
     repeat.integrity = Some(Integrity {
-        memory_intact: measured.verified.as_ref().map(|verified| verified.intact() && line.reports_go_on(verified)),
+        memory_intact: measured
+            .verified
+            .as_ref()
+            .map(|verified| verified.intact() && line.reports_go_on(verified)),
         running_on: measured.running_on.clone(),
-        pages_checked: measured.verified.as_ref().map_or(0, |verified| verified.pages_checked),
+        pages_checked: measured
+            .verified
+            .as_ref()
+            .map_or(0, |verified| verified.pages_checked),
     });
     repeat.events = events;
+    if let Some(filled) = &measured.filled {
+        repeat.events.insert(0, line.workload_started(filled));
+    }
     (repeat, samples)
 }
 
@@ -94,12 +115,23 @@ fn outcome(measured: &Measured) -> (Outcome, Option<String>) {
         Ending::Failed => return (Outcome::Failed, reason),
     };
     if measured.running_on != home {
-        return (Outcome::Failed, Some(format!("QEMU says the migration {}, but the guest runs on: {}", outcome.name(), measured.running_on)));
+        return (
+            Outcome::Failed,
+            Some(format!(
+                "QEMU says the migration {}, but the guest runs on: {}",
+                outcome.name(),
+                measured.running_on
+            )),
+        );
     }
     match &measured.verified {
-        Some(verified) if !verified.intact() => {
-            (Outcome::Failed, Some(format!("{} of {} pages are not what the workload wrote", verified.pages_wrong, verified.pages_checked)))
-        }
+        Some(verified) if !verified.intact() => (
+            Outcome::Failed,
+            Some(format!(
+                "{} of {} pages are not what the workload wrote",
+                verified.pages_wrong, verified.pages_checked
+            )),
+        ),
         _ => (outcome, reason),
     }
 }
@@ -120,11 +152,20 @@ fn values(measured: &Measured, line: &TimeLine<'_>, cell: &Cell, elapsed: Durati
     workload::measure(&mut values, line);
     costs::measure(&mut values, measured, line, cell, total_ms);
     let undisturbed = measured.boot + measured.fill + cell.setup.migration.settle;
-    values.put("overhead_s", elapsed.as_secs_f64() - undisturbed.as_secs_f64() - total_ms / 1e3);
+    values.put(
+        "overhead_s",
+        elapsed.as_secs_f64() - undisturbed.as_secs_f64() - total_ms / 1e3,
+    );
     if let Some(background) = &measured.background {
         values.put("background_achieved_bps", background.achieved_bps);
-        values.put("management_rtt_us_p50", background.probe_quantile_us(0.5).map(|us| us as f64));
-        values.put("management_rtt_us_p99", background.probe_quantile_us(0.99).map(|us| us as f64));
+        values.put(
+            "management_rtt_us_p50",
+            background.probe_quantile_us(0.5).map(|us| us as f64),
+        );
+        values.put(
+            "management_rtt_us_p99",
+            background.probe_quantile_us(0.99).map(|us| us as f64),
+        );
     }
     values
 }
@@ -144,15 +185,35 @@ fn wire_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
     if network == Network::Management && cell.setup.network.management.background_bps.is_some() {
         return None;
     }
-    let (before, after) = (of(&measured.usage_before.source)?, of(&measured.usage_after.source)?);
-    Some(after.sent.saturating_sub(before.sent) as f64 + after.received.saturating_sub(before.received) as f64)
+    let (before, after) = (
+        of(&measured.usage_before.source)?,
+        of(&measured.usage_after.source)?,
+    );
+    Some(
+        after.sent.saturating_sub(before.sent) as f64
+            + after.received.saturating_sub(before.received) as f64,
+    )
 }
 
 fn sample(cell: &str, repeat: u32, at_ms: f64, host: &str, kind: &str, data: Value) -> Sample {
-    Sample { cell: cell.to_owned(), repeat, at_ms, host: host.to_owned(), kind: kind.to_owned(), data }
+    Sample {
+        cell: cell.to_owned(),
+        repeat,
+        at_ms,
+        host: host.to_owned(),
+        kind: kind.to_owned(),
+        data,
+    }
 }
 
 /// The guest's heartbeats of one host as one sample: a line each would make the file ten times as long.
 fn heartbeats_sample(cell: &str, repeat: u32, host: &str, beats: &[(u64, f64)]) -> Sample {
-    sample(cell, repeat, beats.first().map_or(0.0, |beat| beat.1), host, "heartbeats", json!({ "sequence_and_at_ms": beats }))
+    sample(
+        cell,
+        repeat,
+        beats.first().map_or(0.0, |beat| beat.1),
+        host,
+        "heartbeats",
+        json!({ "sequence_and_at_ms": beats }),
+    )
 }

@@ -27,16 +27,37 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
     let cases: Vec<Case> = plan
         .cells
         .iter()
-        .map(|cell| Case { cell: cell.id.clone(), guest: cell.setup.guest.clone(), migration: cell.setup.migration.clone(), policy: cell.setup.policy.clone() })
+        .map(|cell| Case {
+            cell: cell.id.clone(),
+            guest: cell.setup.guest.clone(),
+            migration: cell.setup.migration.clone(),
+            policy: cell.setup.policy.clone(),
+        })
         .collect();
     let mut problems = BTreeSet::new();
-    if let Some(problem) = memory(hosts, plan.cells.iter().map(|cell| memory_needed_bytes(&cell.setup)).max().unwrap_or(0)) {
+    if let Some(problem) = memory(
+        hosts,
+        plan.cells
+            .iter()
+            .map(|cell| memory_needed_bytes(&cell.setup))
+            .max()
+            .unwrap_or(0),
+    ) {
         problems.insert(problem);
     }
     let mut qemu = BTreeMap::new();
-    let mut resolved = Resolved { accelerator: Accelerator::Tcg, reason: None };
+    let mut resolved = Resolved {
+        accelerator: Accelerator::Tcg,
+        reason: None,
+    };
     for role in Role::BOTH {
-        let report: Report = hosts.host(role).call(Request::Preflight { cases: cases.clone() }).await.map_err(super::hosts::HostError::from)?;
+        let report: Report = hosts
+            .host(role)
+            .call(Request::Preflight {
+                cases: cases.clone(),
+            })
+            .await
+            .map_err(super::hosts::HostError::from)?;
         problems.extend(report.problems);
         qemu.insert(role, report.qemu);
         // Both sides must use the same one: the slower wish wins.
@@ -47,7 +68,11 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
         }
     }
     if problems.is_empty() {
-        return Ok(Ready { accelerator: resolved.accelerator, accelerator_reason: resolved.reason, qemu });
+        return Ok(Ready {
+            accelerator: resolved.accelerator,
+            accelerator_reason: resolved.reason,
+            qemu,
+        });
     }
     Err(refusal(&problems))
 }
@@ -56,7 +81,11 @@ fn memory(hosts: &Hosts, needed: u64) -> Option<Problem> {
     let available = hosts.source.info.memory_available_bytes;
     (needed > available).then(|| Problem {
         scenario: false,
-        text: format!("the guests need {:.1} GiB of memory, {:.1} GiB are available", gib(needed), gib(available)),
+        text: format!(
+            "the guests need {:.1} GiB of memory, {:.1} GiB are available",
+            gib(needed),
+            gib(available)
+        ),
         hint: "set a smaller memory in [guest], or end what uses it".to_owned(),
     })
 }
@@ -66,9 +95,16 @@ fn gib(bytes: u64) -> f64 {
 }
 
 fn refusal(problems: &BTreeSet<Problem>) -> RunError {
-    let text: Vec<String> = problems.iter().map(|problem| format!("{}\n  hint: {}", problem.text, problem.hint)).collect();
+    let text: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}\n  hint: {}", problem.text, problem.hint))
+        .collect();
     let text = text.join("\n");
-    if problems.iter().any(|problem| !problem.scenario) { RunError::Environment(text) } else { RunError::Scenario(text) }
+    if problems.iter().any(|problem| !problem.scenario) {
+        RunError::Environment(text)
+    } else {
+        RunError::Scenario(text)
+    }
 }
 
 impl Ready {
@@ -77,13 +113,21 @@ impl Ready {
         let info = &hosts.source.info;
         let host = |role: Role| {
             let host = hosts.host(role);
-            (role.name().to_owned(), json!({ "name": host.info.name, "info": host.info, "qemu": self.qemu.get(&role), "clock": host.clock }))
+            (
+                role.name().to_owned(),
+                json!({ "name": host.info.name, "info": host.info, "qemu": self.qemu.get(&role), "clock": host.clock }),
+            )
         };
         Environment {
             lmbench: env!("CARGO_PKG_VERSION").to_owned(),
             qemu: self.qemu.get(&Role::Source).cloned().unwrap_or_default(),
             kernel: info.kernel.clone(),
-            accelerator: if self.accelerator == Accelerator::Kvm { "kvm" } else { "tcg" }.to_owned(),
+            accelerator: if self.accelerator == Accelerator::Kvm {
+                "kvm"
+            } else {
+                "tcg"
+            }
+            .to_owned(),
             accelerator_reason: self.accelerator_reason.clone(),
             cpu: info.cpu.clone(),
             cores: info.cores,

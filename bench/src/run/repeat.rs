@@ -30,20 +30,46 @@ pub(super) struct Done {
 }
 
 /// Migrates once. An error ends the run; a migration that failed is a result.
-pub(super) async fn perform(hosts: &mut Hosts, cell: &Cell, number: u32, accelerator: &Accelerator, run_started_ns: u64, observer: &mut dyn FnMut(RunEvent)) -> Result<Done, RunError> {
+pub(super) async fn perform(
+    hosts: &mut Hosts,
+    cell: &Cell,
+    number: u32,
+    accelerator: &Accelerator,
+    run_started_ns: u64,
+    observer: &mut dyn FnMut(RunEvent),
+) -> Result<Done, RunError> {
     let started_ns = monotonic_ns();
     let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
-    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg { Accelerator::Tcg } else { *accelerator };
-    let mut attempt = Attempt { hosts, cell, accelerator, observer };
+    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg {
+        Accelerator::Tcg
+    } else {
+        *accelerator
+    };
+    let mut attempt = Attempt {
+        hosts,
+        cell,
+        accelerator,
+        observer,
+    };
     let migrated = attempt.migrate().await;
     let (result, mut lost) = match migrated {
         Ok(measured) => (Ok(measured), false),
-        Err(AgentError::Failed(failure)) if failure.environment => return Err(RunError::Environment(failure.message)),
-        Err(error) => (Err(error.to_string()), matches!(error, AgentError::Gone { .. })),
+        Err(AgentError::Failed(failure)) if failure.environment => {
+            return Err(RunError::Environment(failure.message));
+        }
+        Err(error) => (
+            Err(error.to_string()),
+            matches!(error, AgentError::Gone { .. }),
+        ),
     };
     attempt.phase(Phase::TearingDown, None);
     for role in Role::BOTH {
-        match attempt.hosts.host(role).call::<()>(Request::EndRepeat).await {
+        match attempt
+            .hosts
+            .host(role)
+            .call::<()>(Request::EndRepeat)
+            .await
+        {
             Ok(()) => {}
             Err(AgentError::Gone { .. }) => lost = true,
             Err(error) => return Err(RunError::Internal(error.to_string())),
@@ -53,9 +79,17 @@ pub(super) async fn perform(hosts: &mut Hosts, cell: &Cell, number: u32, acceler
     Ok(match result {
         Ok(measured) => {
             let (repeat, samples) = measure::finish(&measured, cell, number, started_ms, elapsed);
-            Done { repeat, samples, hosts_lost: lost }
+            Done {
+                repeat,
+                samples,
+                hosts_lost: lost,
+            }
         }
-        Err(reason) => Done { repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason), samples: Vec::new(), hosts_lost: lost },
+        Err(reason) => Done {
+            repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason),
+            samples: Vec::new(),
+            hosts_lost: lost,
+        },
     })
 }
 
@@ -72,7 +106,7 @@ impl Attempt<'_> {
         self.hosts.configure(&setup.network).map_err(lab_failure)?;
         let boot = self.launch().await?;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
-        let (fill, overhead_ns) = self.fill().await?;
+        let (fill, filled) = self.fill().await?;
         self.start_background().await?;
         self.phase(Phase::Settling, Some(setup.migration.settle));
         tokio::time::sleep(setup.migration.settle).await;
@@ -82,14 +116,25 @@ impl Attempt<'_> {
         let after = self.usage().await?;
         let background = self.stop_background().await?;
         let running_on = self.settle_ownership(&ended).await?;
-        let destination_info = self.hosts.destination.call(Request::MigrationInfo).await.ok();
+        let destination_info = self
+            .hosts
+            .destination
+            .call(Request::MigrationInfo)
+            .await
+            .ok();
         let verified = self.verify(&running_on).await?;
-        let readings = Sides { source: self.collect(Role::Source).await?, destination: self.collect(Role::Destination).await? };
+        let readings = Sides {
+            source: self.collect(Role::Source).await?,
+            destination: self.collect(Role::Destination).await?,
+        };
         Ok(Measured {
-            clocks: Sides { source: self.hosts.source.clock, destination: self.hosts.destination.clock },
+            clocks: Sides {
+                source: self.hosts.source.clock,
+                destination: self.hosts.destination.clock,
+            },
             boot,
             fill,
-            guest_overhead_ns: overhead_ns,
+            filled,
             handshake_ms: wired.handshake_ms,
             ended,
             usage_before: before,
@@ -105,28 +150,48 @@ impl Attempt<'_> {
     async fn launch(&mut self) -> Result<Duration, AgentError> {
         let setup = &self.cell.setup;
         self.phase(Phase::Booting, Some(setup.guest.boot_timeout));
-        let launch = Request::Launch { guest: Box::new(setup.guest.clone()), accelerator: self.accelerator };
+        let launch = Request::Launch {
+            guest: Box::new(setup.guest.clone()),
+            accelerator: self.accelerator,
+        };
         let started_ns = monotonic_ns();
-        let (source, destination) = tokio::join!(self.hosts.source.call::<Started>(launch.clone()), self.hosts.destination.call::<Started>(launch));
+        let (source, destination) = tokio::join!(
+            self.hosts.source.call::<Started>(launch.clone()),
+            self.hosts.destination.call::<Started>(launch)
+        );
         source.and(destination)?;
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
         for role in Role::BOTH {
-            let configure = Request::Configure { migration: setup.migration.clone(), policy: setup.policy.clone() };
+            let configure = Request::Configure {
+                migration: setup.migration.clone(),
+                policy: setup.policy.clone(),
+            };
             self.hosts.host(role).call::<Value>(configure).await?;
         }
         Ok(boot)
     }
 
-    /// Wall time of the fill and the guest's own overhead per page write.
-    async fn fill(&mut self) -> Result<(Duration, Option<u64>), AgentError> {
-        let Some(workload) = self.cell.setup.workload.clone() else { return Ok((Duration::ZERO, None)) };
+    /// Wall time of the fill and what the guest said of it.
+    async fn fill(&mut self) -> Result<(Duration, Option<Filled>), AgentError> {
+        let Some(workload) = self.cell.setup.workload.clone() else {
+            return Ok((Duration::ZERO, None));
+        };
         self.phase(Phase::Filling, None);
         // A fill slower than 16 MiB/s is a guest that hangs.
-        let within = self.cell.setup.guest.boot_timeout + Duration::from_secs(workload.memory_bytes >> 24);
+        let within =
+            self.cell.setup.guest.boot_timeout + Duration::from_secs(workload.memory_bytes >> 24);
         let started_ns = monotonic_ns();
-        let start = Request::StartWorkload { workload, heartbeat: self.cell.setup.guest.heartbeat, report: REPORT_INTERVAL, within };
+        let start = Request::StartWorkload {
+            workload,
+            heartbeat: self.cell.setup.guest.heartbeat,
+            report: REPORT_INTERVAL,
+            within,
+        };
         let filled: Filled = self.hosts.source.call(start).await?;
-        Ok((Duration::from_nanos(monotonic_ns() - started_ns), Some(filled.overhead_ns_per_operation)))
+        Ok((
+            Duration::from_nanos(monotonic_ns() - started_ns),
+            Some(filled),
+        ))
     }
 
     async fn until_ended(&mut self, wired: &Wired) -> Result<Ended, AgentError> {
@@ -138,7 +203,12 @@ impl Attempt<'_> {
             timeout_action: setup.migration.timeout_action,
             sample: SAMPLE_INTERVAL,
         };
-        let Hosts { source, destination, notices, .. } = &mut *self.hosts;
+        let Hosts {
+            source,
+            destination,
+            notices,
+            ..
+        } = &mut *self.hosts;
         let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
         loop {
             tokio::select! {
@@ -165,7 +235,13 @@ impl Attempt<'_> {
     /// Waits until the guest runs where it should, and tells where it really runs.
     async fn settle_ownership(&mut self, ended: &Ended) -> Result<String, AgentError> {
         if ended.ending == Ending::Completed {
-            let state: String = self.hosts.destination.call(Request::AwaitRunning { within: RESUME_WITHIN }).await?;
+            let state: String = self
+                .hosts
+                .destination
+                .call(Request::AwaitRunning {
+                    within: RESUME_WITHIN,
+                })
+                .await?;
             let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
             if state == "paused" && paused_by_us {
                 self.hosts.destination.call::<()>(Request::Resume).await?;
@@ -199,18 +275,37 @@ impl Attempt<'_> {
         if self.cell.setup.guest.boot != Boot::Lmbench {
             return Ok(None);
         }
-        let memory = self.cell.setup.workload.as_ref().map_or(0, |workload| workload.memory_bytes);
+        let memory = self
+            .cell
+            .setup
+            .workload
+            .as_ref()
+            .map_or(0, |workload| workload.memory_bytes);
         let within = VERIFY_WITHIN + Duration::from_secs(memory >> 24);
         self.phase(Phase::Verifying, Some(within));
-        Ok(Some(self.hosts.host(role).call(Request::Verify { within }).await?))
+        Ok(Some(
+            self.hosts
+                .host(role)
+                .call(Request::Verify { within })
+                .await?,
+        ))
     }
 
     /// The first host's other traffic on the management network.
     async fn start_background(&mut self) -> Result<(), AgentError> {
-        let Some(rate_bps) = self.cell.setup.network.management.background_bps else { return Ok(()) };
+        let Some(rate_bps) = self.cell.setup.network.management.background_bps else {
+            return Ok(());
+        };
         let address = self.hosts.address(Role::Destination, Network::Management);
-        let to = self.hosts.destination.call(Request::ReceiveBackground { address }).await?;
-        self.hosts.source.call(Request::SendBackground { to, rate_bps }).await
+        let to = self
+            .hosts
+            .destination
+            .call(Request::ReceiveBackground { address })
+            .await?;
+        self.hosts
+            .source
+            .call(Request::SendBackground { to, rate_bps })
+            .await
     }
 
     async fn stop_background(&mut self) -> Result<Option<BackgroundReport>, AgentError> {
@@ -218,8 +313,14 @@ impl Attempt<'_> {
     }
 
     async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
-        let (source, destination) = tokio::join!(self.hosts.source.call(Request::Usage), self.hosts.destination.call(Request::Usage));
-        Ok(Sides { source: source?, destination: destination? })
+        let (source, destination) = tokio::join!(
+            self.hosts.source.call(Request::Usage),
+            self.hosts.destination.call(Request::Usage)
+        );
+        Ok(Sides {
+            source: source?,
+            destination: destination?,
+        })
     }
 
     async fn collect(&self, role: Role) -> Result<Readings, AgentError> {
@@ -233,7 +334,10 @@ impl Attempt<'_> {
 
 fn lab_failure(error: HostError) -> AgentError {
     let message = crate::error::chain(&error);
-    AgentError::Failed(lmbench_harness::agent::protocol::Failure { message, environment: true })
+    AgentError::Failed(lmbench_harness::agent::protocol::Failure {
+        message,
+        environment: true,
+    })
 }
 
 /// Longest time between two samples of a migration.

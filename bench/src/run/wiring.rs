@@ -22,12 +22,24 @@ pub(super) struct Wired {
 }
 
 /// Prepares both ends; the destination's QEMU listens afterwards.
-pub(super) async fn connect(hosts: &Hosts, carrier: &CarrierSpec, network: Network) -> Result<Wired, AgentError> {
+pub(super) async fn connect(
+    hosts: &Hosts,
+    carrier: &CarrierSpec,
+    network: Network,
+) -> Result<Wired, AgentError> {
     match carrier {
         CarrierSpec::NativeTcp => {
             let address = SocketAddr::new(hosts.address(Role::Destination, network), 0);
-            let stream = hosts.destination.call(Request::Incoming { stream: Stream::Tcp(address) }).await?;
-            Ok(Wired { stream, handshake_ms: None })
+            let stream = hosts
+                .destination
+                .call(Request::Incoming {
+                    stream: Stream::Tcp(address),
+                })
+                .await?;
+            Ok(Wired {
+                stream,
+                handshake_ms: None,
+            })
         }
         CarrierSpec::Tcp { path } => relayed(hosts, network, *path).await,
     }
@@ -47,30 +59,88 @@ async fn relayed(hosts: &Hosts, network: Network, path: TcpPath) -> Result<Wired
     let end = |role| format!("{scheme}:{}", local(role).display());
     if path == TcpPath::Fd {
         for role in Role::BOTH {
-            hosts.host(role).call::<()>(Request::ExpectDescriptor { path: local(role) }).await?;
+            hosts
+                .host(role)
+                .call::<()>(Request::ExpectDescriptor { path: local(role) })
+                .await?;
         }
     } else {
-        hosts.destination.call::<Value>(Request::Incoming { stream: stream(Role::Destination) }).await?;
+        hosts
+            .destination
+            .call::<Value>(Request::Incoming {
+                stream: stream(Role::Destination),
+            })
+            .await?;
     }
     let listen = SocketAddr::new(hosts.address(Role::Destination, network), 0);
-    let sink = ["carry", "sink", "--format", "json", "--owner-on-stdin", "--listen", &format!("tcp://{listen}"), "--to", &end(Role::Destination)];
+    let sink = [
+        "carry",
+        "sink",
+        "--format",
+        "json",
+        "--owner-on-stdin",
+        "--listen",
+        &format!("tcp://{listen}"),
+        "--to",
+        &end(Role::Destination),
+    ];
     let listening = start(hosts, Role::Destination, &sink, Vec::new()).await?;
     let (endpoint, token) = (text(&listening, "/endpoint"), text(&listening, "/token"));
-    let source = ["carry", "source", "--format", "json", "--owner-on-stdin", "--dial", &endpoint, "--from", &end(Role::Source)];
-    let ready = start(hosts, Role::Source, &source, vec![("LMBENCH_TOKEN".to_owned(), token)]).await?;
+    let source = [
+        "carry",
+        "source",
+        "--format",
+        "json",
+        "--owner-on-stdin",
+        "--dial",
+        &endpoint,
+        "--from",
+        &end(Role::Source),
+    ];
+    let ready = start(
+        hosts,
+        Role::Source,
+        &source,
+        vec![("LMBENCH_TOKEN".to_owned(), token)],
+    )
+    .await?;
     if path == TcpPath::Fd {
-        hosts.destination.call::<Value>(Request::Incoming { stream: stream(Role::Destination) }).await?;
+        hosts
+            .destination
+            .call::<Value>(Request::Incoming {
+                stream: stream(Role::Destination),
+            })
+            .await?;
     }
-    Ok(Wired { stream: stream(Role::Source), handshake_ms: ready.pointer("/handshake_ms").and_then(Value::as_f64) })
+    Ok(Wired {
+        stream: stream(Role::Source),
+        handshake_ms: ready.pointer("/handshake_ms").and_then(Value::as_f64),
+    })
 }
 
-async fn start(hosts: &Hosts, role: Role, arguments: &[&str], environment: Vec<(String, String)>) -> Result<Value, AgentError> {
+async fn start(
+    hosts: &Hosts,
+    role: Role,
+    arguments: &[&str],
+    environment: Vec<(String, String)>,
+) -> Result<Value, AgentError> {
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    hosts.host(role).call(Request::StartCarrier { arguments, environment, within: CARRIER_READY_WITHIN }).await
+    hosts
+        .host(role)
+        .call(Request::StartCarrier {
+            arguments,
+            environment,
+            within: CARRIER_READY_WITHIN,
+        })
+        .await
 }
 
 fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 const CARRIER_READY_WITHIN: Duration = Duration::from_secs(10);

@@ -49,11 +49,28 @@ pub struct AgentClient {
 
 impl AgentClient {
     /// Talks over an agent's standard streams. The receiver gets its notices, with the role.
-    pub fn new(role: Role, input: impl AsyncRead + Send + Unpin + 'static, output: impl AsyncWrite + Send + Unpin + 'static, notices: mpsc::UnboundedSender<(Role, Notice)>) -> Self {
+    pub fn new(
+        role: Role,
+        input: impl AsyncRead + Send + Unpin + 'static,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+        notices: mpsc::UnboundedSender<(Role, Notice)>,
+    ) -> Self {
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let (alive, lost) = watch::channel(());
-        tokio::spawn(listen(role, Reader::new(input), waiting.clone(), notices, alive));
-        AgentClient { role, output: AsyncMutex::new(Writer::new(Box::new(output))), waiting, next_id: 1.into(), lost }
+        tokio::spawn(listen(
+            role,
+            Reader::new(input),
+            waiting.clone(),
+            notices,
+            alive,
+        ));
+        AgentClient {
+            role,
+            output: AsyncMutex::new(Writer::new(Box::new(output))),
+            waiting,
+            next_id: 1.into(),
+            lost,
+        }
     }
 
     /// Which end it serves.
@@ -70,26 +87,55 @@ impl AgentClient {
     /// Asks and waits. A dropped call's answer is thrown away; the agent does what it was asked all the same.
     pub async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
         let gone = AgentError::Gone { role: self.role };
-        let id = self.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = self
+            .next_id
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        match self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+        {
             Some(waiting) => waiting.insert(id, sender),
             None => return Err(gone),
         };
-        if self.output.lock().await.send(&Call { id, request }).await.is_err() {
+        if self
+            .output
+            .lock()
+            .await
+            .send(&Call { id, request })
+            .await
+            .is_err()
+        {
             return Err(gone);
         }
-        let Ok(result) = answer.await else { return Err(gone) };
+        let Ok(result) = answer.await else {
+            return Err(gone);
+        };
         let value = result.map_err(AgentError::Failed)?;
-        serde_json::from_value(value).map_err(|source| AgentError::Nonsense { role: self.role, source })
+        serde_json::from_value(value).map_err(|source| AgentError::Nonsense {
+            role: self.role,
+            source,
+        })
     }
 }
 
-async fn listen(role: Role, mut input: Reader<impl AsyncRead + Unpin>, waiting: Waiting, notices: mpsc::UnboundedSender<(Role, Notice)>, _alive: watch::Sender<()>) {
+async fn listen(
+    role: Role,
+    mut input: Reader<impl AsyncRead + Unpin>,
+    waiting: Waiting,
+    notices: mpsc::UnboundedSender<(Role, Notice)>,
+    _alive: watch::Sender<()>,
+) {
     loop {
         match input.next().await {
             Ok(Some(Told::Answer { id, result })) => {
-                let sender = waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(|waiting| waiting.remove(&id));
+                let sender = waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .as_mut()
+                    .and_then(|waiting| waiting.remove(&id));
                 if let Some(sender) = sender {
                     let _ = sender.send(result);
                 }
@@ -103,5 +149,8 @@ async fn listen(role: Role, mut input: Reader<impl AsyncRead + Unpin>, waiting: 
         }
     }
     // Dropping the senders wakes every caller.
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    waiting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
 }

@@ -13,7 +13,9 @@ pub(super) struct Reader<R>(FramedRead<R, LengthDelimitedCodec>);
 pub(super) struct Writer<W>(FramedWrite<W, LengthDelimitedCodec>);
 
 fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder().max_frame_length(FRAME_BYTES_MAX).new_codec()
+    LengthDelimitedCodec::builder()
+        .max_frame_length(FRAME_BYTES_MAX)
+        .new_codec()
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
@@ -23,7 +25,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// The next document; `None` when the other end has closed.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> std::io::Result<Option<T>> {
-        let Some(frame) = self.0.next().await.transpose()? else { return Ok(None) };
+        let Some(frame) = self.0.next().await.transpose()? else {
+            return Ok(None);
+        };
         Ok(Some(serde_json::from_slice(&frame)?))
     }
 }

@@ -28,19 +28,30 @@ impl Observer for Sampler {
             migration: reading.raw.clone(),
             threads: cpu::of_threads(self.qemu_pid),
             qemu: cpu::of_process(self.qemu_pid),
-            carrier: self.carrier_pids.iter().filter_map(|pid| cpu::of_process(*pid)).reduce(|sum, time| sum + time),
+            carrier: self
+                .carrier_pids
+                .iter()
+                .filter_map(|pid| cpu::of_process(*pid))
+                .reduce(|sum, time| sum + time),
         });
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
             self.noticed_ns = at_ns;
             let elapsed_ns = at_ns.saturating_sub(self.started_ns);
             // The controller may be going away; its end of the pipe tells the agent so.
-            let _ = self.told.send(Told::Notice(Notice::Progress { elapsed_ns, progress: reading.progress.clone() }));
+            let _ = self.told.send(Told::Notice(Notice::Progress {
+                elapsed_ns,
+                progress: reading.progress.clone(),
+            }));
         }
     }
 
     /// QEMU's own events are written down by the task that follows the guest; only ours come from here.
     fn event(&mut self, event: GuestEvent) {
-        if event.name.chars().all(|letter| !letter.is_ascii_uppercase()) {
+        if event
+            .name
+            .chars()
+            .all(|letter| !letter.is_ascii_uppercase())
+        {
             self.notebook.event(event);
         }
     }

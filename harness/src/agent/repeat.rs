@@ -39,7 +39,9 @@ pub(super) struct Carrier {
 
 impl Repeat {
     pub(super) fn guest(&self) -> Option<QemuGuest> {
-        self.launched.as_ref().map(|launched| launched.guest.clone())
+        self.launched
+            .as_ref()
+            .map(|launched| launched.guest.clone())
     }
 
     pub(super) fn ports(&self) -> Option<Arc<GuestPorts>> {
@@ -47,7 +49,10 @@ impl Repeat {
     }
 
     pub(super) fn carrier_pids(&self) -> Vec<u32> {
-        self.carriers.iter().map(|carrier| carrier.process.pid()).collect()
+        self.carriers
+            .iter()
+            .map(|carrier| carrier.process.pid())
+            .collect()
     }
 
     /// Keeps the guest and writes down all its events from now on.
@@ -96,25 +101,59 @@ pub(super) async fn start_carrier(
     notebook: Notebook,
     told: mpsc::UnboundedSender<Told>,
 ) -> Result<(Carrier, Value), String> {
-    let program = std::env::current_exe().map_err(|error| format!("can't find this executable: {error}"))?;
+    let program =
+        std::env::current_exe().map_err(|error| format!("can't find this executable: {error}"))?;
     let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
     let log = directory.join("carrier.log");
-    let mut process = Process::start("carrier", &program, &arguments, environment, &log, Pipes::InputAndOutput).map_err(|error| error.to_string())?;
+    let mut process = Process::start(
+        "carrier",
+        &program,
+        &arguments,
+        environment,
+        &log,
+        Pipes::InputAndOutput,
+    )
+    .map_err(|error| error.to_string())?;
     let (input, output) = process.take_pipes().ok_or("the carrier has no pipes")?;
     let mut lines = BufReader::new(output).lines();
     let first = tokio::time::timeout(within, next_line(&mut lines)).await;
     let first = match first {
         Ok(Some(first)) => first,
-        Ok(None) => return Err(format!("the carrier ended before it was ready: {}", process.log_tail())),
-        Err(_) => return Err(format!("the carrier was not ready within {within:.1?}: {}", process.log_tail())),
+        Ok(None) => {
+            return Err(format!(
+                "the carrier ended before it was ready: {}",
+                process.log_tail()
+            ));
+        }
+        Err(_) => {
+            return Err(format!(
+                "the carrier was not ready within {within:.1?}: {}",
+                process.log_tail()
+            ));
+        }
     };
     let reader = tokio::spawn(follow(lines, notebook, told));
-    Ok((Carrier { process, _input: input, reader }, first))
+    Ok((
+        Carrier {
+            process,
+            _input: input,
+            reader,
+        },
+        first,
+    ))
 }
 
-async fn follow(mut lines: Lines<BufReader<ChildStdout>>, notebook: Notebook, told: mpsc::UnboundedSender<Told>) {
+async fn follow(
+    mut lines: Lines<BufReader<ChildStdout>>,
+    notebook: Notebook,
+    told: mpsc::UnboundedSender<Told>,
+) {
     while let Some(line) = next_line(&mut lines).await {
-        notebook.event(GuestEvent { at_ns: crate::clock::monotonic_ns(), name: "carrier".to_owned(), data: line.clone() });
+        notebook.event(GuestEvent {
+            at_ns: crate::clock::monotonic_ns(),
+            name: "carrier".to_owned(),
+            data: line.clone(),
+        });
         if told.send(Told::Notice(Notice::Carrier(line))).is_err() {
             return;
         }

@@ -30,7 +30,9 @@ impl Simulated {
     fn announce(&self, status: &str) {
         let mut state = self.state.lock().unwrap();
         status.clone_into(&mut state.status);
-        state.queue.push_back(event_now("MIGRATION", json!({ "status": status })));
+        state
+            .queue
+            .push_back(event_now("MIGRATION", json!({ "status": status })));
         self.events.notify_one();
     }
 }
@@ -68,8 +70,17 @@ impl Guest for Handle {
         let mut state = self.0.state.lock().unwrap();
         state.reads += 1;
         let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
-        let progress = Progress { status: state.status.clone(), pass: 1 + state.reads / 10, transferred_bytes, ..Progress::default() };
-        Ok(Reading { progress, error: None, raw: json!({ "reads": state.reads }) })
+        let progress = Progress {
+            status: state.status.clone(),
+            pass: 1 + state.reads / 10,
+            transferred_bytes,
+            ..Progress::default()
+        };
+        Ok(Reading {
+            progress,
+            error: None,
+            raw: json!({ "reads": state.reads }),
+        })
     }
 
     async fn apply(&self, action: &Action) -> Result<(), GuestError> {
@@ -93,7 +104,10 @@ impl Guest for Handle {
     }
 
     async fn obituary(&self) -> GuestError {
-        GuestError::Gone { role: "source".into(), reason: "killed by signal 9".into() }
+        GuestError::Gone {
+            role: "source".into(),
+            reason: "killed by signal 9".into(),
+        }
     }
 }
 
@@ -109,7 +123,12 @@ impl Observer for Kept {
     }
 }
 
-async fn migrate(guest: Simulated, policy: PolicySpec, action: TimeoutAction, cancelled: bool) -> (Result<Ended, GuestError>, Vec<String>) {
+async fn migrate(
+    guest: Simulated,
+    policy: PolicySpec,
+    action: TimeoutAction,
+    cancelled: bool,
+) -> (Result<Ended, GuestError>, Vec<String>) {
     let guest = Handle(std::sync::Arc::new(guest));
     let (sender, cancel) = tokio::sync::watch::channel(false);
     if cancelled {
@@ -131,7 +150,13 @@ async fn migrate(guest: Simulated, policy: PolicySpec, action: TimeoutAction, ca
 
 #[tokio::test(start_paused = true)]
 async fn a_migration_that_never_converges_is_a_result() {
-    let (ended, kept) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Cancel, false).await;
+    let (ended, kept) = migrate(
+        Simulated::default(),
+        PolicySpec::Static,
+        TimeoutAction::Cancel,
+        false,
+    )
+    .await;
     let ended = ended.unwrap();
     assert_eq!(ended.ending, Ending::TimedOut);
     // 20 s of readings every 100 ms, the first at once, and the final one.
@@ -146,12 +171,20 @@ async fn a_stream_that_stands_still_has_failed() {
     let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false).await;
     let ended = ended.unwrap();
     assert_eq!(ended.ending, Ending::Failed);
-    assert!(ended.reason.unwrap().starts_with("no byte moved for the last"));
+    assert!(
+        ended
+            .reason
+            .unwrap()
+            .starts_with("no byte moved for the last")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn post_copy_switches_and_completes() {
-    let policy = PolicySpec::PostCopy { after_passes: Some(1), after: None };
+    let policy = PolicySpec::PostCopy {
+        after_passes: Some(1),
+        after: None,
+    };
     let (ended, kept) = migrate(Simulated::default(), policy, TimeoutAction::Cancel, false).await;
     assert_eq!(ended.unwrap().ending, Ending::Completed);
     assert_eq!(kept.iter().filter(|name| *name == "policy").count(), 1);
@@ -159,13 +192,25 @@ async fn post_copy_switches_and_completes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_can_pause_the_guest_instead() {
-    let (ended, _) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Pause, false).await;
+    let (ended, _) = migrate(
+        Simulated::default(),
+        PolicySpec::Static,
+        TimeoutAction::Pause,
+        false,
+    )
+    .await;
     assert_eq!(ended.unwrap().ending, Ending::Completed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_can_cancel() {
-    let (ended, _) = migrate(Simulated::default(), PolicySpec::Static, TimeoutAction::Pause, true).await;
+    let (ended, _) = migrate(
+        Simulated::default(),
+        PolicySpec::Static,
+        TimeoutAction::Pause,
+        true,
+    )
+    .await;
     assert_eq!(ended.unwrap().ending, Ending::Cancelled);
 }
 
@@ -174,5 +219,8 @@ async fn a_dead_source_says_how_it_died() {
     let guest = Simulated::default();
     guest.state.lock().unwrap().gone = true;
     let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false).await;
-    assert_eq!(ended.unwrap_err().to_string(), "QEMU on the source is gone (killed by signal 9)");
+    assert_eq!(
+        ended.unwrap_err().to_string(),
+        "QEMU on the source is gone (killed by signal 9)"
+    );
 }

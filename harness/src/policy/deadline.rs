@@ -18,7 +18,13 @@ pub struct Deadline {
 impl Deadline {
     /// `timeout` counts from `migrate`.
     pub fn new(timeout: Duration, action: TimeoutAction) -> Self {
-        Deadline { timeout, action, acted: None, cancelled: false, moved: None }
+        Deadline {
+            timeout,
+            action,
+            acted: None,
+            cancelled: false,
+            moved: None,
+        }
     }
 
     /// Whether time ran out.
@@ -33,7 +39,10 @@ impl Deadline {
 
     fn cancel(&mut self, reason: String) -> Option<Decision> {
         self.cancelled = true;
-        Some(Decision { action: Action::Cancel, reason })
+        Some(Decision {
+            action: Action::Cancel,
+            reason,
+        })
     }
 }
 
@@ -50,7 +59,10 @@ impl Policy for Deadline {
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision> {
-        if self.moved.is_none_or(|(bytes, _)| bytes != progress.transferred_bytes) {
+        if self
+            .moved
+            .is_none_or(|(bytes, _)| bytes != progress.transferred_bytes)
+        {
             self.moved = Some((progress.transferred_bytes, now));
         }
         if self.cancelled {
@@ -60,7 +72,11 @@ impl Policy for Deadline {
             // A second limit: post-copy or a paused guest must end too, but a guest that already runs on the
             // destination can't be taken back.
             let overdue = now >= acted + self.timeout.max(GRACE) && !progress.in_post_copy();
-            return if overdue { self.cancel("the timeout's action did not end it".to_owned()) } else { None };
+            return if overdue {
+                self.cancel("the timeout's action did not end it".to_owned())
+            } else {
+                None
+            };
         }
         if now < self.timeout || progress.in_post_copy() {
             return None;
@@ -69,8 +85,14 @@ impl Policy for Deadline {
         let reason = format!("the timeout of {:.1} s is over", self.timeout.as_secs_f64());
         match self.action {
             TimeoutAction::Cancel => self.cancel(reason),
-            TimeoutAction::Pause => Some(Decision { action: Action::Pause, reason }),
-            TimeoutAction::PostCopy => Some(Decision { action: Action::StartPostCopy, reason }),
+            TimeoutAction::Pause => Some(Decision {
+                action: Action::Pause,
+                reason,
+            }),
+            TimeoutAction::PostCopy => Some(Decision {
+                action: Action::StartPostCopy,
+                reason,
+            }),
         }
     }
 }
@@ -83,31 +105,65 @@ mod tests {
     use super::*;
 
     fn at(status: &str, transferred_bytes: u64) -> Progress {
-        Progress { status: status.into(), transferred_bytes, ..Progress::default() }
+        Progress {
+            status: status.into(),
+            transferred_bytes,
+            ..Progress::default()
+        }
     }
 
     #[test]
     fn cancel_comes_once_at_the_timeout() {
         let mut deadline = Deadline::new(Duration::from_secs(5), TimeoutAction::Cancel);
-        assert_eq!(deadline.on_progress(Duration::from_millis(4999), &at("active", 1)), None);
+        assert_eq!(
+            deadline.on_progress(Duration::from_millis(4999), &at("active", 1)),
+            None
+        );
         assert!(!deadline.expired());
-        assert_eq!(deadline.on_progress(Duration::from_secs(5), &at("active", 2)).unwrap().action, Action::Cancel);
+        assert_eq!(
+            deadline
+                .on_progress(Duration::from_secs(5), &at("active", 2))
+                .unwrap()
+                .action,
+            Action::Cancel
+        );
         assert!(deadline.expired());
-        assert_eq!(deadline.on_progress(Duration::from_secs(60), &at("cancelling", 2)), None);
+        assert_eq!(
+            deadline.on_progress(Duration::from_secs(60), &at("cancelling", 2)),
+            None
+        );
     }
 
     #[test]
     fn a_pause_that_does_not_help_ends_in_a_cancel() {
         let mut deadline = Deadline::new(Duration::from_secs(1), TimeoutAction::Pause);
-        assert_eq!(deadline.on_progress(Duration::from_secs(1), &at("active", 1)).unwrap().action, Action::Pause);
-        assert_eq!(deadline.on_progress(Duration::from_secs(10), &at("active", 1)), None);
-        assert_eq!(deadline.on_progress(Duration::from_secs(11), &at("active", 1)).unwrap().action, Action::Cancel);
+        assert_eq!(
+            deadline
+                .on_progress(Duration::from_secs(1), &at("active", 1))
+                .unwrap()
+                .action,
+            Action::Pause
+        );
+        assert_eq!(
+            deadline.on_progress(Duration::from_secs(10), &at("active", 1)),
+            None
+        );
+        assert_eq!(
+            deadline
+                .on_progress(Duration::from_secs(11), &at("active", 1))
+                .unwrap()
+                .action,
+            Action::Cancel
+        );
     }
 
     #[test]
     fn post_copy_is_left_to_end() {
         let mut deadline = Deadline::new(Duration::from_secs(1), TimeoutAction::Cancel);
-        assert_eq!(deadline.on_progress(Duration::from_secs(99), &at("postcopy-active", 1)), None);
+        assert_eq!(
+            deadline.on_progress(Duration::from_secs(99), &at("postcopy-active", 1)),
+            None
+        );
     }
 
     #[test]
@@ -115,6 +171,9 @@ mod tests {
         let mut deadline = Deadline::new(Duration::from_secs(99), TimeoutAction::Cancel);
         deadline.on_progress(Duration::from_secs(1), &at("active", 7));
         deadline.on_progress(Duration::from_secs(4), &at("active", 7));
-        assert_eq!(deadline.still_for(Duration::from_secs(6)), Duration::from_secs(5));
+        assert_eq!(
+            deadline.still_for(Duration::from_secs(6)),
+            Duration::from_secs(5)
+        );
     }
 }

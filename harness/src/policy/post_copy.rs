@@ -14,13 +14,20 @@ pub(super) struct PostCopy {
 
 impl PostCopy {
     pub(super) fn new(after_passes: Option<u32>, after: Option<Duration>) -> Self {
-        PostCopy { after_passes, after, switched: false }
+        PostCopy {
+            after_passes,
+            after,
+            switched: false,
+        }
     }
 
     fn reason(&self, now: Duration, progress: &Progress) -> Option<String> {
         // QEMU counts dirty syncs: `pass` is 1 during the first pass, 2 once it is over.
         let passes_done = progress.pass.saturating_sub(1);
-        if let Some(passes) = self.after_passes.filter(|passes| passes_done >= u64::from(*passes)) {
+        if let Some(passes) = self
+            .after_passes
+            .filter(|passes| passes_done >= u64::from(*passes))
+        {
             return Some(format!("{passes} passes over memory are done"));
         }
         let after = self.after.filter(|after| now >= *after)?;
@@ -44,7 +51,10 @@ impl Policy for PostCopy {
         }
         let reason = self.reason(now, progress)?;
         self.switched = true;
-        Some(Decision { action: Action::StartPostCopy, reason })
+        Some(Decision {
+            action: Action::StartPostCopy,
+            reason,
+        })
     }
 }
 
@@ -53,30 +63,53 @@ mod tests {
     use super::*;
 
     fn at(status: &str, pass: u64) -> Progress {
-        Progress { status: status.into(), pass, ..Progress::default() }
+        Progress {
+            status: status.into(),
+            pass,
+            ..Progress::default()
+        }
     }
 
     #[test]
     fn one_pass_means_one_whole_pass() {
         let mut policy = PostCopy::new(Some(1), None);
         assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), None);
-        assert_eq!(policy.on_progress(Duration::from_secs(9), &at("active", 1)), None);
-        let decision = policy.on_progress(Duration::from_secs(10), &at("active", 2)).unwrap();
+        assert_eq!(
+            policy.on_progress(Duration::from_secs(9), &at("active", 1)),
+            None
+        );
+        let decision = policy
+            .on_progress(Duration::from_secs(10), &at("active", 2))
+            .unwrap();
         assert_eq!(decision.action, Action::StartPostCopy);
     }
 
     #[test]
     fn it_acts_once_and_whichever_comes_first() {
         let mut policy = PostCopy::new(Some(5), Some(Duration::from_secs(2)));
-        assert_eq!(policy.on_progress(Duration::from_millis(1999), &at("active", 2)), None);
-        assert!(policy.on_progress(Duration::from_secs(2), &at("active", 2)).is_some());
-        assert_eq!(policy.on_progress(Duration::from_secs(3), &at("active", 9)), None);
+        assert_eq!(
+            policy.on_progress(Duration::from_millis(1999), &at("active", 2)),
+            None
+        );
+        assert!(
+            policy
+                .on_progress(Duration::from_secs(2), &at("active", 2))
+                .is_some()
+        );
+        assert_eq!(
+            policy.on_progress(Duration::from_secs(3), &at("active", 9)),
+            None
+        );
     }
 
     #[test]
     fn zero_passes_switch_as_soon_as_the_stream_is_active() {
         let mut policy = PostCopy::new(Some(0), None);
         assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), None);
-        assert!(policy.on_progress(Duration::ZERO, &at("active", 1)).is_some());
+        assert!(
+            policy
+                .on_progress(Duration::ZERO, &at("active", 1))
+                .is_some()
+        );
     }
 }

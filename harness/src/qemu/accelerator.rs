@@ -27,18 +27,34 @@ pub struct Resolved {
 /// Tells what `wish` means here. [`Accelerator::Kvm`] stays KVM even when it does not work; `reason` then says so.
 pub async fn resolve(wish: Accelerator, scratch: &Path) -> Resolved {
     if wish == Accelerator::Tcg {
-        return Resolved { accelerator: Accelerator::Tcg, reason: None };
+        return Resolved {
+            accelerator: Accelerator::Tcg,
+            reason: None,
+        };
     }
     let reason = kvm_defect(scratch).await;
-    let accelerator = if wish == Accelerator::Auto && reason.is_some() { Accelerator::Tcg } else { Accelerator::Kvm };
-    Resolved { accelerator, reason }
+    let accelerator = if wish == Accelerator::Auto && reason.is_some() {
+        Accelerator::Tcg
+    } else {
+        Accelerator::Kvm
+    };
+    Resolved {
+        accelerator,
+        reason,
+    }
 }
 
 async fn kvm_defect(scratch: &Path) -> Option<String> {
-    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/kvm") {
+    if let Err(error) = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+    {
         return Some(format!("/dev/kvm can't be opened: {error}"));
     }
-    let Ok(kernel) = GuestKernel::find() else { return Some("no guest kernel to prove KVM with".to_owned()) };
+    let Ok(kernel) = GuestKernel::find() else {
+        return Some("no guest kernel to prove KVM with".to_owned());
+    };
     let key = key(&kernel.vmlinuz).await;
     let file = memory_file();
     let mut known = read(&file);
@@ -73,9 +89,17 @@ async fn prove(scratch: &Path) -> Option<String> {
 /// The answer holds for this kernel, CPU, QEMU and guest kernel.
 async fn key(vmlinuz: &Path) -> String {
     let uname = rustix::system::uname();
-    let qemu = std::fs::metadata(which(&program())).map(|file| stamp(&file)).unwrap_or_default();
-    let kernel = std::fs::metadata(vmlinuz).map(|file| stamp(&file)).unwrap_or_default();
-    format!("{} | {} | qemu {qemu} | guest {kernel}", uname.release().to_string_lossy(), crate::host::cpu_model())
+    let qemu = std::fs::metadata(which(&program()))
+        .map(|file| stamp(&file))
+        .unwrap_or_default();
+    let kernel = std::fs::metadata(vmlinuz)
+        .map(|file| stamp(&file))
+        .unwrap_or_default();
+    format!(
+        "{} | {} | qemu {qemu} | guest {kernel}",
+        uname.release().to_string_lossy(),
+        crate::host::cpu_model()
+    )
 }
 
 fn stamp(file: &std::fs::Metadata) -> String {
@@ -86,22 +110,39 @@ fn stamp(file: &std::fs::Metadata) -> String {
 /// Where a program of the search path lies.
 pub(super) fn which(program: &Path) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file()).unwrap_or_else(|| program.to_owned())
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| program.to_owned())
 }
 
 fn memory_file() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    cache.unwrap_or_else(std::env::temp_dir).join("lmbench").join("accelerator.json")
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
+    cache
+        .unwrap_or_else(std::env::temp_dir)
+        .join("lmbench")
+        .join("accelerator.json")
 }
 
 fn read(file: &Path) -> BTreeMap<String, Option<String>> {
-    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    std::fs::read(file)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }
 
 fn write(file: &Path, known: &BTreeMap<String, Option<String>>) {
-    let Ok(bytes) = serde_json::to_vec_pretty(known) else { return };
-    let written = file.parent().map(std::fs::create_dir_all).transpose().and_then(|_| std::fs::write(file, bytes));
+    let Ok(bytes) = serde_json::to_vec_pretty(known) else {
+        return;
+    };
+    let written = file
+        .parent()
+        .map(std::fs::create_dir_all)
+        .transpose()
+        .and_then(|_| std::fs::write(file, bytes));
     if let Err(error) = written {
         tracing::warn!(%error, file = %file.display(), "the accelerator's proof can't be remembered; it is repeated next time");
     }

@@ -36,7 +36,13 @@ impl Files {
 
     /// Removes what an earlier QEMU left, so that nobody connects to its sockets or reads its log.
     pub(super) fn remove_stale(&self) {
-        for file in [&self.qmp, &self.control, &self.heartbeat, &self.console, &self.log] {
+        for file in [
+            &self.qmp,
+            &self.control,
+            &self.heartbeat,
+            &self.console,
+            &self.log,
+        ] {
             // Most often there is nothing.
             let _ = std::fs::remove_file(file);
         }
@@ -45,7 +51,8 @@ impl Files {
 
 /// The QEMU program: `LMBENCH_QEMU`, or `qemu-system-x86_64` from the search path.
 pub fn program() -> PathBuf {
-    std::env::var_os("LMBENCH_QEMU").map_or_else(|| PathBuf::from("qemu-system-x86_64"), PathBuf::from)
+    std::env::var_os("LMBENCH_QEMU")
+        .map_or_else(|| PathBuf::from("qemu-system-x86_64"), PathBuf::from)
 }
 
 /// Kernel and initramfs of lmbench's own guest.
@@ -55,9 +62,17 @@ pub(super) struct OwnKernel<'a> {
 }
 
 /// Builds the arguments. `accelerator` is what [`Accelerator::Auto`] was resolved to.
-pub(super) fn arguments(spec: &GuestSpec, role: Role, accelerator: Accelerator, files: &Files, own: Option<&OwnKernel<'_>>) -> Vec<OsString> {
+pub(super) fn arguments(
+    spec: &GuestSpec,
+    role: Role,
+    accelerator: Accelerator,
+    files: &Files,
+    own: Option<&OwnKernel<'_>>,
+) -> Vec<OsString> {
     let mut line = Line(Vec::new());
-    line.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
+    line.flag("-nodefaults")
+        .flag("-no-user-config")
+        .flag("-no-reboot");
     line.option("-name", &format!("lmbench-{role},debug-threads=on"));
     line.option("-display", "none");
     line.option("-machine", &format!("{},memory-backend=ram", spec.machine));
@@ -65,12 +80,17 @@ pub(super) fn arguments(spec: &GuestSpec, role: Role, accelerator: Accelerator, 
         Accelerator::Kvm => line.option("-accel", "kvm"),
         Accelerator::Tcg | Accelerator::Auto => line.option("-accel", "tcg,thread=multi"),
     };
-    let default_cpu = if accelerator == Accelerator::Kvm { "host" } else { "max" };
+    let default_cpu = if accelerator == Accelerator::Kvm {
+        "host"
+    } else {
+        "max"
+    };
     line.option("-cpu", spec.cpu.as_deref().unwrap_or(default_cpu));
     line.option("-smp", &spec.vcpus.to_string());
     line.option("-m", &format!("{}B", spec.memory_bytes));
     line.option("-object", &memory(spec));
-    line.chardev("qmp", &files.qmp).option("-mon", "chardev=qmp,mode=control");
+    line.chardev("qmp", &files.qmp)
+        .option("-mon", "chardev=qmp,mode=control");
     line.option_path("-serial", "file:", &files.console);
     boot(&mut line, spec, files, own);
     if role == Role::Destination {
@@ -82,9 +102,15 @@ pub(super) fn arguments(spec: &GuestSpec, role: Role, accelerator: Accelerator, 
 fn memory(spec: &GuestSpec) -> String {
     let prealloc = if spec.prealloc { "on" } else { "off" };
     if spec.huge_pages {
-        format!("memory-backend-memfd,id=ram,size={},hugetlb=on,prealloc={prealloc}", spec.memory_bytes)
+        format!(
+            "memory-backend-memfd,id=ram,size={},hugetlb=on,prealloc={prealloc}",
+            spec.memory_bytes
+        )
     } else {
-        format!("memory-backend-ram,id=ram,size={},prealloc={prealloc}", spec.memory_bytes)
+        format!(
+            "memory-backend-ram,id=ram,size={},prealloc={prealloc}",
+            spec.memory_bytes
+        )
     }
 }
 
@@ -92,23 +118,42 @@ fn boot(line: &mut Line, spec: &GuestSpec, files: &Files, own: Option<&OwnKernel
     match &spec.boot {
         Boot::Lmbench => {
             if let Some(own) = own {
-                line.option_path("-kernel", "", own.vmlinuz).option_path("-initrd", "", &files.initramfs);
+                line.option_path("-kernel", "", own.vmlinuz).option_path(
+                    "-initrd",
+                    "",
+                    &files.initramfs,
+                );
                 line.option("-append", own.command_line);
             }
             line.option("-device", "virtio-serial-pci,id=ports");
             line.chardev("control", &files.control);
-            line.option("-device", &format!("virtserialport,bus=ports.0,nr=1,chardev=control,name={CONTROL_PORT}"));
+            line.option(
+                "-device",
+                &format!("virtserialport,bus=ports.0,nr=1,chardev=control,name={CONTROL_PORT}"),
+            );
             line.chardev("heartbeat", &files.heartbeat);
-            line.option("-device", &format!("virtserialport,bus=ports.0,nr=2,chardev=heartbeat,name={HEARTBEAT_PORT}"));
+            line.option(
+                "-device",
+                &format!("virtserialport,bus=ports.0,nr=2,chardev=heartbeat,name={HEARTBEAT_PORT}"),
+            );
         }
-        Boot::Kernel { kernel, initrd, append } => {
-            line.option_path("-kernel", "", kernel).option("-append", append);
+        Boot::Kernel {
+            kernel,
+            initrd,
+            append,
+        } => {
+            line.option_path("-kernel", "", kernel)
+                .option("-append", append);
             if let Some(initrd) = initrd {
                 line.option_path("-initrd", "", initrd);
             }
         }
         Boot::Image { .. } => {
-            line.option_path("-blockdev", "driver=qcow2,node-name=disk,file.driver=file,file.filename=", &files.overlay);
+            line.option_path(
+                "-blockdev",
+                "driver=qcow2,node-name=disk,file.driver=file,file.filename=",
+                &files.overlay,
+            );
             line.option("-device", "virtio-blk-pci,drive=disk");
         }
     }
@@ -131,12 +176,20 @@ impl Line {
     /// QEMU ends an option's value at a comma; two commas stand for one. Plain paths (`-kernel`) take it as it is.
     fn option_path(&mut self, name: &str, prefix: &str, path: &Path) -> &mut Self {
         let text = path.to_string_lossy();
-        let escaped = if prefix.contains('=') { text.replace(',', ",,") } else { text.into_owned() };
+        let escaped = if prefix.contains('=') {
+            text.replace(',', ",,")
+        } else {
+            text.into_owned()
+        };
         self.option(name, &format!("{prefix}{escaped}"))
     }
 
     fn chardev(&mut self, id: &str, path: &Path) -> &mut Self {
-        self.option_path("-chardev", &format!("socket,id={id},server=on,wait=off,path="), path)
+        self.option_path(
+            "-chardev",
+            &format!("socket,id={id},server=on,wait=off,path="),
+            path,
+        )
     }
 }
 
@@ -163,16 +216,28 @@ mod tests {
 
     fn text(role: Role, boot: Boot) -> String {
         let files = Files::below(Path::new("/run/a,b/source"));
-        let own = OwnKernel { vmlinuz: Path::new("/k"), command_line: "quiet" };
+        let own = OwnKernel {
+            vmlinuz: Path::new("/k"),
+            command_line: "quiet",
+        };
         let arguments = arguments(&spec(boot), role, Accelerator::Tcg, &files, Some(&own));
-        arguments.iter().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        arguments
+            .iter()
+            .map(|argument| argument.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn both_sides_differ_only_by_name_and_incoming() {
         let source = text(Role::Source, Boot::Lmbench);
         let destination = text(Role::Destination, Boot::Lmbench);
-        assert_eq!(destination.replace("lmbench-destination", "lmbench-source").replace(" -incoming defer", ""), source);
+        assert_eq!(
+            destination
+                .replace("lmbench-destination", "lmbench-source")
+                .replace(" -incoming defer", ""),
+            source
+        );
         assert!(destination.ends_with("-incoming defer"));
     }
 
@@ -183,7 +248,17 @@ mod tests {
 
     #[test]
     fn a_guest_of_the_users_own_gets_no_ports_of_ours() {
-        let line = text(Role::Source, Boot::Kernel { kernel: "/boot/k".into(), initrd: None, append: "a,b".into() });
-        assert!(!line.contains("virtio-serial") && line.contains("-kernel /boot/k -append a,b"), "{line}");
+        let line = text(
+            Role::Source,
+            Boot::Kernel {
+                kernel: "/boot/k".into(),
+                initrd: None,
+                append: "a,b".into(),
+            },
+        );
+        assert!(
+            !line.contains("virtio-serial") && line.contains("-kernel /boot/k -append a,b"),
+            "{line}"
+        );
     }
 }

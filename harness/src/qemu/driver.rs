@@ -27,8 +27,18 @@ pub struct QemuGuest {
 }
 
 impl QemuGuest {
-    pub(super) fn new(qmp: Qmp, role: Role, log: PathBuf, end: watch::Receiver<Option<String>>) -> Self {
-        QemuGuest { qmp, role, log, end }
+    pub(super) fn new(
+        qmp: Qmp,
+        role: Role,
+        log: PathBuf,
+        end: watch::Receiver<Option<String>>,
+    ) -> Self {
+        QemuGuest {
+            qmp,
+            role,
+            log,
+            end,
+        }
     }
 
     /// Its monitor.
@@ -38,23 +48,51 @@ impl QemuGuest {
 
     /// Sets capabilities, then parameters.
     pub async fn configure(&self, settings: &Settings) -> Result<(), GuestError> {
-        let capabilities: Vec<(&str, bool)> = settings.capabilities.iter().map(|(name, on)| (name.as_str(), *on)).collect();
-        self.check("migrate-set-capabilities", self.qmp.set_capabilities(&capabilities).await).await?;
-        self.check("migrate-set-parameters", self.qmp.set_parameters(settings.parameters.clone()).await).await
+        let capabilities: Vec<(&str, bool)> = settings
+            .capabilities
+            .iter()
+            .map(|(name, on)| (name.as_str(), *on))
+            .collect();
+        self.check(
+            "migrate-set-capabilities",
+            self.qmp.set_capabilities(&capabilities).await,
+        )
+        .await?;
+        self.check(
+            "migrate-set-parameters",
+            self.qmp.set_parameters(settings.parameters.clone()).await,
+        )
+        .await
     }
 
     /// Has an incoming QEMU listen at `stream`; returns the address it really listens at.
     pub async fn incoming(&self, stream: &Stream) -> Result<Stream, GuestError> {
-        self.check("migrate-incoming", self.qmp.migrate_incoming(&uri(stream)).await).await?;
-        let Stream::Tcp(asked) = stream else { return Ok(stream.clone()) };
-        let info = self.check("query-migrate", self.qmp.query_migrate().await).await?;
-        let port = info.raw.pointer("/socket-address/0/port").and_then(Value::as_str).and_then(|port| port.parse().ok());
-        Ok(Stream::Tcp(std::net::SocketAddr::new(asked.ip(), port.unwrap_or(asked.port()))))
+        self.check(
+            "migrate-incoming",
+            self.qmp.migrate_incoming(&uri(stream)).await,
+        )
+        .await?;
+        let Stream::Tcp(asked) = stream else {
+            return Ok(stream.clone());
+        };
+        let info = self
+            .check("query-migrate", self.qmp.query_migrate().await)
+            .await?;
+        let port = info
+            .raw
+            .pointer("/socket-address/0/port")
+            .and_then(Value::as_str)
+            .and_then(|port| port.parse().ok());
+        Ok(Stream::Tcp(std::net::SocketAddr::new(
+            asked.ip(),
+            port.unwrap_or(asked.port()),
+        )))
     }
 
     /// Gives QEMU a connected socket under [`DESCRIPTOR`], for `fd:` streams.
     pub async fn pass(&self, descriptor: std::os::fd::OwnedFd) -> Result<(), GuestError> {
-        self.check("getfd", self.qmp.getfd(DESCRIPTOR, descriptor).await).await
+        self.check("getfd", self.qmp.getfd(DESCRIPTOR, descriptor).await)
+            .await
     }
 
     /// Lets its vCPUs run.
@@ -64,15 +102,32 @@ impl QemuGuest {
 
     /// QEMU's word for what its machine does: `running`, `paused`, `inmigrate`, `postmigrate`, …
     pub async fn run_state(&self) -> Result<String, GuestError> {
-        let status = self.check("query-status", self.qmp.execute_within("query-status", json!({}), PATIENCE).await).await?;
+        let status = self
+            .check(
+                "query-status",
+                self.qmp
+                    .execute_within("query-status", json!({}), PATIENCE)
+                    .await,
+            )
+            .await?;
         Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
     }
 
-    async fn check<T>(&self, operation: &str, result: Result<T, QmpError>) -> Result<T, GuestError> {
+    async fn check<T>(
+        &self,
+        operation: &str,
+        result: Result<T, QmpError>,
+    ) -> Result<T, GuestError> {
         match result {
             Ok(value) => Ok(value),
-            Err(QmpError::Refused { description, .. }) => Err(GuestError::Refused { operation: operation.to_owned(), reason: description }),
-            Err(QmpError::TimedOut { .. }) => Err(GuestError::Silent { operation: operation.to_owned(), seconds: PATIENCE.as_secs() }),
+            Err(QmpError::Refused { description, .. }) => Err(GuestError::Refused {
+                operation: operation.to_owned(),
+                reason: description,
+            }),
+            Err(QmpError::TimedOut { .. }) => Err(GuestError::Silent {
+                operation: operation.to_owned(),
+                seconds: PATIENCE.as_secs(),
+            }),
             Err(_) => Err(self.obituary().await),
         }
     }
@@ -81,19 +136,35 @@ impl QemuGuest {
 #[async_trait]
 impl Guest for QemuGuest {
     async fn migrate(&self, stream: &Stream) -> Result<(), GuestError> {
-        self.check("migrate", self.qmp.migrate(&uri(stream)).await).await
+        self.check("migrate", self.qmp.migrate(&uri(stream)).await)
+            .await
     }
 
     async fn reading(&self) -> Result<Reading, GuestError> {
-        let info = self.check("query-migrate", self.qmp.query_migrate().await).await?;
-        Ok(Reading { progress: progress(&info), error: info.error_desc.clone(), raw: info.raw })
+        let info = self
+            .check("query-migrate", self.qmp.query_migrate().await)
+            .await?;
+        Ok(Reading {
+            progress: progress(&info),
+            error: info.error_desc.clone(),
+            raw: info.raw,
+        })
     }
 
     async fn apply(&self, action: &Action) -> Result<(), GuestError> {
         match action {
-            Action::StartPostCopy => self.check("migrate-start-postcopy", self.qmp.migrate_start_postcopy().await).await,
+            Action::StartPostCopy => {
+                self.check(
+                    "migrate-start-postcopy",
+                    self.qmp.migrate_start_postcopy().await,
+                )
+                .await
+            }
             Action::Pause => self.check("stop", self.qmp.stop().await).await,
-            Action::Cancel => self.check("migrate_cancel", self.qmp.migrate_cancel().await).await,
+            Action::Cancel => {
+                self.check("migrate_cancel", self.qmp.migrate_cancel().await)
+                    .await
+            }
         }
     }
 
@@ -114,8 +185,15 @@ impl Guest for QemuGuest {
             _ => "its monitor closed".to_owned(),
         };
         let words = log_tail(&self.log);
-        let reason = if words.is_empty() { how } else { format!("{how}: {words}") };
-        GuestError::Gone { role: self.role.to_string(), reason }
+        let reason = if words.is_empty() {
+            how
+        } else {
+            format!("{how}: {words}")
+        };
+        GuestError::Gone {
+            role: self.role.to_string(),
+            reason,
+        }
     }
 }
 
@@ -125,7 +203,11 @@ struct QemuEvents(Events);
 impl GuestEvents for QemuEvents {
     async fn next(&mut self) -> Option<GuestEvent> {
         let event = self.0.next().await?;
-        Some(GuestEvent { at_ns: happened_ns(&event), name: event.name, data: event.data })
+        Some(GuestEvent {
+            at_ns: happened_ns(&event),
+            name: event.name,
+            data: event.data,
+        })
     }
 }
 
@@ -133,7 +215,9 @@ impl GuestEvents for QemuEvents {
 /// distance between the two now. A wall clock that was set in between would show as an absurd age: then the moment of
 /// arrival stands.
 fn happened_ns(event: &Event) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let now_ns = monotonic_ns();
     now.checked_sub(event.qemu_time)
         .filter(|age| *age < EVENT_AGE_MAX)
@@ -151,9 +235,16 @@ fn progress(info: &MigrateInfo) -> Progress {
         remaining_bytes: ram.remaining.unwrap_or(0),
         total_bytes: ram.total.unwrap_or(0),
         throughput_bps: ram.mbps.unwrap_or(0.0) * 1e6,
-        dirty_rate: ram.dirty_pages_rate.filter(|rate| *rate > 0).map(|rate| (rate * page_bytes) as f64),
-        throttle_percent: info.cpu_throttle_percentage.and_then(|percent| u32::try_from(percent).ok()),
-        expected_downtime_ms: info.expected_downtime.map(|downtime| downtime.as_secs_f64() * 1e3),
+        dirty_rate: ram
+            .dirty_pages_rate
+            .filter(|rate| *rate > 0)
+            .map(|rate| (rate * page_bytes) as f64),
+        throttle_percent: info
+            .cpu_throttle_percentage
+            .and_then(|percent| u32::try_from(percent).ok()),
+        expected_downtime_ms: info
+            .expected_downtime
+            .map(|downtime| downtime.as_secs_f64() * 1e3),
     }
 }
 

@@ -52,7 +52,9 @@ pub enum LaunchError {
         source: QmpError,
     },
     /// The guest's code is not heard.
-    #[error("the guest did not become ready within {within:.0?} ({reason}); its console ends with: {console}")]
+    #[error(
+        "the guest did not become ready within {within:.0?} ({reason}); its console ends with: {console}"
+    )]
     NotReady {
         /// How long was waited.
         within: Duration,
@@ -95,12 +97,20 @@ impl Launched {
 }
 
 /// Starts QEMU as `role` with its files in `directory`.
-pub async fn launch(spec: &GuestSpec, role: Role, accelerator: Accelerator, directory: &Path) -> Result<Launched, LaunchError> {
+pub async fn launch(
+    spec: &GuestSpec,
+    role: Role,
+    accelerator: Accelerator,
+    directory: &Path,
+) -> Result<Launched, LaunchError> {
     let started = tokio::time::Instant::now();
     let files = Files::below(directory);
     files.remove_stale();
     let kernel = prepare(spec, role, &files).await?;
-    let own = kernel.as_ref().map(|kernel| OwnKernel { vmlinuz: &kernel.vmlinuz, command_line: image::COMMAND_LINE });
+    let own = kernel.as_ref().map(|kernel| OwnKernel {
+        vmlinuz: &kernel.vmlinuz,
+        command_line: image::COMMAND_LINE,
+    });
     let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
     let process = Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)?;
     let pid = process.pid();
@@ -117,12 +127,30 @@ pub async fn launch(spec: &GuestSpec, role: Role, accelerator: Accelerator, dire
         Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, &files).await?)),
         Boot::Kernel { .. } | Boot::Image { .. } => None,
     };
-    Ok(Launched { guest, ports, pid, boot: started.elapsed(), ending, ended })
+    Ok(Launched {
+        guest,
+        ports,
+        pid,
+        boot: started.elapsed(),
+        ending,
+        ended,
+    })
 }
 
-async fn hear(spec: &GuestSpec, role: Role, guest: &QemuGuest, files: &Files) -> Result<GuestPorts, LaunchError> {
-    let not_ready = |reason| LaunchError::NotReady { within: spec.boot_timeout, reason, console: log_tail(&files.console) };
-    let ports = GuestPorts::connect(&files.control, &files.heartbeat).await.map_err(not_ready)?;
+async fn hear(
+    spec: &GuestSpec,
+    role: Role,
+    guest: &QemuGuest,
+    files: &Files,
+) -> Result<GuestPorts, LaunchError> {
+    let not_ready = |reason| LaunchError::NotReady {
+        within: spec.boot_timeout,
+        reason,
+        console: log_tail(&files.console),
+    };
+    let ports = GuestPorts::connect(&files.control, &files.heartbeat)
+        .await
+        .map_err(not_ready)?;
     if role == Role::Destination {
         return Ok(ports);
     }
@@ -134,13 +162,21 @@ async fn hear(spec: &GuestSpec, role: Role, guest: &QemuGuest, files: &Files) ->
         }
     };
     match greeting {
-        FromGuest::Hello { version: VERSION, .. } => Ok(ports),
-        other => Err(not_ready(PortError::Guest { reason: format!("it speaks another version: {other:?}") })),
+        FromGuest::Hello {
+            version: VERSION, ..
+        } => Ok(ports),
+        other => Err(not_ready(PortError::Guest {
+            reason: format!("it speaks another version: {other:?}"),
+        })),
     }
 }
 
 /// Owns the process: reaps it when it ends by itself, kills it when asked or when the owner is dropped.
-async fn keep(mut process: Process, mut end_asked: mpsc::Receiver<()>, end: watch::Sender<Option<String>>) -> Result<(), ProcessError> {
+async fn keep(
+    mut process: Process,
+    mut end_asked: mpsc::Receiver<()>,
+    end: watch::Sender<Option<String>>,
+) -> Result<(), ProcessError> {
     tokio::select! {
         status = process.wait() => {
             end.send_replace(Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())));
@@ -154,12 +190,19 @@ async fn keep(mut process: Process, mut end_asked: mpsc::Receiver<()>, end: watc
     }
 }
 
-async fn prepare(spec: &GuestSpec, role: Role, files: &Files) -> Result<Option<GuestKernel>, LaunchError> {
+async fn prepare(
+    spec: &GuestSpec,
+    role: Role,
+    files: &Files,
+) -> Result<Option<GuestKernel>, LaunchError> {
     match &spec.boot {
         Boot::Lmbench => {
             let kernel = GuestKernel::find()?;
             let bytes = image::initramfs(&kernel)?;
-            std::fs::write(&files.initramfs, bytes).map_err(|source| LaunchError::Write { path: files.initramfs.clone(), source })?;
+            std::fs::write(&files.initramfs, bytes).map_err(|source| LaunchError::Write {
+                path: files.initramfs.clone(),
+                source,
+            })?;
             Ok(Some(kernel))
         }
         Boot::Kernel { .. } => Ok(None),
@@ -174,16 +217,46 @@ async fn prepare(spec: &GuestSpec, role: Role, files: &Files) -> Result<Option<G
 
 /// The user's image is never written: both QEMUs open one overlay of it, as they would a disk on shared storage.
 async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
-    let failed = |reason: String| LaunchError::Overlay { image: image.to_owned(), reason };
+    let failed = |reason: String| LaunchError::Overlay {
+        image: image.to_owned(),
+        reason,
+    };
     let run = async |arguments: &[&std::ffi::OsStr]| {
-        let output = tokio::process::Command::new("qemu-img").args(arguments).output().await.map_err(|error| failed(error.to_string()))?;
-        if output.status.success() { Ok(output.stdout) } else { Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())) }
+        let output = tokio::process::Command::new("qemu-img")
+            .args(arguments)
+            .output()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(failed(
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            ))
+        }
     };
     let image_path = std::fs::canonicalize(image).map_err(|error| failed(error.to_string()))?;
-    let info = run(&["info".as_ref(), "--output=json".as_ref(), image_path.as_os_str()]).await?;
-    let info: serde_json::Value = serde_json::from_slice(&info).map_err(|error| failed(error.to_string()))?;
+    let info = run(&[
+        "info".as_ref(),
+        "--output=json".as_ref(),
+        image_path.as_os_str(),
+    ])
+    .await?;
+    let info: serde_json::Value =
+        serde_json::from_slice(&info).map_err(|error| failed(error.to_string()))?;
     let format = info["format"].as_str().unwrap_or("raw").to_owned();
     let _ = std::fs::remove_file(overlay);
-    run(&["create".as_ref(), "-q".as_ref(), "-f".as_ref(), "qcow2".as_ref(), "-b".as_ref(), image_path.as_os_str(), "-F".as_ref(), format.as_ref(), overlay.as_os_str()]).await?;
+    run(&[
+        "create".as_ref(),
+        "-q".as_ref(),
+        "-f".as_ref(),
+        "qcow2".as_ref(),
+        "-b".as_ref(),
+        image_path.as_os_str(),
+        "-F".as_ref(),
+        format.as_ref(),
+        overlay.as_os_str(),
+    ])
+    .await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{broadcast, Mutex as AsyncMutex};
+use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tokio::task::JoinHandle;
 
 use crate::clock::monotonic_ns;
@@ -86,20 +86,35 @@ struct Heard {
 impl GuestPorts {
     /// Connects to both sockets; QEMU listens there before it answers QMP.
     pub async fn connect(control: &Path, heartbeat: &Path) -> Result<Self, PortError> {
-        let open = async |port, path| UnixStream::connect(path).await.map_err(|source| PortError::Connect { port, source });
+        let open = async |port, path| {
+            UnixStream::connect(path)
+                .await
+                .map_err(|source| PortError::Connect { port, source })
+        };
         let (control_input, control_output) = open("control", control).await?.into_split();
-        let (heartbeat_input, _unused) = open("heartbeat", heartbeat).await?.into_split();
+        let heartbeats = open("heartbeat", heartbeat).await?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let (answers, _) = broadcast::channel(ANSWERS);
         let readers = vec![
             tokio::spawn(read_control(control_input, answers.clone(), heard.clone())),
-            tokio::spawn(read_heartbeats(heartbeat_input, heard.clone())),
+            tokio::spawn(read_heartbeats(heartbeats, heard.clone())),
         ];
-        Ok(GuestPorts { control: AsyncMutex::new(control_output), answers, heard, readers })
+        Ok(GuestPorts {
+            control: AsyncMutex::new(control_output),
+            answers,
+            heard,
+            readers,
+        })
     }
 
     /// Sends `message` and waits for the answer that `accept` takes.
-    pub async fn ask<T>(&self, message: &ToGuest, awaited: &'static str, within: Duration, accept: impl Fn(FromGuest) -> Option<T>) -> Result<T, PortError> {
+    pub async fn ask<T>(
+        &self,
+        message: &ToGuest,
+        awaited: &'static str,
+        within: Duration,
+        accept: impl Fn(FromGuest) -> Option<T>,
+    ) -> Result<T, PortError> {
         let mut answers = self.answers.subscribe();
         self.send(message, awaited).await?;
         let wait = async {
@@ -112,11 +127,15 @@ impl GuestPorts {
                         }
                     }
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return Err(PortError::Closed { awaited }),
+                    Err(broadcast::error::RecvError::Closed) => {
+                        return Err(PortError::Closed { awaited });
+                    }
                 }
             }
         };
-        tokio::time::timeout(within, wait).await.unwrap_or(Err(PortError::Silent { awaited, within }))
+        tokio::time::timeout(within, wait)
+            .await
+            .unwrap_or(Err(PortError::Silent { awaited, within }))
     }
 
     /// Asks the guest to greet until it does. Its kernel may still be booting, and a port without a reader drops lines.
@@ -124,8 +143,17 @@ impl GuestPorts {
         let deadline = tokio::time::Instant::now() + within;
         loop {
             let once = GREETING_INTERVAL.min(deadline - tokio::time::Instant::now());
-            match self.ask(&ToGuest::Hello, "hello", once, |answer| matches!(answer, FromGuest::Hello { .. }).then_some(answer)).await {
-                Err(PortError::Silent { awaited, .. }) if tokio::time::Instant::now() >= deadline => return Err(PortError::Silent { awaited, within }),
+            match self
+                .ask(&ToGuest::Hello, "hello", once, |answer| {
+                    matches!(answer, FromGuest::Hello { .. }).then_some(answer)
+                })
+                .await
+            {
+                Err(PortError::Silent { awaited, .. })
+                    if tokio::time::Instant::now() >= deadline =>
+                {
+                    return Err(PortError::Silent { awaited, within });
+                }
                 Err(PortError::Silent { .. }) => {}
                 other => return other,
             }
@@ -134,23 +162,36 @@ impl GuestPorts {
 
     /// Has the guest compare all its workload memory.
     pub async fn verify(&self, within: Duration) -> Result<Verified, PortError> {
-        self.ask(&ToGuest::Verify, "that its memory is verified", within, |answer| match answer {
-            FromGuest::Verified(verified) => Some(verified),
-            _ => None,
-        })
+        self.ask(
+            &ToGuest::Verify,
+            "that its memory is verified",
+            within,
+            |answer| match answer {
+                FromGuest::Verified(verified) => Some(verified),
+                _ => None,
+            },
+        )
         .await
     }
 
     /// Takes what was heard since the last call.
     pub fn take(&self) -> (Vec<Heartbeat>, Vec<TimedReport>) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut heard.heartbeats), std::mem::take(&mut heard.reports))
+        (
+            std::mem::take(&mut heard.heartbeats),
+            std::mem::take(&mut heard.reports),
+        )
     }
 
     async fn send(&self, message: &ToGuest, awaited: &'static str) -> Result<(), PortError> {
         let mut line = serde_json::to_vec(message).unwrap_or_default();
         line.push(b'\n');
-        self.control.lock().await.write_all(&line).await.map_err(|_| PortError::Closed { awaited })
+        self.control
+            .lock()
+            .await
+            .write_all(&line)
+            .await
+            .map_err(|_| PortError::Closed { awaited })
     }
 }
 
@@ -162,25 +203,49 @@ impl Drop for GuestPorts {
     }
 }
 
-async fn read_control(input: OwnedReadHalf, answers: broadcast::Sender<FromGuest>, heard: Arc<Mutex<Heard>>) {
+async fn read_control(
+    input: OwnedReadHalf,
+    answers: broadcast::Sender<FromGuest>,
+    heard: Arc<Mutex<Heard>>,
+) {
     let mut lines = BufReader::with_capacity(1 << 16, input).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let at_ns = monotonic_ns();
         match serde_json::from_str(&line) {
-            Ok(FromGuest::Report(report)) => heard.lock().unwrap_or_else(PoisonError::into_inner).reports.push(TimedReport { at_ns, report }),
+            Ok(FromGuest::Report(report)) => heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .reports
+                .push(TimedReport { at_ns, report }),
             // Nobody may be waiting for it.
             Ok(answer) => drop(answers.send(answer)),
-            Err(error) => tracing::warn!(%error, "the guest's control port carried a line that is none of ours"),
+            Err(error) => {
+                tracing::warn!(%error, "the guest's control port carried a line that is none of ours")
+            }
         }
     }
 }
 
-async fn read_heartbeats(mut input: OwnedReadHalf, heard: Arc<Mutex<Heard>>) {
+/// Takes the whole stream: dropping its writing half would close the port.
+async fn read_heartbeats(mut input: UnixStream, heard: Arc<Mutex<Heard>>) {
     let mut record = [0; HEARTBEAT_BYTES];
     while input.read_exact(&mut record).await.is_ok() {
-        let word = |at: usize| record[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let heartbeat = Heartbeat { sequence: word(0), at_ns: monotonic_ns(), guest_ns: word(8) };
-        heard.lock().unwrap_or_else(PoisonError::into_inner).heartbeats.push(heartbeat);
+        let word = |at: usize| {
+            record[at..at + 8]
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte))
+        };
+        let heartbeat = Heartbeat {
+            sequence: word(0),
+            at_ns: monotonic_ns(),
+            guest_ns: word(8),
+        };
+        heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .heartbeats
+            .push(heartbeat);
     }
 }
 

@@ -17,7 +17,12 @@ pub struct Settings {
 }
 
 /// The settings of one side. `is_capability` tells, from the running QEMU's schema, what a name under `[migration.qmp]` is.
-pub fn settings(migration: &MigrationSpec, policy: &PolicySpec, role: Role, is_capability: impl Fn(&str) -> bool) -> Settings {
+pub fn settings(
+    migration: &MigrationSpec,
+    policy: &PolicySpec,
+    role: Role,
+    is_capability: impl Fn(&str) -> bool,
+) -> Settings {
     let mut settings = Settings::default();
     settings.capability("events", true);
     let multifd = migration.multifd_channels > 1;
@@ -28,7 +33,11 @@ pub fn settings(migration: &MigrationSpec, policy: &PolicySpec, role: Role, is_c
     settings.capability("postcopy-preempt", migration.preempt);
     let policy = policy::from_spec(policy);
     let deadline = Deadline::new(migration.timeout, migration.timeout_action);
-    for (name, on) in policy.capabilities().into_iter().chain(deadline.capabilities()) {
+    for (name, on) in policy
+        .capabilities()
+        .into_iter()
+        .chain(deadline.capabilities())
+    {
         settings.capability(name, on);
     }
     if role == Role::Source {
@@ -59,9 +68,15 @@ impl Settings {
     fn source_parameters(&mut self, migration: &MigrationSpec) {
         let downtime_ms = u64::try_from(migration.downtime_limit.as_millis()).unwrap_or(u64::MAX);
         self.parameter("downtime-limit", downtime_ms.into());
-        self.parameter("max-bandwidth", migration.max_bandwidth.unwrap_or(UNLIMITED).into());
+        self.parameter(
+            "max-bandwidth",
+            migration.max_bandwidth.unwrap_or(UNLIMITED).into(),
+        );
         // 0 is QEMU's own word for unlimited here.
-        self.parameter("max-postcopy-bandwidth", migration.max_postcopy_bandwidth.unwrap_or(0).into());
+        self.parameter(
+            "max-postcopy-bandwidth",
+            migration.max_postcopy_bandwidth.unwrap_or(0).into(),
+        );
     }
 }
 
@@ -93,15 +108,32 @@ mod tests {
     fn bandwidth_is_unlimited_unless_said() {
         let made = settings(&migration(), &PolicySpec::Static, Role::Source, |_| false);
         assert_eq!(made.parameters["max-bandwidth"], 1u64 << 40);
-        let made = settings(&MigrationSpec { max_bandwidth: Some(7), ..migration() }, &PolicySpec::Static, Role::Source, |_| false);
+        let made = settings(
+            &MigrationSpec {
+                max_bandwidth: Some(7),
+                ..migration()
+            },
+            &PolicySpec::Static,
+            Role::Source,
+            |_| false,
+        );
         assert_eq!(made.parameters["max-bandwidth"], 7);
     }
 
     #[test]
     fn free_settings_win_and_go_where_the_schema_says() {
-        let qmp = [("xbzrle".to_owned(), Value::Bool(true)), ("direct-io".to_owned(), Value::Bool(true)), ("downtime-limit".to_owned(), 9.into())];
-        let spec = MigrationSpec { qmp: qmp.into_iter().collect(), ..migration() };
-        let made = settings(&spec, &PolicySpec::Static, Role::Source, |name| name == "xbzrle");
+        let qmp = [
+            ("xbzrle".to_owned(), Value::Bool(true)),
+            ("direct-io".to_owned(), Value::Bool(true)),
+            ("downtime-limit".to_owned(), 9.into()),
+        ];
+        let spec = MigrationSpec {
+            qmp: qmp.into_iter().collect(),
+            ..migration()
+        };
+        let made = settings(&spec, &PolicySpec::Static, Role::Source, |name| {
+            name == "xbzrle"
+        });
         assert!(made.capabilities.contains(&("xbzrle".into(), true)));
         assert_eq!(made.parameters["direct-io"], true);
         assert_eq!(made.parameters["downtime-limit"], 9);
@@ -109,8 +141,14 @@ mod tests {
 
     #[test]
     fn both_sides_agree_on_capabilities() {
-        let policy = PolicySpec::PostCopy { after_passes: Some(1), after: None };
-        let spec = MigrationSpec { multifd_channels: 4, ..migration() };
+        let policy = PolicySpec::PostCopy {
+            after_passes: Some(1),
+            after: None,
+        };
+        let spec = MigrationSpec {
+            multifd_channels: 4,
+            ..migration()
+        };
         let source = settings(&spec, &policy, Role::Source, |_| false);
         let destination = settings(&spec, &policy, Role::Destination, |_| false);
         assert_eq!(source.capabilities, destination.capabilities);

@@ -17,6 +17,9 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>, cell: &Cell) {
 /// no gap that it was not sent in.
 fn longest_gap(line: &TimeLine<'_>) -> Option<f64> {
     let touches = |from: f64, to: f64| to >= 0.0 && from <= line.end_ms;
-    let gaps = line.beats.windows(2).filter(|pair| pair[1].sequence == pair[0].sequence + 1 && touches(pair[0].at_ms, pair[1].at_ms));
-    gaps.map(|pair| pair[1].at_ms - pair[0].at_ms).max_by(f64::total_cmp)
+    let gaps = line.beats.windows(2).filter(|pair| {
+        pair[1].sequence == pair[0].sequence + 1 && touches(pair[0].at_ms, pair[1].at_ms)
+    });
+    gaps.map(|pair| pair[1].at_ms - pair[0].at_ms)
+        .max_by(f64::total_cmp)
 }

@@ -1,7 +1,7 @@
 //! Both hosts' readings on one time line: milliseconds from the moment `migrate` was accepted, negative before it.
 
 use lmbench_guest::wire::{Report, Verified};
-use lmbench_harness::agent::protocol::TimedSample;
+use lmbench_harness::agent::protocol::{Filled, TimedSample};
 use lmbench_harness::role::Role;
 use serde_json::json;
 
@@ -41,7 +41,13 @@ pub(super) struct TimeLine<'a> {
 impl<'a> TimeLine<'a> {
     pub(super) fn new(measured: &'a Measured) -> Self {
         let zero_ns = measured.clocks.source.apply(measured.ended.accepted_ns);
-        let mut line = TimeLine { measured, zero_ns, end_ms: 0.0, beats: Vec::new(), spans: Vec::new() };
+        let mut line = TimeLine {
+            measured,
+            zero_ns,
+            end_ms: 0.0,
+            beats: Vec::new(),
+            spans: Vec::new(),
+        };
         line.end_ms = line.at(measured.clocks.source, measured.ended.finished_ns);
         line.beats = line.all_beats();
         line.spans = line.all_spans();
@@ -53,51 +59,113 @@ impl<'a> TimeLine<'a> {
     }
 
     fn sides(&self) -> [(Role, Offset, &'a lmbench_harness::agent::protocol::Readings); 2] {
-        let Measured { clocks, readings, .. } = self.measured;
-        [(Role::Source, clocks.source, &readings.source), (Role::Destination, clocks.destination, &readings.destination)]
+        let Measured {
+            clocks, readings, ..
+        } = self.measured;
+        [
+            (Role::Source, clocks.source, &readings.source),
+            (Role::Destination, clocks.destination, &readings.destination),
+        ]
     }
 
     fn all_beats(&self) -> Vec<Beat> {
-        let beats = self.sides().into_iter().flat_map(|(role, clock, readings)| {
-            readings.heartbeats.iter().map(move |beat| Beat { sequence: beat.sequence, at_ms: self.at(clock, beat.at_ns), role })
-        });
+        let beats = self
+            .sides()
+            .into_iter()
+            .flat_map(|(role, clock, readings)| {
+                readings.heartbeats.iter().map(move |beat| Beat {
+                    sequence: beat.sequence,
+                    at_ms: self.at(clock, beat.at_ns),
+                    role,
+                })
+            });
         let mut beats: Vec<Beat> = beats.collect();
-        beats.sort_by(|one, other| one.sequence.cmp(&other.sequence).then(one.at_ms.total_cmp(&other.at_ms)));
+        beats.sort_by(|one, other| {
+            one.sequence
+                .cmp(&other.sequence)
+                .then(one.at_ms.total_cmp(&other.at_ms))
+        });
         beats
     }
 
     /// A report covers the time since the one before it, in wall time: the guest's own clock stands still in a blackout.
     fn all_spans(&self) -> Vec<Span<'a>> {
-        let reports = self.sides().into_iter().flat_map(|(_, clock, readings)| readings.reports.iter().map(move |timed| (self.at(clock, timed.at_ns), &timed.report)));
+        let reports = self.sides().into_iter().flat_map(|(_, clock, readings)| {
+            readings
+                .reports
+                .iter()
+                .map(move |timed| (self.at(clock, timed.at_ns), &timed.report))
+        });
         let mut reports: Vec<_> = reports.collect();
         reports.sort_by_key(|(_, report)| report.sequence);
-        let pairs = reports.windows(2).filter(|pair| pair[1].1.sequence == pair[0].1.sequence + 1 && pair[1].0 > pair[0].0);
-        pairs.map(|pair| Span { from_ms: pair[0].0, to_ms: pair[1].0, report: pair[1].1 }).collect()
+        let pairs = reports
+            .windows(2)
+            .filter(|pair| pair[1].1.sequence == pair[0].1.sequence + 1 && pair[1].0 > pair[0].0);
+        pairs
+            .map(|pair| Span {
+                from_ms: pair[0].0,
+                to_ms: pair[1].0,
+                report: pair[1].1,
+            })
+            .collect()
     }
 
     /// STOP on the source to RESUME on the destination.
     pub(super) fn blackout(&self) -> Option<(f64, f64)> {
         let events = self.events();
-        let from = events.iter().rfind(|event| event.host == "source" && event.name == "STOP")?.at_ms;
-        let to = events.iter().find(|event| event.host == "destination" && event.name == "RESUME")?.at_ms;
+        let from = events
+            .iter()
+            .rfind(|event| event.host == "source" && event.name == "STOP")?
+            .at_ms;
+        let to = events
+            .iter()
+            .find(|event| event.host == "destination" && event.name == "RESUME")?
+            .at_ms;
         (to > from).then_some((from, to))
     }
 
     /// Whether what the guest knows now continues what was heard from it before: reports and heartbeats only grow.
     pub(super) fn reports_go_on(&self, verified: &Verified) -> bool {
-        let told = self.spans.iter().map(|span| span.report.operations_total).max().unwrap_or(0);
-        let twice = self.beats.windows(2).any(|pair| pair[0].sequence == pair[1].sequence);
+        let told = self
+            .spans
+            .iter()
+            .map(|span| span.report.operations_total)
+            .max()
+            .unwrap_or(0);
+        let twice = self
+            .beats
+            .windows(2)
+            .any(|pair| pair[0].sequence == pair[1].sequence);
         verified.operations_total >= told && !twice
     }
 
     /// The events of both hosts in the order of the line.
     pub(super) fn events(&self) -> Vec<Event> {
-        let events = self.sides().into_iter().flat_map(|(role, clock, readings)| {
-            readings.events.iter().map(move |event| Event { at_ms: self.at(clock, event.at_ns), host: role.name().to_owned(), name: event.name.clone(), data: event.data.clone() })
-        });
+        let events = self
+            .sides()
+            .into_iter()
+            .flat_map(|(role, clock, readings)| {
+                readings.events.iter().map(move |event| Event {
+                    at_ms: self.at(clock, event.at_ns),
+                    host: role.name().to_owned(),
+                    name: event.name.clone(),
+                    data: event.data.clone(),
+                })
+            });
         let mut events: Vec<Event> = events.collect();
         events.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
         events
+    }
+
+    /// When the workload began, with what the guest said of itself: its own overhead is among it.
+    pub(super) fn workload_started(&self, filled: &Filled) -> Event {
+        let at_ms = self.spans.first().map_or(0.0, |span| span.from_ms);
+        Event {
+            at_ms,
+            host: "source".to_owned(),
+            name: "workload".to_owned(),
+            data: json!(filled),
+        }
     }
 
     /// QEMU's answers on the source in the order of the line.
@@ -112,12 +180,31 @@ impl<'a> TimeLine<'a> {
             let host = role.name();
             for taken in &readings.samples {
                 let data = json!({ "trigger": taken.trigger, "migration": taken.migration, "qemu": taken.qemu, "threads": taken.threads, "carrier": taken.carrier });
-                samples.push(sample(cell, repeat, self.at(clock, taken.at_ns), host, "migration", data));
+                samples.push(sample(
+                    cell,
+                    repeat,
+                    self.at(clock, taken.at_ns),
+                    host,
+                    "migration",
+                    data,
+                ));
             }
             for timed in &readings.reports {
-                samples.push(sample(cell, repeat, self.at(clock, timed.at_ns), host, "workload", json!(timed.report)));
+                samples.push(sample(
+                    cell,
+                    repeat,
+                    self.at(clock, timed.at_ns),
+                    host,
+                    "workload",
+                    json!(timed.report),
+                ));
             }
-            let beats: Vec<(u64, f64)> = self.beats.iter().filter(|beat| beat.role == role).map(|beat| (beat.sequence, beat.at_ms)).collect();
+            let beats: Vec<(u64, f64)> = self
+                .beats
+                .iter()
+                .filter(|beat| beat.role == role)
+                .map(|beat| (beat.sequence, beat.at_ms))
+                .collect();
             if !beats.is_empty() {
                 samples.push(heartbeats_sample(cell, repeat, host, &beats));
             }

@@ -9,23 +9,42 @@ use super::time_line::{Span, TimeLine};
 
 pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) {
     let before: Vec<&Span> = line.spans.iter().filter(|span| span.to_ms <= 0.0).collect();
-    let during: Vec<&Span> = line.spans.iter().filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms).collect();
-    let Some(undisturbed) = rate(&before).filter(|rate| *rate > 0.0) else { return };
+    let during: Vec<&Span> = line
+        .spans
+        .iter()
+        .filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms)
+        .collect();
+    let Some(undisturbed) = rate(&before).filter(|rate| *rate > 0.0) else {
+        return;
+    };
     values.put("settle_rate_bps", undisturbed * 1e3 * PAGE_BYTES as f64);
-    let Some(migrated) = rate(&during) else { return };
+    let Some(migrated) = rate(&during) else {
+        return;
+    };
     values.put("workload_slowdown", 1.0 - migrated / undisturbed);
     let pages: u64 = during.iter().map(|span| span.report.pages_dirtied).sum();
-    values.put("guest_dirty_rate_bps", pages as f64 * PAGE_BYTES as f64 / (wall_ms(&during) / 1e3));
+    values.put(
+        "guest_dirty_rate_bps",
+        pages as f64 * PAGE_BYTES as f64 / (wall_ms(&during) / 1e3),
+    );
     values.put("brownout_ms", brownout_ms(line, &during, undisturbed));
     let latency = merged(&during);
-    for (metric, share) in [("op_latency_us_p50", 0.5), ("op_latency_us_p99", 0.99), ("op_latency_us_max", 1.0)] {
+    for (metric, share) in [
+        ("op_latency_us_p50", 0.5),
+        ("op_latency_us_p99", 0.99),
+        ("op_latency_us_max", 1.0),
+    ] {
         values.put(metric, percentile_us(&latency, share));
     }
 }
 
 /// The histogram of operation latency during the migration, in guest nanoseconds.
 pub(super) fn latency(line: &TimeLine<'_>) -> Vec<(u64, u64)> {
-    let during: Vec<&Span> = line.spans.iter().filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms).collect();
+    let during: Vec<&Span> = line
+        .spans
+        .iter()
+        .filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms)
+        .collect();
     merged(&during).into_iter().collect()
 }
 
@@ -44,10 +63,14 @@ fn rate(spans: &[&Span<'_>]) -> Option<f64> {
 fn brownout_ms(line: &TimeLine<'_>, during: &[&Span<'_>], undisturbed: f64) -> f64 {
     let blackout = line.blackout();
     let lit = |span: &Span<'_>| {
-        let dark = blackout.map_or(0.0, |(from, to)| (span.to_ms.min(to) - span.from_ms.max(from)).max(0.0));
+        let dark = blackout.map_or(0.0, |(from, to)| {
+            (span.to_ms.min(to) - span.from_ms.max(from)).max(0.0)
+        });
         (span.to_ms - span.from_ms - dark).max(0.0)
     };
-    let slow = during.iter().filter(|span| (span.report.operations as f64) < BROWNOUT_SHARE * undisturbed * lit(span));
+    let slow = during
+        .iter()
+        .filter(|span| (span.report.operations as f64) < BROWNOUT_SHARE * undisturbed * lit(span));
     slow.map(|span| lit(span)).sum()
 }
 
