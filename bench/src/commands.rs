@@ -8,9 +8,9 @@ mod run;
 mod schema;
 mod show;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use anstream::eprintln;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
@@ -76,7 +76,8 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Man => man(),
     };
     let exit = result.unwrap_or_else(|failed| {
-        eprintln!("error: {}", failed.message);
+        // A terminal that has closed takes no message, and must not turn the exit code into a panic's.
+        let _ = writeln!(anstream::stderr(), "error: {}", failed.message);
         failed.exit
     });
     ExitCode::from(exit as u8)
@@ -115,6 +116,7 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
 }
 

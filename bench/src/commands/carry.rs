@@ -11,7 +11,7 @@ use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::run::interrupt_asked;
+use super::run::Signals;
 use super::{Exit, Failed, print, runtime};
 use crate::cli::{CarryArguments, CarryEnd, Format};
 
@@ -71,16 +71,19 @@ where
     let format = common.format;
     let events: Listener = Arc::new(move |event| tell(&event, format));
     let owned = common.owner_on_stdin;
-    runtime()?.block_on(async {
-        tokio::spawn(stop_when_asked(stop.clone(), owned));
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        tokio::spawn(stop_when_asked(stop.clone(), owned, Signals::catch()?));
         half(events, stop)
             .await
             .map_err(|error| Failed::from_error(Exit::MigrationFailed, &error))
-    })?;
-    Ok(Exit::Success)
+    });
+    // A thread still reads the owner's pipe, which closes only when the owner has seen our end.
+    runtime.shutdown_background();
+    result.map(|()| Exit::Success)
 }
 
-async fn stop_when_asked(stop: CancellationToken, owned: bool) {
+async fn stop_when_asked(stop: CancellationToken, owned: bool, mut signals: Signals) {
     let mut byte = [0];
     let mut input = tokio::io::stdin();
     let owner_gone = async {
@@ -92,7 +95,7 @@ async fn stop_when_asked(stop: CancellationToken, owned: bool) {
     };
     tokio::select! {
         () = owner_gone => {}
-        () = interrupt_asked() => {}
+        () = signals.next() => {}
     }
     stop.cancel();
 }

@@ -1,13 +1,13 @@
 //! `lmbench run`.
 
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Failed, print, print_json, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::run::{Run, RunError, Target, any_failed};
+use crate::run::{Interrupter, Run, RunError, Target, any_failed};
 use crate::scenario::{self, Scenario};
 use crate::store::Store;
 use crate::terminal;
@@ -34,7 +34,7 @@ pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
         || Target::New(arguments.out.clone()),
         |begun| Target::Resumed(Box::new(begun)),
     );
-    let record = runtime()?.block_on(execute(&scenario, &plan, target))?;
+    let record = runtime()?.block_on(execute(&scenario, &plan, target, arguments))?;
     report(&record, arguments)
 }
 
@@ -55,13 +55,20 @@ fn resume(
     Ok(begun)
 }
 
-async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Record, Failed> {
-    let (interrupted, interrupt) = watch::channel(false);
-    let signals = tokio::spawn(async move {
-        interrupt_asked().await;
-        interrupted.send_replace(true);
-        // The sender must outlive the run: a closed channel would look like an interrupt.
-        std::future::pending::<()>().await;
+async fn execute(
+    scenario: &Scenario,
+    plan: &Plan,
+    target: Target,
+    arguments: &RunArguments,
+) -> Result<Record, Failed> {
+    // Before the first process is started: from here on a signal ends the run in order.
+    let mut signals = Signals::catch()?;
+    let (interrupter, interrupt) = Interrupter::pair();
+    let listening = tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            interrupter.interrupt();
+        }
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut observer = |event: RunEvent| progress.observe(&event);
@@ -72,33 +79,79 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
         interrupt,
     };
     let result = run.execute(target).await;
-    signals.abort();
+    listening.abort();
     drop(progress);
     result.map_err(|error| {
         let exit = match &error {
             RunError::Scenario(_) => Exit::Usage,
             RunError::Environment(_) | RunError::Store(_) => Exit::Environment,
-            RunError::Interrupted => Exit::Interrupted,
+            RunError::Interrupted { .. } => Exit::Interrupted,
             RunError::Internal(_) => Exit::Internal,
         };
-        Failed::from_error(exit, &error)
+        let mut failed = Failed::from_error(exit, &error);
+        if let RunError::Interrupted { run: Some(run) } = &error {
+            failed.message += &format!("\nhint: {}", go_on(run, arguments));
+        }
+        failed
     })
 }
 
-/// Ctrl-C, or what a service manager or CI runner sends to end a job.
-pub(super) async fn interrupt_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+/// The command that resumes a run.
+fn go_on(run: &str, arguments: &RunArguments) -> String {
+    let (scenario, out) = (arguments.scenario.display(), arguments.out.display());
+    format!(
+        "`lmbench run {scenario} --out {out} --resume {run}` goes on, with the same --only and --repeats if there were any"
+    )
+}
+
+/// Ctrl-C, and what a terminal that closes, a service manager or a CI runner sends to end a job.
+pub(super) struct Signals([Option<Signal>; 3]);
+
+impl Signals {
+    /// From now on these signals end nothing by themselves.
+    pub(super) fn catch() -> Result<Self, Failed> {
+        let catch = |kind: SignalKind| {
+            signal(kind).map_err(|error| {
+                Failed::new(Exit::Internal, format!("can't catch signals: {error}"))
+            })
+        };
+        // `nohup lmbench run …` is meant to outlive its terminal.
+        let hang_up = (!is_ignored(SignalKind::hangup()))
+            .then(|| catch(SignalKind::hangup()))
+            .transpose()?;
+        Ok(Signals([
+            Some(catch(SignalKind::interrupt())?),
+            Some(catch(SignalKind::terminate())?),
+            hang_up,
+        ]))
     }
+
+    /// The next of them.
+    pub(super) async fn next(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
+            () = heard(interrupt) => {}
+            () = heard(terminate) => {}
+            () = heard(hang_up) => {}
+        }
+    }
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started this program wants it to ignore a signal.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
 }
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
