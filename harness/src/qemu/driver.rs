@@ -161,6 +161,7 @@ impl Guest for QemuGuest {
                 .await
             }
             Action::Pause => self.check("stop", self.qmp.stop().await).await,
+            Action::Resume => self.resume().await,
             Action::Cancel => {
                 self.check("migrate_cancel", self.qmp.migrate_cancel().await)
                     .await
