@@ -124,11 +124,11 @@ impl QemuGuest {
                 operation: operation.to_owned(),
                 reason: description,
             }),
-            Err(QmpError::TimedOut { .. }) => Err(GuestError::Silent {
-                operation: operation.to_owned(),
-                seconds: PATIENCE.as_secs(),
+            Err(QmpError::Closed { .. }) => Err(self.obituary().await),
+            Err(source) => Err(GuestError::Monitor {
+                role: self.role.to_string(),
+                source,
             }),
-            Err(_) => Err(self.obituary().await),
         }
     }
 }
