@@ -31,8 +31,8 @@ pub struct Plan<'a> {
 
 /// Who is told while it goes on.
 pub trait Observer: Send {
-    /// A reading, and what it was taken for: `pass`, `interval` or `final`.
-    fn reading(&mut self, at_ns: u64, trigger: &'static str, reading: &Reading);
+    /// A reading, when it was asked for, and what it was taken for: `pass`, `interval` or `final`.
+    fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading);
     /// Something that happened: the hypervisor's event or a decision (`policy`).
     fn event(&mut self, event: GuestEvent);
 }
@@ -94,8 +94,9 @@ pub async fn run(
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
+    let asked_ns = monotonic_ns();
     let last = guest.reading().await?;
-    run.observer.reading(monotonic_ns(), "final", &last);
+    run.observer.reading(asked_ns, "final", &last);
     let (ending, reason) = run.verdict(&status, cancelled, &last);
     Ok(Ended {
         ending,
@@ -161,9 +162,10 @@ impl Running<'_> {
     }
 
     async fn read(&mut self, trigger: &'static str) -> Result<String, GuestError> {
+        let asked_ns = monotonic_ns();
         let reading = self.guest.reading().await?;
         let now = self.started.elapsed();
-        self.observer.reading(monotonic_ns(), trigger, &reading);
+        self.observer.reading(asked_ns, trigger, &reading);
         let status = reading.progress.status.clone();
         if is_final(&status) {
             return Ok(status);

@@ -115,7 +115,7 @@ impl Guest for Handle {
 struct Kept(Vec<String>);
 
 impl Observer for Kept {
-    fn reading(&mut self, _at_ns: u64, trigger: &'static str, _reading: &Reading) {
+    fn reading(&mut self, _asked_ns: u64, trigger: &'static str, _reading: &Reading) {
         self.0.push(trigger.to_owned());
     }
     fn event(&mut self, event: GuestEvent) {
