@@ -85,6 +85,7 @@ pub async fn run(
         policy: plan.policy,
         started: Instant::now(),
         last_active: None,
+        pass: 0,
     };
     let finished = run
         .until_final(&mut *events, plan.sample_interval, plan.cancel)
@@ -115,6 +116,8 @@ struct Running<'a> {
     policy: Box<dyn Policy>,
     started: Instant,
     last_active: Option<serde_json::Value>,
+    /// The last pass that was seen: the answer after a cancel knows none.
+    pass: u64,
 }
 
 impl Running<'_> {
@@ -174,6 +177,7 @@ impl Running<'_> {
             self.policy.on_progress(now, &reading.progress),
             self.deadline.on_progress(now, &reading.progress),
         ];
+        self.pass = self.pass.max(reading.progress.pass);
         self.last_active = Some(reading.raw);
         for decision in decisions.into_iter().flatten() {
             self.act(&decision).await?;
@@ -214,9 +218,9 @@ impl Running<'_> {
             "cancelled" if self.deadline.expired() => (
                 Ending::TimedOut,
                 Some(format!(
-                    "not converged after {:.1} s and {} passes",
+                    "not converged after {:.1} s, in pass {}",
                     now.as_secs_f64(),
-                    last.progress.pass
+                    self.pass
                 )),
             ),
             _ => {

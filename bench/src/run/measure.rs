@@ -69,7 +69,8 @@ impl Values {
             "{metric} is not in the registry"
         );
         if let Some(value) = value.into().filter(|value| value.is_finite()) {
-            self.0.insert(metric.to_owned(), value);
+            // A sum of nothing is -0.0.
+            self.0.insert(metric.to_owned(), value + 0.0);
         }
     }
 }

@@ -113,20 +113,22 @@ impl Attempt<'_> {
         // Anew, so that its report tells of the migration only.
         let background_before = self.stop_background().await?;
         self.start_background().await?;
-        let watch = Request::Watch {
-            every: SAMPLE_INTERVAL,
-        };
-        self.hosts.destination.call::<()>(watch).await?;
+        for role in Role::BOTH {
+            let watch = Request::Watch {
+                every: SAMPLE_INTERVAL,
+            };
+            self.hosts.host(role).call::<()>(watch).await?;
+        }
         let before = self.usage().await?;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
         let ended = self.until_ended(&wired).await?;
         let background = self.stop_background().await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
-        self.hosts
-            .destination
-            .call::<()>(Request::StopWatching)
-            .await?;
+        for role in Role::BOTH {
+            let host = self.hosts.host(role);
+            host.call::<()>(Request::StopWatching).await?;
+        }
         let running_on = self.running_on().await;
         let destination_info = self
             .hosts
@@ -307,12 +309,20 @@ impl Attempt<'_> {
         ))
     }
 
-    /// The first host's other traffic on the management network.
+    /// The source's other traffic, on the network that has some.
     async fn start_background(&mut self) -> Result<(), AgentError> {
-        let Some(rate_bps) = self.cell.setup.network.management.background_bps else {
+        let setup = &self.cell.setup.network;
+        let networks = [
+            (Network::Management, setup.management.background_bps),
+            (Network::Migration, setup.migration.background_bps),
+        ];
+        let busy = networks
+            .into_iter()
+            .find_map(|(network, rate_bps)| Some((network, rate_bps?)));
+        let Some((network, rate_bps)) = busy else {
             return Ok(());
         };
-        let address = self.hosts.address(Role::Destination, Network::Management);
+        let address = self.hosts.address(Role::Destination, network);
         let to = self
             .hosts
             .destination

@@ -72,7 +72,11 @@ impl Guest for Handle {
         let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
         let progress = Progress {
             status: state.status.clone(),
-            pass: 1 + state.reads / 10,
+            pass: if state.status == "cancelled" {
+                0
+            } else {
+                1 + state.reads / 10
+            },
             transferred_bytes,
             ..Progress::default()
         };
@@ -159,6 +163,11 @@ async fn a_migration_that_never_converges_is_a_result() {
     .await;
     let ended = ended.unwrap();
     assert_eq!(ended.ending, Ending::TimedOut);
+    // A pass every ten readings of the simulated guest, which forgets it when it is cancelled, as QEMU does.
+    assert_eq!(
+        ended.reason.unwrap(),
+        "not converged after 20.0 s, in pass 21"
+    );
     // 20 s of readings every 100 ms, the first at once, and the final one.
     assert_eq!(kept.iter().filter(|name| *name == "interval").count(), 201);
     assert_eq!(kept.last().unwrap(), "final");

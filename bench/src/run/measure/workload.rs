@@ -132,7 +132,12 @@ impl Span<'_> {
 
 /// `None` if the workload was observed too shortly before the migration to know its rate.
 fn settled(spans: &[Span<'_>]) -> Option<Settled> {
-    let before = || spans.iter().filter(|span| span.wall.to_ms <= 0.0);
+    let started_ms = spans.first()?.wall.from_ms;
+    let warm = |span: &&Span<'_>| span.wall.from_ms >= started_ms + WARM_UP_MS;
+    let before = || {
+        let spans = spans.iter().filter(|span| span.wall.to_ms <= 0.0);
+        spans.filter(warm)
+    };
     let guest_ms: f64 = before().map(|span| span.guest_ms).sum();
     if guest_ms < SETTLED_MS {
         return None;
@@ -184,8 +189,10 @@ fn percentile_us(histogram: &BTreeMap<u64, u64>, share: f64) -> Option<f64> {
 
 /// Below this share of its undisturbed rate, a workload is in brownout.
 const BROWNOUT_SHARE: f64 = 0.9;
-/// Guest time before the migration without which its rate is not known: five reports.
-const SETTLED_MS: f64 = 450.0;
+/// The workload's first moments, in which TCG translates its code and caches fill: 10 to 30 % slower than later.
+const WARM_UP_MS: f64 = 250.0;
+/// Guest time after that and before the migration without which its rate is not known: three reports.
+const SETTLED_MS: f64 = 250.0;
 /// Sums of window lengths differ from the whole by less.
 const ROUNDING_MS: f64 = 1e-3;
 

@@ -123,17 +123,21 @@ fn a_migration_that_reports_do_not_cover_has_no_slowdown() {
     assert_eq!(story.value("workload_slowdown"), None);
 }
 
-// The settled rate is 1 operation/ms, though every second report has 1.2 and every other 0.8.
+// The first three reports warm up and do not count. Then 1 operation/ms on average: of seven reports three have 0.8.
 #[test]
-fn the_noise_of_brownout_is_stated() {
-    let mut story = Story::new(100.0).settled(100);
+fn the_noise_of_brownout_is_stated_and_the_warm_up_left_out() {
+    let mut story = Story::new(100.0).settled(0);
     story.measured.readings.source.reports.clear();
-    let mut story = story.report(Source, -400.0, 100.0, 0);
-    for (at_ms, operations) in [(-300.0, 120), (-200.0, 80), (-100.0, 120), (0.0, 80)] {
-        story = story.report(Source, at_ms, 125.0, operations * 5 / 4);
+    for (number, operations) in [9, 10, 10, 10, 100, 120, 80, 120, 80, 120, 80]
+        .into_iter()
+        .enumerate()
+    {
+        story = story.report(Source, -1000.0 + 100.0 * number as f64, 100.0, operations);
     }
     let story = story.report(Source, 100.0, 100.0, 100);
-    assert_eq!(story.value("settle_brownout_share"), Some(0.5));
+    assert_eq!(story.value("settle_rate_bps"), Some(1000.0 * 4096.0));
+    assert_eq!(story.value("settle_brownout_share"), Some(3.0 / 7.0));
+    assert_eq!(story.value("workload_slowdown"), Some(0.0));
 }
 
 // Of 100 operations at 1 µs and one at 9 µs, the 99th percentile is the 100th smallest of 101.
