@@ -1,8 +1,11 @@
 //! `lmbench run`.
 
+use std::time::Duration;
+
+use lmbench_harness::clock::monotonic_ns;
 use tokio::sync::watch;
 
-use super::{Exit, Failed, print, print_json, runtime};
+use super::{Exit, Failed, print, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
@@ -64,7 +67,9 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
         std::future::pending::<()>().await;
     });
     let mut progress = terminal::ProgressDisplay::stderr();
-    let mut observer = |event: RunEvent| progress.observe(&event);
+    let mut observer = |event: RunEvent| {
+        progress.observe(&event, Duration::from_nanos(monotonic_ns()));
+    };
     let run = Run {
         text: &scenario.text,
         plan,
@@ -103,7 +108,7 @@ pub(super) async fn interrupt_asked() {
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
-        Format::Json => print_json(record)?,
+        Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
         Format::Human => {
             print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
         }
