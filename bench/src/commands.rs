@@ -116,7 +116,9 @@ pub(crate) fn print(
     match write(&mut output).and_then(|()| std::io::Write::flush(&mut output)) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(
             Exit::Internal,
-            format!("can't write to stdout: {error}\nhint: what was recorded is safe; `lmbench show` prints it"),
+            format!(
+                "can't write to stdout: {error}\nhint: what was recorded is safe; `lmbench show` prints it"
+            ),
         )),
         _ => Ok(Exit::Success),
     }

@@ -57,7 +57,10 @@ mod tests {
             chain(&outer),
             "no lab: cannot open x: not a directory\nhint: choose another"
         );
-        let quoting = link("cannot list x: not a directory\nhint: a file", Some(system()));
+        let quoting = link(
+            "cannot list x: not a directory\nhint: a file",
+            Some(system()),
+        );
         assert_eq!(
             chain(&quoting),
             "cannot list x: not a directory\nhint: a file"

@@ -73,9 +73,7 @@ where
     let owned = common.owner_on_stdin;
     runtime()?.block_on(async {
         tokio::spawn(stop_when_asked(stop.clone(), owned));
-        half(events, stop)
-            .await
-            .map_err(|error| failed(&error))
+        half(events, stop).await.map_err(|error| failed(&error))
     })?;
     Ok(Exit::Success)
 }
@@ -84,20 +82,45 @@ where
 fn failed(error: &CarryError) -> Failed {
     let of = |exit, hint: &str| Failed::from_error(exit, error).hint(hint);
     match error {
-        CarryError::PathTooLong { .. } => of(Exit::Usage, "choose a shorter path, such as one below /run or /tmp"),
+        CarryError::PathTooLong { .. } => of(
+            Exit::Usage,
+            "choose a shorter path, such as one below /run or /tmp",
+        ),
         CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
-        CarryError::PathTaken { .. } => of(Exit::Environment, "if no process listens there any more, remove it"),
-        CarryError::Listen { .. } => of(Exit::Environment, "the socket's folder must exist and be writable"),
+        CarryError::PathTaken { .. } => of(
+            Exit::Environment,
+            "if no process listens there any more, remove it",
+        ),
+        CarryError::Listen { .. } => of(
+            Exit::Environment,
+            "the socket's folder must exist and be writable",
+        ),
         CarryError::Carrier(error) => match error {
             CarrierError::Scheme { .. } => of(Exit::Usage, "use an endpoint of this carrier"),
-            CarrierError::Resolve { .. } => of(Exit::Environment, "check the name, or write the address in numbers"),
-            CarrierError::Listen { .. } => of(Exit::Environment, "the address must be this host's and the port free; port 0 lets the kernel choose"),
-            CarrierError::Connect { .. } => of(Exit::Environment, "start `lmbench carry sink` there first, and use the endpoint that it prints"),
-            CarrierError::Handshake { .. } => of(Exit::Environment, "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed"),
+            CarrierError::Resolve { .. } => of(
+                Exit::Environment,
+                "check the name, or write the address in numbers",
+            ),
+            CarrierError::Listen { .. } => of(
+                Exit::Environment,
+                "the address must be this host's and the port free; port 0 lets the kernel choose",
+            ),
+            CarrierError::Connect { .. } => of(
+                Exit::Environment,
+                "start `lmbench carry sink` there first, and use the endpoint that it prints",
+            ),
+            CarrierError::Handshake { .. } => of(
+                Exit::Environment,
+                "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
+            ),
         },
-        CarryError::Channel(_) | CarryError::Accept { .. } | CarryError::Handover { .. } | CarryError::PeerLost(_) => {
-            of(Exit::MigrationFailed, "look at what the other end says, then start both ends anew")
-        }
+        CarryError::Channel(_)
+        | CarryError::Accept { .. }
+        | CarryError::Handover { .. }
+        | CarryError::PeerLost(_) => of(
+            Exit::MigrationFailed,
+            "look at what the other end says, then start both ends anew",
+        ),
     }
 }
 

@@ -26,14 +26,22 @@ pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
         .transpose()?;
     let plan = match &begun {
         Some(record) => Plan::resumed(&scenario, &arguments.only, record),
-        None => Plan::new(&scenario, &arguments.only, arguments.repeats, arguments.seed),
+        None => Plan::new(
+            &scenario,
+            &arguments.only,
+            arguments.repeats,
+            arguments.seed,
+        ),
     };
     let plan = plan.map_err(|error| usage(&error))?;
     if arguments.dry_run {
         return print(|output| writeln!(output, "{}", plan.to_string().trim_end()));
     }
     if let Some(record) = begun.filter(|record| plan.remaining(record).is_empty()) {
-        note(&format!("run {} is complete: nothing is left to do", record.run_id));
+        note(&format!(
+            "run {} is complete: nothing is left to do",
+            record.run_id
+        ));
         return report(&record, arguments);
     }
     lmbench_harness::lab::enter_user_namespace_if_needed()

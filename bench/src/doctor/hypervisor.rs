@@ -42,9 +42,19 @@ pub(super) fn examine() -> Vec<Finding> {
 
 fn qemu(program: &str, said: &Outcome, manager: Manager) -> Finding {
     let name = "qemu";
+    let mend = || {
+        let install = manager.install(Part::Qemu);
+        match std::env::var_os("LMBENCH_QEMU") {
+            Some(_) => format!("unset LMBENCH_QEMU && {install}"),
+            None => install,
+        }
+    };
     let Outcome::Success(said) = said else {
-        return Finding::missing(name, said.trouble(program))
-            .mend(manager.install(Part::Qemu));
+        let detail = match said {
+            Outcome::Absent if program.contains('/') => format!("there is no {program}"),
+            _ => said.trouble(program),
+        };
+        return Finding::missing(name, detail).mend(mend());
     };
     let path = probe::find(program)
         .map(|path| path.display().to_string())
@@ -83,7 +93,7 @@ fn qemu(program: &str, said: &Outcome, manager: Manager) -> Finding {
             )
         }
     };
-    finding.version(version).mend(manager.install(Part::Qemu))
+    finding.version(version).mend(mend())
 }
 
 /// Major and minor number.
@@ -113,7 +123,10 @@ fn kernel(manager: Manager) -> Finding {
             let text = chain(&error);
             let detail = text.split("\nhint: ").next().unwrap_or_default();
             let mend = if std::env::var_os(KERNEL_VARIABLE).is_some() {
-                format!("unset {KERNEL_VARIABLE} && {}", manager.install(Part::GuestKernel))
+                format!(
+                    "unset {KERNEL_VARIABLE} && {}",
+                    manager.install(Part::GuestKernel)
+                )
             } else {
                 manager.install(Part::GuestKernel)
             };
@@ -216,7 +229,9 @@ mod tests {
         assert!(!judged("9.2.0").detail.contains("lacks"));
         assert_eq!(judged("7.2.1").status, Status::Missing);
         assert_eq!(
-            qemu("qemu-system-x86_64", &Outcome::Absent, Manager::Apt).mend.as_deref(),
+            qemu("qemu-system-x86_64", &Outcome::Absent, Manager::Apt)
+                .mend
+                .as_deref(),
             Some("harness/setup.sh")
         );
     }

@@ -89,7 +89,11 @@ fn check(scenario: &Scenario, filter: &Only) -> Result<(), PlanError> {
             hint: if axes.is_empty() {
                 "the scenario has no matrix, hence nothing to choose from".to_owned()
             } else {
-                format!("{}its axes are {}", did_you_mean(&filter.key, &axes), axes.join(", "))
+                format!(
+                    "{}its axes are {}",
+                    did_you_mean(&filter.key, &axes),
+                    axes.join(", ")
+                )
             },
         });
     }

@@ -89,7 +89,8 @@ fn memory(hosts: &Hosts, plan: &Plan) -> Option<Problem> {
         gib(available)
     );
     let each = (available / 2).saturating_sub(needed / 2 - largest.setup.guest.memory_bytes) >> 20;
-    let hint = format!("write at most memory = \"{each} MiB\" in [guest], or end what uses the memory");
+    let hint =
+        format!("write at most memory = \"{each} MiB\" in [guest], or end what uses the memory");
     let mut problem = Problem::of_machine(text, hint);
     problem.keys = vec![("guest.memory".to_owned(), "for each of the two".to_owned())];
     problem.cell = (plan.cells.len() > 1).then(|| largest.id.clone());
@@ -119,7 +120,10 @@ pub struct Complaint {
 impl Unfit {
     fn add(&mut self, role: Role, mut problem: Problem) {
         let cell = problem.cell.take();
-        let known = self.complaints.iter().position(|known| known.problem == problem);
+        let known = self
+            .complaints
+            .iter()
+            .position(|known| known.problem == problem);
         let index = known.unwrap_or_else(|| {
             self.complaints.push(Complaint {
                 problem,
@@ -164,13 +168,26 @@ impl Complaint {
         if self.cells.is_empty() || (self.cells.len() == 1 && self.cells.contains("base")) {
             return self.problem.hint.clone();
         }
-        let shown: Vec<&str> = self.cells.iter().take(CELLS_SHOWN).map(String::as_str).collect();
+        let shown: Vec<&str> = self
+            .cells
+            .iter()
+            .take(CELLS_SHOWN)
+            .map(String::as_str)
+            .collect();
         let more = match self.cells.len() - shown.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let noun = if self.cells.len() == 1 { "cell" } else { "cells" };
-        format!("{} ({noun} {}{more})", self.problem.hint, shown.join(" and "))
+        let noun = if self.cells.len() == 1 {
+            "cell"
+        } else {
+            "cells"
+        };
+        format!(
+            "{} ({noun} {}{more})",
+            self.problem.hint,
+            shown.join(" and ")
+        )
     }
 }
 
@@ -178,7 +195,12 @@ impl fmt::Display for Unfit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, complaint) in self.complaints.iter().enumerate() {
             let between = if index == 0 { "" } else { "\n" };
-            write!(formatter, "{between}{}\nhint: {}", complaint.title(), complaint.hint())?;
+            write!(
+                formatter,
+                "{between}{}\nhint: {}",
+                complaint.title(),
+                complaint.hint()
+            )?;
         }
         Ok(())
     }

@@ -122,7 +122,8 @@ impl Attempt<'_> {
         tokio::time::sleep(setup.migration.settle).await;
         let before = self.usage().await?;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
-        let ended = self.until_ended(&wired).await?;
+        let mut ended = self.until_ended(&wired).await?;
+        self.ask_the_destination_why(&mut ended).await;
         let after = self.usage().await?;
         let background = self.stop_background().await?;
         let running_on = self.settle_ownership(&ended).await?;
@@ -239,6 +240,21 @@ impl Attempt<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// The source sees only that its stream broke; a destination whose QEMU is gone is the cause of that.
+    async fn ask_the_destination_why(&self, ended: &mut Ended) {
+        if ended.ending != Ending::Failed {
+            return;
+        }
+        let state: Result<Option<String>, _> = self.hosts.destination.call(Request::RunState).await;
+        if let Err(AgentError::Failed(failure)) = state {
+            let seen = ended.reason.take().unwrap_or_default();
+            ended.reason = Some(format!(
+                "{}; the source saw: {seen}",
+                one_line(&failure.message)
+            ));
         }
     }
 

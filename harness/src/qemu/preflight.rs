@@ -304,10 +304,7 @@ impl Scratch {
     /// `QEMU 10.0.2`, without the packager's text.
     fn short(&self) -> String {
         let version = self.qmp.version();
-        format!(
-            "QEMU {}.{}.{}",
-            version.major, version.minor, version.micro
-        )
+        format!("QEMU {}.{}.{}", version.major, version.minor, version.micro)
     }
 
     async fn refusals(&self, case: &Case, role: Role) -> Vec<Problem> {
@@ -317,7 +314,10 @@ impl Scratch {
                 let closest = self.schema.closest(name);
                 let hint = match (&problem, closest) {
                     (SettingProblem::Unknown { .. }, Some(closest)) => {
-                        format!("write {closest}, or remove the line; this is {}", self.short())
+                        format!(
+                            "write {closest}, or remove the line; this is {}",
+                            self.short()
+                        )
                     }
                     _ => format!("mend or remove the line; this is {}", self.short()),
                 };
