@@ -27,6 +27,8 @@ pub(super) struct Done {
     pub(super) samples: Vec<Sample>,
     /// An agent is gone, so the lab must be made anew.
     pub(super) hosts_lost: bool,
+    /// Why a QEMU did not start or the guest did not become ready, if that is how it failed.
+    pub(super) boot_failure: Option<String>,
 }
 
 /// Migrates once. An error ends the run; a migration that failed is a result.
@@ -50,18 +52,22 @@ pub(super) async fn perform(
         cell,
         accelerator,
         observer,
+        booted: false,
     };
     let migrated = attempt.migrate().await;
+    let words = migrated.as_ref().err().map(ToString::to_string);
     let (result, mut lost) = match migrated {
         Ok(measured) => (Ok(measured), false),
         Err(AgentError::Failed(failure)) if failure.environment => {
             return Err(RunError::Environment(failure.message));
         }
         Err(error) => (
-            Err(error.to_string()),
+            Err(one_line(&error.to_string())),
             matches!(error, AgentError::Gone { .. }),
         ),
     };
+    let failed = matches!(&result, Err(_) if !lost && !attempt.booted);
+    let boot_failure = failed.then_some(words).flatten();
     attempt.phase(Phase::TearingDown, None);
     for role in Role::BOTH {
         match attempt
@@ -83,12 +89,14 @@ pub(super) async fn perform(
                 repeat,
                 samples,
                 hosts_lost: lost,
+                boot_failure,
             }
         }
         Err(reason) => Done {
             repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason),
             samples: Vec::new(),
             hosts_lost: lost,
+            boot_failure,
         },
     })
 }
@@ -98,6 +106,7 @@ struct Attempt<'a> {
     cell: &'a Cell,
     accelerator: Accelerator,
     observer: &'a mut dyn FnMut(RunEvent),
+    booted: bool,
 }
 
 impl Attempt<'_> {
@@ -105,6 +114,7 @@ impl Attempt<'_> {
         let setup = &self.cell.setup;
         self.hosts.configure(&setup.network).map_err(lab_failure)?;
         let boot = self.launch().await?;
+        self.booted = true;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
         let (fill, filled) = self.fill().await?;
         self.start_background().await?;
@@ -121,7 +131,8 @@ impl Attempt<'_> {
         }
         let before = self.usage().await?;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
-        let ended = self.until_ended(&wired).await?;
+        let mut ended = self.until_ended(&wired).await?;
+        self.ask_the_destination_why(&mut ended).await;
         let background = self.stop_background().await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
@@ -247,6 +258,21 @@ impl Attempt<'_> {
         }
     }
 
+    /// The source sees only that its stream broke; a destination whose QEMU is gone is the cause of that.
+    async fn ask_the_destination_why(&self, ended: &mut Ended) {
+        if ended.ending != Ending::Failed {
+            return;
+        }
+        let state: Result<Option<String>, _> = self.hosts.destination.call(Request::RunState).await;
+        if let Err(AgentError::Failed(failure)) = state {
+            let seen = ended.reason.take().unwrap_or_default();
+            ended.reason = Some(format!(
+                "{}; the source saw: {seen}",
+                one_line(&failure.message)
+            ));
+        }
+    }
+
     /// After a completed migration: waits until the guest runs, and wakes one that a timeout had paused.
     async fn until_running(&mut self, ended: &Ended) -> Result<(), AgentError> {
         if ended.ending != Ending::Completed {
@@ -356,6 +382,11 @@ impl Attempt<'_> {
     fn phase(&mut self, phase: Phase, limit: Option<Duration>) {
         (self.observer)(RunEvent::Phase { phase, limit });
     }
+}
+
+/// A reason in a record stands in tables; what to do stands behind what happened.
+fn one_line(text: &str) -> String {
+    text.replace("\nhint: ", "; ")
 }
 
 fn lab_failure(error: HostError) -> AgentError {

@@ -20,6 +20,7 @@ use super::watching::Watcher;
 use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
+use crate::error::chain;
 use crate::guest::{Guest as _, GuestError, Stream};
 use crate::handover;
 use crate::host::HostInfo;
@@ -258,7 +259,10 @@ impl Agent {
             .map_err(|error| Failure {
                 environment: matches!(
                     error,
-                    LaunchError::Image(_) | LaunchError::Process(_) | LaunchError::Overlay { .. }
+                    LaunchError::Image(_)
+                        | LaunchError::Process(_)
+                        | LaunchError::Write { .. }
+                        | LaunchError::Overlay { .. }
                 ),
                 ..failure(error)
             })?;
@@ -465,17 +469,6 @@ fn failure_of(error: &dyn Error, operation: &str) -> Failure {
         message: format!("{operation}: {}", chain(error)),
         environment: false,
     }
-}
-
-/// An error with its causes, each of which says only its own part.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Both carriers have finished their handshake before the descriptor is asked for.
