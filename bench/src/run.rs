@@ -3,6 +3,7 @@
 //! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration,
 //! `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
+mod boots;
 mod ending;
 mod hosts;
 mod interrupt;
@@ -23,6 +24,9 @@ use crate::store::{RunWriter, Store, StoreError};
 
 use hosts::Hosts;
 pub use interrupt::{Interrupt, Interrupter};
+pub use preflight::{Complaint, Unfit};
+
+use boots::Boots;
 use preflight::Ready;
 
 /// Why a run ended early. What was measured before is in the record.
@@ -31,6 +35,9 @@ pub enum RunError {
     /// The scenario asks for what these hosts or this QEMU don't have.
     #[error("{0}")]
     Scenario(String),
+    /// Preflight found what would fail, all of it at once.
+    #[error("{0}")]
+    Unfit(Unfit),
     /// Something is missing here.
     #[error("{0}")]
     Environment(String),
@@ -38,11 +45,8 @@ pub enum RunError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The user pressed Ctrl-C.
-    #[error("interrupted{}", if run.is_some() { "; what was measured until then is kept" } else { " before anything was measured" })]
-    Interrupted {
-        /// The run that can be resumed, if it had begun.
-        run: Option<String>,
-    },
+    #[error("interrupted")]
+    Interrupted,
     /// A bug or a broken host.
     #[error("{0}")]
     Internal(String),
@@ -79,7 +83,7 @@ impl Run<'_> {
             Err(interrupted) => return Err(target.abandon(interrupted)),
         };
         let result = self.on_hosts(&mut hosts, target).await;
-        if let Err(RunError::Interrupted { .. }) = result {
+        if let Err(RunError::Interrupted) = result {
             let text = "interrupted: ending guests and hosts; once more kills them at once";
             (self.observer)(RunEvent::Warning(text.to_owned()));
         }
@@ -104,9 +108,6 @@ impl Run<'_> {
         // Whatever stopped it, the run ends in order here: it is not the victim of a crash.
         let finished = writer.finish();
         match result {
-            Err(RunError::Interrupted { .. }) => Err(RunError::Interrupted {
-                run: Some(record.run_id),
-            }),
             Err(error) => Err(error),
             Ok(()) => {
                 finished?;
@@ -130,6 +131,7 @@ impl Run<'_> {
             migrations: steps.len(),
             directory: writer.directory().to_owned(),
         });
+        let mut boots = Boots::of(record, self.plan);
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
             let cell = &self.plan.cells[step.cell];
@@ -139,15 +141,24 @@ impl Run<'_> {
                 repeat: step.repeat,
                 repeats: self.plan.repeats,
             });
-            let performed = repeat::perform(
-                hosts,
-                cell,
-                step.repeat,
-                &ready.accelerator,
-                started_ns,
-                self.observer,
-            );
+            let performed = async {
+                match boots.skipped(*step, started_ns) {
+                    Some(skipped) => Ok(skipped),
+                    None => {
+                        repeat::perform(
+                            hosts,
+                            cell,
+                            step.repeat,
+                            &ready.accelerator,
+                            started_ns,
+                            self.observer,
+                        )
+                        .await
+                    }
+                }
+            };
             let done = unless_interrupted(&mut self.interrupt, performed).await??;
+            boots.judge(*step, &done)?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
                 let position = record.cell_index(&cell.id).ok_or_else(|| {
@@ -206,16 +217,11 @@ impl Target {
         let Target::Resumed(begun) = self else {
             return error;
         };
-        let (record, writer) = *begun;
+        let (_, writer) = *begun;
         if let Err(unfinished) = writer.finish() {
             tracing::warn!(%unfinished, "the run seems to have crashed, but did not");
         }
-        match error {
-            RunError::Interrupted { .. } => RunError::Interrupted {
-                run: Some(record.run_id),
-            },
-            error => error,
-        }
+        error
     }
 }
 
@@ -226,7 +232,7 @@ async fn unless_interrupted<T>(
 ) -> Result<T, RunError> {
     tokio::select! {
         biased;
-        () = interrupt.asked(1) => Err(RunError::Interrupted { run: None }),
+        () = interrupt.asked(1) => Err(RunError::Interrupted),
         done = work => Ok(done),
     }
 }

@@ -37,7 +37,7 @@ impl Losses {
     /// What QEMU said at the end of a migration, with what is known besides.
     pub(super) fn explain(&self, reason: &str) -> String {
         if let Some(cause) = self.cause() {
-            return format!("{cause}; the migration ended with: {reason}");
+            return format!("{cause}; the source saw: {reason}");
         }
         let ends: Vec<&str> = self
             .deaths
@@ -106,7 +106,7 @@ mod tests {
         };
         assert_eq!(
             losses.explain("Broken pipe"),
-            "the carrier on the source was killed by signal 9; the migration ended with: Broken pipe"
+            "the carrier on the source was killed by signal 9; the source saw: Broken pipe"
         );
         losses.deaths.pop();
         assert_eq!(losses.cause(), None);

@@ -28,6 +28,8 @@ pub(super) struct Done {
     pub(super) samples: Vec<Sample>,
     /// An agent is gone, so the lab must be made anew.
     pub(super) hosts_lost: bool,
+    /// Why a QEMU did not start or the guest did not become ready, if that is how it failed.
+    pub(super) boot_failure: Option<String>,
 }
 
 /// Migrates once. An error ends the run; a migration that failed is a result.
@@ -53,6 +55,7 @@ pub(super) async fn perform(
         cell,
         accelerator,
         observer,
+        booted: false,
     };
     let migrated = tokio::select! {
         biased;
@@ -70,6 +73,10 @@ pub(super) async fn perform(
     }
     attempt.phase(Phase::TearingDown, None);
     let losses = ending::end_repeat(attempt.hosts).await?;
+    // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
+    let innocent = attempt.booted || losses.cause().is_some();
+    let words = migrated.as_ref().err().map(ToString::to_string);
+    let boot_failure = words.filter(|_| !innocent);
     let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
     let (repeat, samples) = match migrated {
         Ok(measured) => {
@@ -84,7 +91,9 @@ pub(super) async fn perform(
             (repeat, samples)
         }
         Err(error) => {
-            let reason = losses.cause().unwrap_or_else(|| error.to_string());
+            let reason = losses
+                .cause()
+                .unwrap_or_else(|| one_line(&error.to_string()));
             let repeat = Repeat::unfinished(number, started_ms, Outcome::Failed, reason);
             (repeat, Vec::new())
         }
@@ -93,6 +102,7 @@ pub(super) async fn perform(
         repeat,
         samples,
         hosts_lost: losses.hosts(),
+        boot_failure,
     })
 }
 
@@ -102,6 +112,7 @@ struct Prepared {
     wired: Wired,
     fill: Duration,
     filled: Option<Filled>,
+    background_before: Option<BackgroundReport>,
     before: Sides<Usage>,
 }
 
@@ -110,6 +121,7 @@ struct Attempt<'a> {
     cell: &'a Cell,
     accelerator: Accelerator,
     observer: &'a mut dyn FnMut(RunEvent),
+    booted: bool,
 }
 
 impl Attempt<'_> {
@@ -120,6 +132,7 @@ impl Attempt<'_> {
             wired,
             fill,
             filled,
+            background_before,
             before,
         } = {
             let mut prepare = std::pin::pin!(self.prepare());
@@ -135,9 +148,14 @@ impl Attempt<'_> {
         let setup = &self.cell.setup;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
         let ended = self.until_ended(&wired).await?;
-        let after = self.usage().await?;
         let background = self.stop_background().await?;
-        let running_on = self.settle_ownership(&ended).await?;
+        self.until_running(&ended).await?;
+        let after = self.usage().await?;
+        for role in Role::BOTH {
+            let host = self.hosts.host(role);
+            host.call::<()>(Request::StopWatching).await?;
+        }
+        let running_on = self.running_on().await;
         let destination_info = self
             .hosts
             .destination
@@ -164,6 +182,7 @@ impl Attempt<'_> {
             running_on,
             destination_info,
             verified,
+            background_before,
             background,
             readings,
         })
@@ -177,17 +196,28 @@ impl Attempt<'_> {
             .await
             .map_err(lab_failure)?;
         let boot = self.launch().await?;
+        self.booted = true;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
         let (fill, filled) = self.fill().await?;
         self.start_background().await?;
         self.phase(Phase::Settling, Some(setup.migration.settle));
         tokio::time::sleep(setup.migration.settle).await;
+        // Anew, so that its report tells of the migration only.
+        let background_before = self.stop_background().await?;
+        self.start_background().await?;
+        for role in Role::BOTH {
+            let watch = Request::Watch {
+                every: SAMPLE_INTERVAL,
+            };
+            self.hosts.host(role).call::<()>(watch).await?;
+        }
         let before = self.usage().await?;
         Ok(Prepared {
             boot,
             wired,
             fill,
             filled,
+            background_before,
             before,
         })
     }
@@ -280,32 +310,35 @@ impl Attempt<'_> {
         }
     }
 
-    /// Waits until the guest runs where it should, and tells where it really runs.
-    async fn settle_ownership(&mut self, ended: &Ended) -> Result<String, AgentError> {
-        if ended.ending == Ending::Completed {
-            let state: String = self
-                .hosts
-                .destination
-                .call(Request::AwaitRunning {
-                    within: RESUME_WITHIN,
-                })
-                .await?;
-            let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
-            if state == "paused" && paused_by_us {
-                self.hosts.destination.call::<()>(Request::Resume).await?;
-            }
+    /// After a completed migration: waits until the guest runs, and wakes one that a timeout had paused.
+    async fn until_running(&mut self, ended: &Ended) -> Result<(), AgentError> {
+        if ended.ending != Ending::Completed {
+            return Ok(());
         }
-        // Time for the first heartbeats and a report from where the guest runs now.
+        let destination = &self.hosts.destination;
+        let await_running = Request::AwaitRunning {
+            within: RESUME_WITHIN,
+        };
+        let state: String = destination.call(await_running).await?;
+        let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
+        if state == "paused" && paused_by_us {
+            destination.call::<()>(Request::Resume).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the guest really runs, after a moment in which it is heard from there.
+    async fn running_on(&self) -> String {
         tokio::time::sleep(TAIL).await;
         let source = self.runs(Role::Source).await;
         let destination = self.runs(Role::Destination).await;
-        Ok(match (source, destination) {
+        match (source, destination) {
             (true, true) => "both",
             (true, false) => "source",
             (false, true) => "destination",
             (false, false) => "none",
         }
-        .to_owned())
+        .to_owned()
     }
 
     /// A QEMU that is gone runs nothing.
@@ -339,12 +372,20 @@ impl Attempt<'_> {
         ))
     }
 
-    /// The first host's other traffic on the management network.
+    /// The source's other traffic, on the network that has some.
     async fn start_background(&mut self) -> Result<(), AgentError> {
-        let Some(rate_bps) = self.cell.setup.network.management.background_bps else {
+        let setup = &self.cell.setup.network;
+        let networks = [
+            (Network::Management, setup.management.background_bps),
+            (Network::Migration, setup.migration.background_bps),
+        ];
+        let busy = networks
+            .into_iter()
+            .find_map(|(network, rate_bps)| Some((network, rate_bps?)));
+        let Some((network, rate_bps)) = busy else {
             return Ok(());
         };
-        let address = self.hosts.address(Role::Destination, Network::Management);
+        let address = self.hosts.address(Role::Destination, network);
         let to = self
             .hosts
             .destination
@@ -380,6 +421,11 @@ impl Attempt<'_> {
     }
 }
 
+/// A reason in a record stands in tables; what to do stands behind what happened.
+fn one_line(text: &str) -> String {
+    text.replace("\nhint: ", "; ")
+}
+
 fn lab_failure(error: HostError) -> AgentError {
     let message = crate::error::chain(&error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
@@ -394,8 +440,8 @@ const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
 /// QEMU writes to its stream many times a second and fails at the first write after its end.
 const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
-/// Longest time between two samples of a migration.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// Time between two samples of a migration: somewhat less than the 100 ms promised, so that a late one keeps the promise.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
 /// Time between two reports of the guest.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::protocol::Failure;
+use crate::error::chain;
 
 pub(super) fn value(answer: impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(|error| refused(&error.to_string()))
@@ -30,15 +31,4 @@ pub(super) fn failure_of(error: &dyn Error, operation: &str) -> Failure {
         message: format!("{operation}: {}", chain(error)),
         environment: false,
     }
-}
-
-/// An error with its causes, each of which says only its own part.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

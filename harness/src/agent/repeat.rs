@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::protocol::{Death, Notice, Told};
 use super::readings::Notebook;
+use super::watching::{Processes, Watcher};
 use crate::background;
 use crate::guest::{Guest as _, GuestEvent};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
@@ -29,6 +30,7 @@ pub(super) struct Repeat {
     pub(super) descriptor: Option<(PathBuf, UnixListener)>,
     pub(super) background_receiver: Option<background::Receiver>,
     pub(super) background_sender: Option<background::Sender>,
+    pub(super) watcher: Option<Watcher>,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -54,6 +56,14 @@ impl Repeat {
 
     pub(super) fn ports(&self) -> Option<Arc<GuestPorts>> {
         self.launched.as_ref()?.ports.clone()
+    }
+
+    /// What CPU time is read of; `None` without a guest.
+    pub(super) fn processes(&self) -> Option<Processes> {
+        Some(Processes {
+            qemu: self.launched.as_ref()?.pid,
+            carriers: self.carrier_pids(),
+        })
     }
 
     pub(super) fn carrier_pids(&self) -> Vec<u32> {
@@ -157,6 +167,7 @@ impl Repeat {
         directory: &Path,
         keepers: Vec<Keeper>,
     ) -> Result<Vec<Death>, String> {
+        self.watcher = None;
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
@@ -257,4 +268,22 @@ pub(super) async fn next_line(lines: &mut Said) -> Option<Value> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_processes_leave_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, log) = (
+            directory.path().join("stream"),
+            directory.path().join("qemu.log"),
+        );
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        std::fs::write(&log, "").unwrap();
+        remove_files(directory.path());
+        assert!(!socket.exists() && !log.exists());
+    }
 }

@@ -52,7 +52,10 @@ impl Agent {
             .map_err(|error| Failure {
                 environment: matches!(
                     error,
-                    LaunchError::Image(_) | LaunchError::Process(_) | LaunchError::Overlay { .. }
+                    LaunchError::Image(_)
+                        | LaunchError::Process(_)
+                        | LaunchError::Write { .. }
+                        | LaunchError::Overlay { .. }
                 ),
                 ..failure(error)
             })?;
