@@ -153,8 +153,13 @@ fn tell(event: &Event, format: Format) {
 fn words(event: &Event) -> String {
     match event {
         Event::Listening { endpoint, token } => {
+            // A wildcard address means every address of this host; the source must dial one of them.
+            let dial = endpoint
+                .to_string()
+                .replace("//[::]:", "//DESTINATION:")
+                .replace("//0.0.0.0:", "//DESTINATION:");
             format!(
-                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH",
+                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {dial} --from unix:PATH",
                 token.reveal()
             )
         }
