@@ -85,6 +85,7 @@ pub async fn run(
         policy: plan.policy,
         started: Instant::now(),
         last_active: None,
+        stopped: false,
     };
     let finished = run
         .until_final(&mut *events, plan.sample_interval, plan.cancel)
@@ -96,6 +97,15 @@ pub async fn run(
     };
     let last = guest.reading().await?;
     run.observer.reading(monotonic_ns(), "final", &last);
+    if run.stopped && status != "completed" {
+        // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
+        let reason = format!("the migration is {status} and the guest was stopped for it");
+        run.act(&Decision {
+            action: Action::Resume,
+            reason,
+        })
+        .await?;
+    }
     let (ending, reason) = run.verdict(&status, cancelled, &last);
     Ok(Ended {
         ending,
@@ -114,6 +124,8 @@ struct Running<'a> {
     policy: Box<dyn Policy>,
     started: Instant,
     last_active: Option<serde_json::Value>,
+    /// Whether a decision stopped the guest.
+    stopped: bool,
 }
 
 impl Running<'_> {
@@ -155,6 +167,9 @@ impl Running<'_> {
                     if is_final(&status) {
                         return Ok((status, monotonic_ns(), cancelled));
                     }
+                    if self.deadline.hopeless(self.started.elapsed()) {
+                        return Ok((GIVEN_UP.to_owned(), monotonic_ns(), cancelled));
+                    }
                 }
             }
         }
@@ -181,6 +196,7 @@ impl Running<'_> {
 
     async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
         self.observer.event(event_now("policy", json!(decision)));
+        self.stopped |= decision.action == Action::Pause;
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
@@ -217,6 +233,22 @@ impl Running<'_> {
                     last.progress.pass
                 )),
             ),
+            "postcopy-paused" => (
+                Ending::Failed,
+                Some(
+                    "post-copy was cut off: part of the guest's memory is on either host"
+                        .to_owned(),
+                ),
+            ),
+            GIVEN_UP => (
+                Ending::Failed,
+                Some(format!(
+                    "given up after {:.1} s in state '{}': no byte moved for {:.1} s",
+                    now.as_secs_f64(),
+                    last.progress.status,
+                    still.as_secs_f64()
+                )),
+            ),
             _ => {
                 let detail = last
                     .error
@@ -229,7 +261,10 @@ impl Running<'_> {
 }
 
 fn is_final(status: &str) -> bool {
-    matches!(status, "completed" | "failed" | "cancelled")
+    matches!(
+        status,
+        "completed" | "failed" | "cancelled" | "postcopy-paused"
+    )
 }
 
 fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
@@ -240,6 +275,8 @@ fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
     }
 }
 
+/// Not a status of QEMU's: we stopped waiting for one.
+const GIVEN_UP: &str = "given-up";
 /// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least
 /// ten times a second, so even the slowest link moves something between readings.
 const STILL: Duration = Duration::from_secs(3);

@@ -1,5 +1,6 @@
 //! What the agent runs for one repeat, and how all of it ends.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,19 @@ impl Repeat {
     }
 }
 
+/// Removes the sockets that processes of the repeat left: one that was killed can't, and the next to listen there is refused.
+pub(super) fn remove_sockets(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_socket()) {
+            // Whatever can't be removed is named by whoever wants to listen there next.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Starts a carrier process of this executable and waits for the first line that it prints.
 pub(super) async fn start_carrier(
     arguments: &[String],
@@ -168,4 +182,22 @@ async fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Value> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sockets_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (socket, log) = (
+            directory.path().join("stream"),
+            directory.path().join("qemu.log"),
+        );
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        std::fs::write(&log, "").unwrap();
+        remove_sockets(directory.path());
+        assert!(!socket.exists() && log.exists());
+    }
 }

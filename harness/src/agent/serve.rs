@@ -15,7 +15,7 @@ use super::frames::{Reader, Writer};
 use super::migrating::Sampler;
 use super::protocol::{Call, Failure, Filled, Readings, Request, Started, Told, Usage, VERSION};
 use super::readings::Notebook;
-use super::repeat::{Repeat, start_carrier};
+use super::repeat::{Repeat, remove_sockets, start_carrier};
 use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
@@ -188,6 +188,9 @@ impl Agent {
             Request::EndRepeat => {
                 self.cancel.send_replace(false);
                 let result = self.repeat.lock().await.end().await;
+                if let Ok((_, directory)) = self.identity() {
+                    remove_sockets(directory);
+                }
                 self.notebook.take();
                 value(result.map_err(failure)?)
             }

@@ -124,11 +124,11 @@ impl QemuGuest {
                 operation: operation.to_owned(),
                 reason: description,
             }),
-            Err(QmpError::TimedOut { .. }) => Err(GuestError::Silent {
-                operation: operation.to_owned(),
-                seconds: PATIENCE.as_secs(),
+            Err(QmpError::Closed { .. }) => Err(self.obituary().await),
+            Err(source) => Err(GuestError::Monitor {
+                role: self.role.to_string(),
+                source,
             }),
-            Err(_) => Err(self.obituary().await),
         }
     }
 }
@@ -161,6 +161,7 @@ impl Guest for QemuGuest {
                 .await
             }
             Action::Pause => self.check("stop", self.qmp.stop().await).await,
+            Action::Resume => self.resume().await,
             Action::Cancel => {
                 self.check("migrate_cancel", self.qmp.migrate_cancel().await)
                     .await
