@@ -7,7 +7,7 @@ use crate::live::{Run, run};
 
 fn unmovable(migration: &str, rest: &str) -> Option<Run> {
     run(&format!(
-        "name = \"live\"\n{rest}\n[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory = \"48 MiB\"\nrate = \"unbounded\"\n\
+        "name = \"live\"\nrun.repeats = 1\n{rest}\n[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory = \"48 MiB\"\nrate = \"unbounded\"\n\
          [network.migration]\nrate = \"500 Mbit/s\"\n[migration]\ndowntime-limit = \"100 ms\"\nsettle = \"500 ms\"\n{migration}\n"
     ))
 }
