@@ -3,6 +3,7 @@
 //! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration,
 //! `measure` turns what it left behind into metrics.
 
+mod boots;
 mod hosts;
 pub mod measure;
 mod preflight;
@@ -21,6 +22,9 @@ use crate::record::{Outcome, Record, Repeat, ScenarioText};
 use crate::store::{RunWriter, Store, StoreError};
 
 use hosts::Hosts;
+pub use preflight::{Complaint, Unfit};
+
+use boots::Boots;
 use preflight::Ready;
 
 /// Why a run ended early. What was measured before is in the record.
@@ -29,6 +33,9 @@ pub enum RunError {
     /// The scenario asks for what these hosts or this QEMU don't have.
     #[error("{0}")]
     Scenario(String),
+    /// Preflight found what would fail, all of it at once.
+    #[error("{0}")]
+    Unfit(Unfit),
     /// Something is missing here.
     #[error("{0}")]
     Environment(String),
@@ -96,6 +103,7 @@ impl Run<'_> {
             migrations: steps.len(),
             directory: writer.directory().to_owned(),
         });
+        let mut boots = Boots::of(&record, self.plan);
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
             let cell = &self.plan.cells[step.cell];
@@ -105,15 +113,21 @@ impl Run<'_> {
                 repeat: step.repeat,
                 repeats: self.plan.repeats,
             });
-            let done = repeat::perform(
-                hosts,
-                cell,
-                step.repeat,
-                &ready.accelerator,
-                started_ns,
-                self.observer,
-            )
-            .await?;
+            let done = match boots.skipped(*step, started_ns) {
+                Some(skipped) => skipped,
+                None => {
+                    repeat::perform(
+                        hosts,
+                        cell,
+                        step.repeat,
+                        &ready.accelerator,
+                        started_ns,
+                        self.observer,
+                    )
+                    .await?
+                }
+            };
+            boots.judge(*step, &done)?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
                 let position = record.cell_index(&cell.id).ok_or_else(|| {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lmbench_transport::carrier::Carrier;
-use lmbench_transport::carry::{Event, Listener, Local, Options, Sink, Source};
+use lmbench_transport::carrier::{Carrier, CarrierError};
+use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
 use lmbench_transport::endpoint::{Endpoint, Scheme};
 use lmbench_transport::tcp::{Settings, Tcp};
 use lmbench_transport::token::Token;
@@ -73,11 +73,55 @@ where
     let owned = common.owner_on_stdin;
     runtime()?.block_on(async {
         tokio::spawn(stop_when_asked(stop.clone(), owned));
-        half(events, stop)
-            .await
-            .map_err(|error| Failed::from_error(Exit::MigrationFailed, &error))
+        half(events, stop).await.map_err(|error| failed(&error))
     })?;
     Ok(Exit::Success)
+}
+
+/// What a half broke on, sorted: wrong words, a thing in the way, or a stream that broke.
+fn failed(error: &CarryError) -> Failed {
+    let of = |exit, hint: &str| Failed::from_error(exit, error).hint(hint);
+    match error {
+        CarryError::PathTooLong { .. } => of(
+            Exit::Usage,
+            "choose a shorter path, such as one below /run or /tmp",
+        ),
+        CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
+        CarryError::PathTaken { .. } => of(
+            Exit::Environment,
+            "if no process listens there any more, remove it",
+        ),
+        CarryError::Listen { .. } => of(
+            Exit::Environment,
+            "the socket's folder must exist and be writable",
+        ),
+        CarryError::Carrier(error) => match error {
+            CarrierError::Scheme { .. } => of(Exit::Usage, "use an endpoint of this carrier"),
+            CarrierError::Resolve { .. } => of(
+                Exit::Environment,
+                "check the name, or write the address in numbers",
+            ),
+            CarrierError::Listen { .. } => of(
+                Exit::Environment,
+                "the address must be this host's and the port free; port 0 lets the kernel choose",
+            ),
+            CarrierError::Connect { .. } => of(
+                Exit::Environment,
+                "start `lmbench carry sink` there first, and use the endpoint that it prints",
+            ),
+            CarrierError::Handshake { .. } => of(
+                Exit::Environment,
+                "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
+            ),
+        },
+        CarryError::Channel(_)
+        | CarryError::Accept { .. }
+        | CarryError::Handover { .. }
+        | CarryError::PeerLost(_) => of(
+            Exit::MigrationFailed,
+            "look at what the other end says, then start both ends anew",
+        ),
+    }
 }
 
 async fn stop_when_asked(stop: CancellationToken, owned: bool) {
@@ -152,7 +196,7 @@ fn words(event: &Event) -> String {
 fn endpoint(text: &str) -> Result<Endpoint, Failed> {
     text.parse()
         .map_err(|error: lmbench_transport::endpoint::ParseEndpointError| {
-            Failed::from_error(Exit::Usage, &error)
+            Failed::from_error(Exit::Usage, &error).hint("write for example tcp://198.18.1.2:7000")
         })
 }
 
@@ -179,7 +223,7 @@ fn local(text: &str) -> Result<Local, Failed> {
 /// The token never stands on a command line, where every user of the host could read it.
 fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
     let text = match file {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| Failed::new(Exit::Usage, format!("can't read the token file {}: {error}", file.display())))?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| Failed::new(Exit::Usage, format!("can't read the token file {}: {error}\nhint: name a file that holds what `lmbench carry sink` printed as LMBENCH_TOKEN", file.display())))?,
         None => std::env::var("LMBENCH_TOKEN").map_err(|_| {
             Failed::new(Exit::Usage, "no token\nhint: set LMBENCH_TOKEN to what `lmbench carry sink` printed, or name a file with --token-file")
         })?,
@@ -188,6 +232,7 @@ fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
         .parse()
         .map_err(|error: lmbench_transport::token::ParseTokenError| {
             Failed::from_error(Exit::Usage, &error)
+                .hint("copy the whole token that `lmbench carry sink` printed")
         })
 }
 

@@ -16,9 +16,11 @@ use super::migrating::Sampler;
 use super::protocol::{Call, Failure, Filled, Readings, Request, Started, Told, Usage, VERSION};
 use super::readings::Notebook;
 use super::repeat::{Repeat, remove_sockets, start_carrier};
+use super::watching::Watcher;
 use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
+use crate::error::chain;
 use crate::guest::{Guest as _, GuestError, Stream};
 use crate::handover;
 use crate::host::HostInfo;
@@ -145,6 +147,18 @@ impl Agent {
                 self.migrate(stream, &policy, timeout, timeout_action, sample)
                     .await
             }
+            Request::Watch { every } => {
+                let mut repeat = self.repeat.lock().await;
+                let processes = repeat
+                    .processes()
+                    .ok_or_else(|| refused("no guest was launched"))?;
+                repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
+                value(())
+            }
+            Request::StopWatching => {
+                self.repeat.lock().await.watcher = None;
+                value(())
+            }
             Request::Cancel => {
                 self.cancel.send_replace(true);
                 value(())
@@ -245,7 +259,10 @@ impl Agent {
             .map_err(|error| Failure {
                 environment: matches!(
                     error,
-                    LaunchError::Image(_) | LaunchError::Process(_) | LaunchError::Overlay { .. }
+                    LaunchError::Image(_)
+                        | LaunchError::Process(_)
+                        | LaunchError::Write { .. }
+                        | LaunchError::Overlay { .. }
                 ),
                 ..failure(error)
             })?;
@@ -351,15 +368,15 @@ impl Agent {
         self.take_descriptor(&stream).await?;
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
-            let launched = repeat
+            let (launched, processes) = repeat
                 .launched
                 .as_ref()
+                .zip(repeat.processes())
                 .ok_or_else(|| refused("no guest was launched"))?;
             let sampler = Sampler {
                 notebook: self.notebook.clone(),
                 told: self.told.clone(),
-                qemu_pid: launched.pid,
-                carrier_pids: repeat.carrier_pids(),
+                processes,
                 started_ns: monotonic_ns(),
                 noticed_ns: 0,
             };
@@ -409,11 +426,7 @@ impl Agent {
             at_ns: monotonic_ns(),
             qemu: qemu.and_then(cpu::of_process),
             threads: qemu.map(cpu::of_threads).unwrap_or_default(),
-            carrier: repeat
-                .carrier_pids()
-                .into_iter()
-                .filter_map(cpu::of_process)
-                .reduce(|sum, time| sum + time),
+            carrier: cpu::of_processes(&repeat.carrier_pids()),
             agent: cpu::of_process(std::process::id()),
             migration_network: interface_bytes(lab::interface(Network::Migration)).ok(),
             management_network: interface_bytes(lab::interface(Network::Management)).ok(),
@@ -456,17 +469,6 @@ fn failure_of(error: &dyn Error, operation: &str) -> Failure {
         message: format!("{operation}: {}", chain(error)),
         environment: false,
     }
-}
-
-/// An error with its causes, each of which says only its own part.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Both carriers have finished their handshake before the descriptor is asked for.

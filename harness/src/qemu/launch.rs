@@ -44,7 +44,7 @@ pub enum LaunchError {
         reason: String,
     },
     /// Its monitor does not work.
-    #[error("QEMU's monitor on the {role} does not answer")]
+    #[error("QEMU's monitor on the {role} does not answer{NOT_READY_HINT}")]
     Monitor {
         /// Which side.
         role: Role,
@@ -52,15 +52,11 @@ pub enum LaunchError {
         source: QmpError,
     },
     /// The guest's code is not heard.
-    #[error(
-        "the guest did not become ready within {within:.0?} ({reason}); its console ends with: {console}"
-    )]
+    #[error("{reason}; {console}{NOT_READY_HINT}")]
     NotReady {
-        /// How long was waited.
-        within: Duration,
-        /// What was awaited.
+        /// What was awaited, and for how long.
         reason: PortError,
-        /// The console's last lines.
+        /// The console's last lines, in a sentence.
         console: String,
     },
     /// The disk's overlay could not be made.
@@ -120,7 +116,12 @@ pub async fn launch(
     // Preallocation happens before the monitor answers, so it shares the boot's time limit.
     let qmp = tokio::select! {
         qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
-        _ = end.wait_for(Option::is_some) => return Err(LaunchError::Died { role, reason: log_tail(&files.log) }),
+        how = end.wait_for(Option::is_some) => {
+            let how = how.ok().and_then(|how| how.clone()).unwrap_or_default();
+            let words = log_tail(&files.log).replace('\n', "; ");
+            let reason = if words.is_empty() { how } else { format!("{how}: {words}") };
+            return Err(LaunchError::Died { role, reason });
+        }
     };
     let guest = QemuGuest::new(qmp, role, files.log.clone(), end);
     let ports = match spec.boot {
@@ -144,9 +145,8 @@ async fn hear(
     files: &Files,
 ) -> Result<GuestPorts, LaunchError> {
     let not_ready = |reason| LaunchError::NotReady {
-        within: spec.boot_timeout,
         reason,
-        console: log_tail(&files.console),
+        console: console(files),
     };
     let ports = GuestPorts::connect(&files.control, &files.heartbeat)
         .await
@@ -158,7 +158,7 @@ async fn hear(
         greeting = ports.greet(spec.boot_timeout) => greeting.map_err(not_ready)?,
         _ = guest.qmp().closed() => {
             let GuestError::Gone { reason, .. } = guest.obituary().await else { return Ok(ports) };
-            return Err(LaunchError::Died { role, reason: format!("{reason}; its console ends with: {}", log_tail(&files.console)) });
+            return Err(LaunchError::Died { role, reason: format!("{reason}; {}", console(files)) });
         }
     };
     match greeting {
@@ -168,6 +168,16 @@ async fn hear(
         other => Err(not_ready(PortError::Guest {
             reason: format!("it speaks another version: {other:?}"),
         })),
+    }
+}
+
+/// What the guest's console said last, in a sentence.
+fn console(files: &Files) -> String {
+    let words = log_tail(&files.console).replace('\n', "; ");
+    if words.is_empty() {
+        "its console is empty".to_owned()
+    } else {
+        format!("its console ends with: {words}")
     }
 }
 
@@ -260,3 +270,5 @@ async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
     .await?;
     Ok(())
 }
+
+const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";
