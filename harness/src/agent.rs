@@ -10,6 +10,7 @@ pub mod protocol;
 mod readings;
 mod repeat;
 mod serve;
+mod watching;
 
 pub use client::{AgentClient, AgentError};
 pub use serve::serve;

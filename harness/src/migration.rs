@@ -31,8 +31,8 @@ pub struct Plan<'a> {
 
 /// Who is told while it goes on.
 pub trait Observer: Send {
-    /// A reading, and what it was taken for: `pass`, `interval` or `final`.
-    fn reading(&mut self, at_ns: u64, trigger: &'static str, reading: &Reading);
+    /// A reading, when it was asked for, and what it was taken for: `pass`, `interval` or `final`.
+    fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading);
     /// Something that happened: the hypervisor's event or a decision (`policy`).
     fn event(&mut self, event: GuestEvent);
 }
@@ -86,6 +86,7 @@ pub async fn run(
         started: Instant::now(),
         last_active: None,
         stopped: false,
+        pass: 0,
     };
     let finished = run
         .until_final(&mut *events, plan.sample_interval, plan.cancel)
@@ -95,8 +96,9 @@ pub async fn run(
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
+    let asked_ns = monotonic_ns();
     let last = guest.reading().await?;
-    run.observer.reading(monotonic_ns(), "final", &last);
+    run.observer.reading(asked_ns, "final", &last);
     if run.stopped && status != "completed" {
         // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
         let reason = format!("the migration is {status} and the guest was stopped for it");
@@ -126,6 +128,8 @@ struct Running<'a> {
     last_active: Option<serde_json::Value>,
     /// Whether a decision stopped the guest.
     stopped: bool,
+    /// The last pass that was seen: the answer after a cancel knows none.
+    pass: u64,
 }
 
 impl Running<'_> {
@@ -176,9 +180,10 @@ impl Running<'_> {
     }
 
     async fn read(&mut self, trigger: &'static str) -> Result<String, GuestError> {
+        let asked_ns = monotonic_ns();
         let reading = self.guest.reading().await?;
         let now = self.started.elapsed();
-        self.observer.reading(monotonic_ns(), trigger, &reading);
+        self.observer.reading(asked_ns, trigger, &reading);
         let status = reading.progress.status.clone();
         if is_final(&status) {
             return Ok(status);
@@ -187,6 +192,7 @@ impl Running<'_> {
             self.policy.on_progress(now, &reading.progress),
             self.deadline.on_progress(now, &reading.progress),
         ];
+        self.pass = self.pass.max(reading.progress.pass);
         self.last_active = Some(reading.raw);
         for decision in decisions.into_iter().flatten() {
             self.act(&decision).await?;
@@ -228,9 +234,9 @@ impl Running<'_> {
             "cancelled" if self.deadline.expired() => (
                 Ending::TimedOut,
                 Some(format!(
-                    "not converged after {:.1} s and {} passes",
+                    "not converged after {:.1} s, in pass {}",
                     now.as_secs_f64(),
-                    last.progress.pass
+                    self.pass
                 )),
             ),
             "postcopy-paused" => (

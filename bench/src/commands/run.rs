@@ -1,10 +1,12 @@
 //! `lmbench run`.
 
 use std::io::Write as _;
+use std::time::Duration;
 
+use lmbench_harness::clock::monotonic_ns;
 use tokio::sync::watch;
 
-use super::{Exit, Failed, is_styled, print, print_json, runtime};
+use super::{Exit, Failed, is_styled, print, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
@@ -109,7 +111,7 @@ async fn execute(
         if let RunEvent::RunStarted { run_id, .. } = &event {
             started = Some(run_id.clone());
         }
-        progress.observe(&event);
+        progress.observe(&event, Duration::from_nanos(monotonic_ns()));
     };
     let run = Run {
         text: &scenario.text,
@@ -207,7 +209,7 @@ pub(super) async fn interrupt_asked() {
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
-        Format::Json => print_json(record)?,
+        Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
         Format::Human => {
             print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
         }

@@ -122,6 +122,14 @@ pub enum Request {
         /// Longest time between samples.
         sample: Duration,
     },
+    /// Samples the CPU time of this host's QEMU and carriers until [`Request::StopWatching`] or the repeat's end: what the
+    /// destination does while the source migrates.
+    Watch {
+        /// Time between samples.
+        every: Duration,
+    },
+    /// Ends [`Request::Watch`].
+    StopWatching,
     /// Cancels the migration that goes on.
     Cancel,
     /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.
@@ -252,11 +260,13 @@ pub struct TimedEvent {
 /// A sample on this host's clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimedSample {
-    /// Nanoseconds.
+    /// When all of it was known, ns.
     pub at_ns: u64,
     /// `pass`, `interval` or `final`.
     pub trigger: String,
-    /// The hypervisor's whole answer.
+    /// What taking it cost.
+    pub cost: SampleCost,
+    /// The hypervisor's whole answer; null on a destination, whose QEMU is not asked.
     pub migration: Value,
     /// CPU of QEMU and its threads.
     pub threads: Vec<ThreadTime>,
@@ -264,4 +274,13 @@ pub struct TimedSample {
     pub qemu: Option<CpuTime>,
     /// CPU of the carrier processes.
     pub carrier: Option<CpuTime>,
+}
+
+/// Time that one sample took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleCost {
+    /// From the question to the hypervisor until its answer. It answers nobody while its main loop is busy.
+    pub answer_ns: u64,
+    /// Reading CPU times.
+    pub read_ns: u64,
 }

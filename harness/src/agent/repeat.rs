@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::protocol::{Notice, Told};
 use super::readings::Notebook;
+use super::watching::{Processes, Watcher};
 use crate::background;
 use crate::guest::{Guest as _, GuestEvent};
 use crate::process::{Pipes, Process, ProcessError};
@@ -27,6 +28,7 @@ pub(super) struct Repeat {
     pub(super) descriptor: Option<(PathBuf, UnixListener)>,
     pub(super) background_receiver: Option<background::Receiver>,
     pub(super) background_sender: Option<background::Sender>,
+    pub(super) watcher: Option<Watcher>,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -47,6 +49,14 @@ impl Repeat {
 
     pub(super) fn ports(&self) -> Option<Arc<GuestPorts>> {
         self.launched.as_ref()?.ports.clone()
+    }
+
+    /// What CPU time is read of; `None` without a guest.
+    pub(super) fn processes(&self) -> Option<Processes> {
+        Some(Processes {
+            qemu: self.launched.as_ref()?.pid,
+            carriers: self.carrier_pids(),
+        })
     }
 
     pub(super) fn carrier_pids(&self) -> Vec<u32> {
@@ -70,6 +80,7 @@ impl Repeat {
     /// Ends everything; tells what did not end.
     pub(super) async fn end(&mut self) -> Result<(), ProcessError> {
         let mut result = Ok(());
+        self.watcher = None;
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }

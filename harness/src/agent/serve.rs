@@ -16,6 +16,7 @@ use super::migrating::Sampler;
 use super::protocol::{Call, Failure, Filled, Readings, Request, Started, Told, Usage, VERSION};
 use super::readings::Notebook;
 use super::repeat::{Repeat, remove_sockets, start_carrier};
+use super::watching::Watcher;
 use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
@@ -145,6 +146,18 @@ impl Agent {
             } => {
                 self.migrate(stream, &policy, timeout, timeout_action, sample)
                     .await
+            }
+            Request::Watch { every } => {
+                let mut repeat = self.repeat.lock().await;
+                let processes = repeat
+                    .processes()
+                    .ok_or_else(|| refused("no guest was launched"))?;
+                repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
+                value(())
+            }
+            Request::StopWatching => {
+                self.repeat.lock().await.watcher = None;
+                value(())
             }
             Request::Cancel => {
                 self.cancel.send_replace(true);
@@ -355,15 +368,15 @@ impl Agent {
         self.take_descriptor(&stream).await?;
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
-            let launched = repeat
+            let (launched, processes) = repeat
                 .launched
                 .as_ref()
+                .zip(repeat.processes())
                 .ok_or_else(|| refused("no guest was launched"))?;
             let sampler = Sampler {
                 notebook: self.notebook.clone(),
                 told: self.told.clone(),
-                qemu_pid: launched.pid,
-                carrier_pids: repeat.carrier_pids(),
+                processes,
                 started_ns: monotonic_ns(),
                 noticed_ns: 0,
             };
@@ -413,11 +426,7 @@ impl Agent {
             at_ns: monotonic_ns(),
             qemu: qemu.and_then(cpu::of_process),
             threads: qemu.map(cpu::of_threads).unwrap_or_default(),
-            carrier: repeat
-                .carrier_pids()
-                .into_iter()
-                .filter_map(cpu::of_process)
-                .reduce(|sum, time| sum + time),
+            carrier: cpu::of_processes(&repeat.carrier_pids()),
             agent: cpu::of_process(std::process::id()),
             migration_network: interface_bytes(lab::interface(Network::Migration)).ok(),
             management_network: interface_bytes(lab::interface(Network::Management)).ok(),
