@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
-use lmbench_transport::endpoint::{Endpoint, Scheme};
+use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::tcp::{Settings, Tcp};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
@@ -92,7 +92,7 @@ fn failed(error: &CarryError) -> Failed {
         CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
         CarryError::PathTaken { .. } => of(
             Exit::Environment,
-            "if no process listens there any more, remove it",
+            "remove it, or choose another path",
         ),
         CarryError::Listen { .. } => of(
             Exit::Environment,
@@ -156,8 +156,13 @@ fn tell(event: &Event, format: Format) {
 fn words(event: &Event) -> String {
     match event {
         Event::Listening { endpoint, token } => {
+            // A wildcard address means every address of this host; the source must dial one of them.
+            let dial = endpoint
+                .to_string()
+                .replace("//[::]:", "//DESTINATION:")
+                .replace("//0.0.0.0:", "//DESTINATION:");
             format!(
-                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH",
+                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {dial} --from unix:PATH",
                 token.reveal()
             )
         }
@@ -197,10 +202,11 @@ fn words(event: &Event) -> String {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Failed> {
-    text.parse()
-        .map_err(|error: lmbench_transport::endpoint::ParseEndpointError| {
-            Failed::from_error(Exit::Usage, &error).hint("write for example tcp://198.18.1.2:7000")
-        })
+    text.parse().map_err(|error: ParseEndpointError| {
+        // What stands behind the semicolon is what to do.
+        let said = error.to_string().replacen("; ", "\nhint: ", 1);
+        Failed::new(Exit::Usage, said).hint("write for example tcp://198.18.1.2:7000")
+    })
 }
 
 fn local(text: &str) -> Result<Local, Failed> {

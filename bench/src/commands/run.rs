@@ -168,18 +168,22 @@ fn refused(unfit: &Unfit, scenario: &Scenario, arguments: &RunArguments) -> Fail
             &complaint.problem.keys,
             &hint,
         );
-        placed.map_or_else(
-            || format!("error: {title}\nhint: {hint}"),
-            |error| error.render(is_styled()),
-        )
+        match placed {
+            Some((place, error)) => (place, error.render(is_styled())),
+            None => (0, format!("error: {title}\nhint: {hint}")),
+        }
     });
+    let mut texts: Vec<(usize, String)> = texts.collect();
+    // In the order of the file; what has no place in it comes first.
+    texts.sort_by_key(|(place, _)| *place);
+    let texts: Vec<String> = texts.into_iter().map(|(_, text)| text).collect();
     Failed {
         exit: if unfit.is_scenario() {
             Exit::Usage
         } else {
             Exit::Environment
         },
-        text: texts.collect::<Vec<_>>().join("\n\n"),
+        text: texts.join("\n\n"),
     }
 }
 

@@ -347,9 +347,7 @@ impl Scratch {
             .map(|(name, on)| (name.as_str(), *on))
             .collect();
         if let Err(error) = self.qmp.set_capabilities(&capabilities).await {
-            let on = capabilities
-                .iter()
-                .filter(|(name, on)| *on && *name != "events");
+            let on = capabilities.iter().filter(|(_, on)| *on);
             problems.push(self.refusal(case, &error, on.map(|(name, _)| *name)));
         }
         let names: Vec<String> = made.parameters.keys().cloned().collect();
@@ -375,8 +373,11 @@ impl Scratch {
         let mut problem = Problem::of_cell(case, format!("QEMU refuses these settings: {why}"), "");
         let mut asked = Vec::new();
         for name in settings {
-            asked.push(name);
-            problem = problem.key(key_of(name, case), format!("asks for {name}"));
+            // What lmbench sets in every migration nobody can take away.
+            if let Some(key) = key_of(name, case) {
+                asked.push(name);
+                problem = problem.key(key, format!("asks for {name}"));
+            }
         }
         problem.hint = if asked.len() > 1 {
             format!(
@@ -410,12 +411,12 @@ fn missing(text: &str) -> Problem {
     Problem::of_machine(text, hint)
 }
 
-/// The scenario's key behind a capability or parameter.
-fn key_of(name: &str, case: &Case) -> String {
+/// The scenario's key behind a capability or parameter; none if lmbench sets it by itself.
+fn key_of(name: &str, case: &Case) -> Option<String> {
     if case.migration.qmp.contains_key(name) {
-        return format!("migration.qmp.{name}");
+        return Some(format!("migration.qmp.{name}"));
     }
-    match name {
+    let key = match name {
         "multifd" | "multifd-channels" => "migration.multifd-channels",
         "postcopy-preempt" => "migration.preempt",
         "postcopy-ram" if !matches!(case.policy, PolicySpec::PostCopy { .. }) => {
@@ -425,9 +426,12 @@ fn key_of(name: &str, case: &Case) -> String {
         "cpu-throttle-initial" => "policy.auto-converge.initial",
         "cpu-throttle-increment" => "policy.auto-converge.increment",
         "max-cpu-throttle" => "policy.auto-converge.max",
-        other => return format!("migration.{other}"),
-    }
-    .to_owned()
+        "downtime-limit" => "migration.downtime-limit",
+        "max-bandwidth" => "migration.max-bandwidth",
+        "max-postcopy-bandwidth" => "migration.max-postcopy-bandwidth",
+        _ => return None,
+    };
+    Some(key.to_owned())
 }
 
 /// The oldest QEMU that lmbench drives, here and in `lmbench doctor`. What is relied on: the capability
