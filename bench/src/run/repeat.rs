@@ -85,6 +85,12 @@ pub(super) async fn perform(
         Ok(measured) => {
             let (mut repeat, samples) =
                 measure::finish(&measured, cell, number, started_ms, elapsed);
+            let workload = cell.setup.workload.as_ref();
+            if let Some(shortfall) =
+                workload.and_then(|workload| measure::shortfall(&repeat, &workload.pattern))
+            {
+                (attempt.observer)(RunEvent::Warning(shortfall));
+            }
             // What dies once the guest runs at its destination harms no migration.
             let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
             if broken || repeat.outcome == Outcome::Failed {
