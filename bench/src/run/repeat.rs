@@ -54,9 +54,9 @@ pub(super) async fn perform(
         observer,
         booted: false,
     };
-    let migrated = attempt.migrate().await;
-    let words = migrated.as_ref().err().map(ToString::to_string);
-    let (result, mut lost) = match migrated {
+    let ended = attempt.migrate().await;
+    let words = ended.as_ref().err().map(ToString::to_string);
+    let (result, mut lost) = match ended {
         Ok(measured) => (Ok(measured), false),
         Err(AgentError::Failed(failure)) if failure.environment => {
             return Err(RunError::Environment(failure.message));
@@ -66,8 +66,7 @@ pub(super) async fn perform(
             matches!(error, AgentError::Gone { .. }),
         ),
     };
-    let failed = matches!(&result, Err(_) if !lost && !attempt.booted);
-    let boot_failure = failed.then_some(words).flatten();
+    let boot_failure = words.filter(|_| !lost && !attempt.booted);
     attempt.phase(Phase::TearingDown, None);
     for role in Role::BOTH {
         match attempt
@@ -112,7 +111,9 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn migrate(&mut self) -> Result<Measured, AgentError> {
         let setup = &self.cell.setup;
-        self.hosts.configure(&setup.network).map_err(lab_failure)?;
+        self.hosts
+            .configure(&setup.network)
+            .map_err(|error| lab_failure(&error))?;
         let boot = self.launch().await?;
         self.booted = true;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
@@ -386,11 +387,15 @@ impl Attempt<'_> {
 
 /// A reason in a record stands in tables; what to do stands behind what happened.
 fn one_line(text: &str) -> String {
-    text.replace("\nhint: ", "; ")
+    // A carrier's last words are those that it would have said to a terminal.
+    text.replace(": error: ", ": ")
+        .replace("qemu-system-x86_64: ", "")
+        .replace("\nhint: ", "; ")
+        .replace('\n', "; ")
 }
 
-fn lab_failure(error: HostError) -> AgentError {
-    let message = crate::error::chain(&error);
+fn lab_failure(error: &HostError) -> AgentError {
+    let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
         environment: true,

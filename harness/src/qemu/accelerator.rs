@@ -56,7 +56,7 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
     let Ok(kernel) = GuestKernel::find() else {
         return Some("no guest kernel to prove KVM with".to_owned());
     };
-    let key = key(&kernel.vmlinuz).await;
+    let key = key(&kernel.vmlinuz);
     let file = memory_file();
     let mut known = read(&file);
     if let Some(answer) = known.get(&key) {
@@ -119,7 +119,7 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
 }
 
 /// The answer holds for this kernel, CPU, QEMU and guest kernel.
-async fn key(vmlinuz: &Path) -> String {
+fn key(vmlinuz: &Path) -> String {
     let uname = rustix::system::uname();
     let qemu = std::fs::metadata(which(&program()))
         .map(|file| stamp(&file))
