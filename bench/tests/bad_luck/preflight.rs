@@ -68,11 +68,10 @@ fn the_table_of_exclusions_is_qemu_s_own() {
     };
     let mut script = "{\"execute\": \"qmp_capabilities\"}\n".to_owned();
     for (one, other) in lmbench::scenario::EXCLUDE {
-        script += &format!(
-            "{}\n{}\n",
-            list(&[one, other], true),
-            list(&[one, other], false)
-        );
+        for on in [true, false] {
+            script += &list(&[one, other], on).to_string();
+            script.push('\n');
+        }
     }
     script += "{\"execute\": \"quit\"}\n";
     let arguments = [

@@ -360,8 +360,8 @@ impl Scratch {
         if let Err(error) = self.qmp.set_parameters(made.parameters).await {
             // QEMU names the parameter, with the underscores of its source code.
             let said = error.to_string().replace('_', "-");
-            let named = names.iter().filter(|name| said.contains(name.as_str()));
-            problems.push(self.refusal(case, &error, named.map(String::as_str)));
+            let blamed = names.iter().filter(|name| said.contains(name.as_str()));
+            problems.push(self.refusal(case, &error, blamed.map(String::as_str)));
         }
         problems
     }
