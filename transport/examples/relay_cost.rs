@@ -1,5 +1,4 @@
-//! What a relay costs: GB/s through two carry processes, and the CPU seconds per GiB of each, splice against copy against no relay,
-//! and splice without the larger send buffer for the sender (`splice-as-is`).
+//! What a relay costs: GB/s through two carry processes, and the CPU seconds per GiB of each, splice against copy against no relay.
 //!
 //! `cargo run --release -p lmbench-transport --example relay_cost [GiB per transfer] [rounds]`
 //!
@@ -42,10 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn compare(gib: u64, rounds: u32) -> Result<(), Box<dyn std::error::Error>> {
     let link = Link::make();
     println!("link: {}; {gib} GiB per transfer", link.label());
-    println!("round variant        GB/s  source CPU-s/GiB  sink CPU-s/GiB");
+    println!("round variant   GB/s  source CPU-s/GiB  sink CPU-s/GiB");
     let end = Instant::now() + TOTAL_MAX;
     for round in 1..=rounds {
-        for variant in ["raw", "splice", "splice-as-is", "copy"] {
+        for variant in ["raw", "splice", "copy"] {
             if Instant::now() > end {
                 println!("stopped after {TOTAL_MAX:?}");
                 return Ok(());
@@ -59,7 +58,7 @@ fn compare(gib: u64, rounds: u32) -> Result<(), Box<dyn std::error::Error>> {
                 format!("{:7.3} {:7.3}", source / gib as f64, sink / gib as f64)
             });
             println!(
-                "{round:5} {variant:12} {:6.2}  {cpu}",
+                "{round:5} {variant:7} {:6.2}  {cpu}",
                 (gib << 30) as f64 / seconds / 1e9
             );
         }
@@ -198,16 +197,14 @@ fn source(
 }
 
 fn options(path: &str) -> Options {
-    let mut options = Options::default();
-    options.path = if path == "copy" {
-        relay::Path::Copy
-    } else {
-        relay::Path::Splice
-    };
-    if path == "splice-as-is" {
-        options.sender_buffer_bytes = None;
+    Options {
+        path: if path == "splice" {
+            relay::Path::Splice
+        } else {
+            relay::Path::Copy
+        },
+        ..Options::default()
     }
-    options
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -19,7 +19,6 @@
 mod channels;
 mod event;
 mod local;
-mod sender_buffer;
 mod sink;
 mod source;
 
@@ -56,9 +55,6 @@ pub struct Options {
     pub local_deadline: Duration,
     /// How long channels may still take to end by themselves after a stop.
     pub drain_deadline: Duration,
-    /// Send buffer that the source half gives the local sender's socket, if it may. More lets QEMU and the relay work longer without
-    /// waking each other, until the bytes in flight leave the processor's cache. `None` leaves the sender's socket alone.
-    pub sender_buffer_bytes: Option<usize>,
 }
 
 impl Default for Options {
@@ -67,7 +63,6 @@ impl Default for Options {
             path: Path::Auto,
             local_deadline: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(5),
-            sender_buffer_bytes: Some(SENDER_BUFFER_LEN),
         }
     }
 }
@@ -141,7 +136,3 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
-
-/// With a real QEMU the source's relay then makes 5 000 `splice` calls for 1.6 GiB instead of 20 000 to 50 000, and both relays together take
-/// 0.17 CPU-s/GiB instead of 0.23 (medians of six interleaved migrations on a busy two-core machine); 2 MiB was no better.
-const SENDER_BUFFER_LEN: usize = 1024 * 1024;

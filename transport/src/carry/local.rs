@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::fs::Mode;
@@ -11,21 +10,16 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
-use super::{CarryError, sender_buffer};
+use super::CarryError;
 
 /// A unix socket that only this user may connect to. Dropping it removes the path.
 pub(super) struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
-    sender_buffer_bytes: Option<usize>,
-    accepted: AtomicU32,
 }
 
 impl LocalListener {
-    pub(super) fn bind(
-        path: &Path,
-        sender_buffer_bytes: Option<usize>,
-    ) -> Result<Self, CarryError> {
+    pub(super) fn bind(path: &Path) -> Result<Self, CarryError> {
         check_length(path)?;
         let listener = bind_private(path).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => CarryError::PathTaken {
@@ -39,23 +33,17 @@ impl LocalListener {
         Ok(Self {
             listener,
             path: path.to_owned(),
-            sender_buffer_bytes,
-            accepted: AtomicU32::new(0),
         })
     }
 
     pub(super) async fn accept(&self) -> Result<UnixStream, CarryError> {
         let accepted = self.listener.accept().await;
-        let (stream, _) = accepted.map_err(|source| CarryError::Accept {
-            place: self.path.display().to_string(),
-            source,
-        })?;
-        // Each look into the sender takes a fraction of a millisecond, and many channels fill the wire without it.
-        let number = self.accepted.fetch_add(1, Ordering::Relaxed);
-        if let Some(bytes) = self.sender_buffer_bytes.filter(|_| number < ENLARGED_MAX) {
-            sender_buffer::enlarge(&stream, &self.path, bytes);
-        }
-        Ok(stream)
+        accepted
+            .map(|(stream, _)| stream)
+            .map_err(|source| CarryError::Accept {
+                place: self.path.display().to_string(),
+                source,
+            })
     }
 }
 
@@ -122,7 +110,6 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
 /// 0.131 s, three interleaved runs of `relay_cost`, splice), because QEMU and the relay wait for each other less often; 4 MiB is no better.
 const SEND_BUFFER_LEN: usize = 1024 * 1024;
 pub(super) const PATH_LEN_MAX: usize = 107;
-const ENLARGED_MAX: u32 = 16;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// Channels that QEMU may open before this process gets to accept them.
 const BACKLOG: i32 = 128;

@@ -32,7 +32,7 @@ impl Source {
     /// Runs until the end that [`super`] defines.
     pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let listener = match &self.local {
-            Local::Unix(path) => Some(LocalListener::bind(path, self.options.sender_buffer_bytes)?),
+            Local::Unix(path) => Some(LocalListener::bind(path)?),
             Local::Fd(path) => local::check_length(path).map(|()| None)?,
         };
         if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
