@@ -27,6 +27,9 @@ pub enum Command {
     Show(ShowArguments),
     /// Tell what this host can do, what is missing, and the command that mends it.
     Doctor {
+        /// Directory that runs will be recorded in.
+        #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+        out: PathBuf,
         /// Form of the answer on stdout.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
@@ -71,10 +74,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub only: Vec<Only>,
     /// Repeats per cell instead of the scenario's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub repeats: Option<u32>,
     /// Seed of order and workloads instead of the scenario's.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Form of the result on stdout; progress goes to stderr.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -83,7 +86,7 @@ pub struct RunArguments {
     #[arg(long)]
     pub dry_run: bool,
     /// Go on with a run that was begun: an id below --out, or a path.
-    #[arg(long, value_name = "RUN", conflicts_with = "seed")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["seed", "repeats"])]
     pub resume: Option<String>,
 }
 
@@ -186,4 +189,4 @@ pub enum SchemaOf {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed · 5 regression · 6 inconclusive · 130 interrupted";
+· 4 a migration failed · 130 interrupted";

@@ -7,13 +7,15 @@ mod list;
 mod run;
 mod schema;
 mod show;
+mod signals;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use anstream::eprintln;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
+use crate::scenario::ScenarioError;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +38,32 @@ pub enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) exit: Exit,
-    pub(crate) message: String,
+    /// Everything that is printed, `error: ` included; may hold colours, which only a terminal gets to see.
+    pub(crate) text: String,
 }
 
 impl Failed {
     pub(crate) fn new(exit: Exit, message: impl std::fmt::Display) -> Self {
         Failed {
             exit,
-            message: message.to_string(),
+            text: format!("error: {message}"),
         }
+    }
+
+    /// A scenario's problems, each with its place and its own `error: `.
+    pub(crate) fn from_scenario(error: &ScenarioError) -> Self {
+        Failed {
+            exit: Exit::Usage,
+            text: error.render(is_styled()),
+        }
+    }
+
+    /// Adds what to do to an error that does not say.
+    pub(crate) fn hint(mut self, hint: impl std::fmt::Display) -> Self {
+        if !self.text.contains("\nhint: ") {
+            self.text = format!("{}\nhint: {hint}", self.text);
+        }
+        self
     }
 
     /// An error with all its causes.
@@ -60,26 +79,29 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
-        Command::Doctor { format } => doctor::main(format),
+        Command::Doctor { format, out } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),
         Command::Agent { .. } => agent::main(),
         Command::Schema { of } => schema::main(of),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "lmbench",
-                &mut std::io::stdout(),
-            );
-            Ok(Exit::Success)
+            // The generator panics when its output fails, so it writes to memory.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lmbench", &mut script);
+            print(|output| output.write_all(&script))
         }
         Command::Man => man(),
     };
     let exit = result.unwrap_or_else(|failed| {
-        eprintln!("error: {}", failed.message);
+        // With standard error closed or full, the exit code is all that is left to tell.
+        let _ = writeln!(anstream::stderr(), "{}", failed.text);
         failed.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// Whether errors go to somebody who sees colours.
+pub(crate) fn is_styled() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
 fn man() -> Result<Exit, Failed> {
@@ -95,7 +117,9 @@ pub(crate) fn print(
     match write(&mut output).and_then(|()| std::io::Write::flush(&mut output)) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(
             Exit::Internal,
-            format!("can't write to stdout: {error}"),
+            format!(
+                "can't write to stdout: {error}\nhint: what was recorded is safe; `lmbench show` prints it"
+            ),
         )),
         _ => Ok(Exit::Success),
     }
@@ -115,6 +139,7 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
 }
 

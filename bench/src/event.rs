@@ -78,7 +78,7 @@ pub struct Progress {
     pub status: String,
     /// Pass over memory (`dirty-sync-count`).
     pub pass: u64,
-    /// Payload speed.
+    /// Payload speed as QEMU measures it, in bits per second (QEMU's own figure is in Mbit/s).
     pub throughput_bps: f64,
     /// Bytes per second that the guest dirties, if QEMU knows.
     pub dirty_rate_bps: Option<f64>,

@@ -11,6 +11,8 @@ pub use unit::Unit;
 pub struct Metric {
     /// The key in `metrics` and `summary`.
     pub id: &'static str,
+    /// What it is about.
+    pub topic: Topic,
     /// Unit of the values.
     pub unit: Unit,
     /// Which way is better.
@@ -19,6 +21,37 @@ pub struct Metric {
     pub host: MetricHost,
     /// What is counted or timed, from when to when.
     pub definition: &'static str,
+}
+
+/// What a metric is about: the parts of a long table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// How long the migration took, and its steps.
+    Time,
+    /// What the guest noticed.
+    Guest,
+    /// What was sent.
+    Transfer,
+    /// What it cost the hosts.
+    Processor,
+    /// What other traffic noticed.
+    Neighbour,
+    /// What measuring itself cost.
+    Instrument,
+}
+
+impl Topic {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Time => "time",
+            Topic::Guest => "guest",
+            Topic::Transfer => "transfer",
+            Topic::Processor => "processor",
+            Topic::Neighbour => "other traffic",
+            Topic::Instrument => "measuring itself",
+        }
+    }
 }
 
 /// Which way of a change is good news.
@@ -59,6 +92,7 @@ pub fn format_value(id: &str, value: f64) -> String {
 
 const fn row(
     id: &'static str,
+    topic: Topic,
     unit: Unit,
     direction: Direction,
     host: MetricHost,
@@ -66,6 +100,7 @@ const fn row(
 ) -> Metric {
     Metric {
         id,
+        topic,
         unit,
         direction,
         host,
@@ -79,45 +114,55 @@ use MetricHost::{Both, Destination, Guest, Source};
 /// Every metric, in the order of tables and reports.
 #[rustfmt::skip]
 pub const ALL: &[Metric] = &[
-    row("total_time_ms", Unit::Millisecond, Lower, Source, "`migrate` accepted to source reports completed"),
-    row("setup_time_ms", Unit::Millisecond, Lower, Source, "QEMU's setup time"),
-    row("handshake_ms", Unit::Millisecond, Lower, Both, "carrier dial to first usable channel"),
-    row("downtime_ms", Unit::Millisecond, Lower, Source, "downtime as QEMU reports it"),
-    row("blackout_ms", Unit::Millisecond, Lower, Both, "STOP on the source to RESUME on the destination, on one clock"),
-    row("guest_pause_ms", Unit::Millisecond, Lower, Guest, "longest gap between the guest's heartbeats, seen from outside"),
-    row("heartbeat_interval_ms", Unit::Millisecond, Neutral, Guest, "time between heartbeats: the resolution of `guest_pause_ms`"),
-    row("network_blackout_ms", Unit::Millisecond, Lower, Guest, "longest gap in the guest's answers on the tenant network"),
-    row("brownout_ms", Unit::Millisecond, Lower, Guest, "time outside the blackout below 90 % of the workload's own rate before migration"),
-    row("workload_slowdown", Unit::Share, Lower, Guest, "workload operations lost during migration over operations expected"),
-    row("settle_rate_bps", Unit::BytePerSecond, Neutral, Guest, "rate of the workload before migration"),
-    row("op_latency_us_p50", Unit::Microsecond, Lower, Guest, "median latency of guest operations during migration"),
-    row("op_latency_us_p99", Unit::Microsecond, Lower, Guest, "99th percentile of the latency of guest operations during migration"),
-    row("op_latency_us_max", Unit::Microsecond, Lower, Guest, "longest guest operation during migration"),
-    row("iterations", Unit::Count, Neutral, Source, "passes over memory (dirty syncs)"),
-    row("wire_bytes", Unit::Byte, Lower, Source, "bytes the carrier put on the network, protocol overhead included"),
-    row("ram_bytes", Unit::Byte, Lower, Source, "RAM bytes transferred, by QEMU's counter"),
-    row("precopy_bytes", Unit::Byte, Neutral, Source, "bytes sent while the guest ran on the source"),
-    row("downtime_bytes", Unit::Byte, Neutral, Source, "bytes sent while the guest was stopped"),
-    row("postcopy_bytes", Unit::Byte, Neutral, Source, "bytes sent after the switch to post-copy"),
-    row("transfer_amplification", Unit::Ratio, Lower, Source, "`ram_bytes` over guest RAM in use"),
-    row("throughput_bps", Unit::BitPerSecond, Higher, Source, "`ram_bytes` × 8 over the active time"),
-    row("cpu_qemu_source_s_per_gib", Unit::SecondPerGib, Lower, Source, "CPU time of QEMU on the source per GiB of `ram_bytes`"),
-    row("cpu_qemu_destination_s_per_gib", Unit::SecondPerGib, Lower, Destination, "CPU time of QEMU on the destination per GiB of `ram_bytes`"),
-    row("cpu_carrier_source_s_per_gib", Unit::SecondPerGib, Lower, Source, "CPU time of the carrier on the source per GiB of `ram_bytes`"),
-    row("cpu_carrier_destination_s_per_gib", Unit::SecondPerGib, Lower, Destination, "CPU time of the carrier on the destination per GiB of `ram_bytes`"),
-    row("cpu_agent_source_s_per_gib", Unit::SecondPerGib, Neutral, Source, "CPU time of lmbench's agent on the source per GiB of `ram_bytes`"),
-    row("cpu_agent_destination_s_per_gib", Unit::SecondPerGib, Neutral, Destination, "CPU time of lmbench's agent on the destination per GiB of `ram_bytes`"),
-    row("throttle_max_percent", Unit::Percent, Lower, Source, "highest auto-converge throttle"),
-    row("dirty_rate_bps", Unit::BytePerSecond, Neutral, Source, "rate at which the guest dirties memory, by QEMU"),
-    row("guest_dirty_rate_bps", Unit::BytePerSecond, Neutral, Guest, "rate at which the guest says it dirtied pages during migration"),
-    row("postcopy_requests", Unit::Count, Neutral, Destination, "pages the destination asked for"),
-    row("postcopy_blocktime_ms", Unit::Millisecond, Lower, Destination, "time vCPUs waited for pages in post-copy"),
-    row("postcopy_fault_us_p50", Unit::Microsecond, Lower, Destination, "median latency of a post-copy page fault"),
-    row("postcopy_fault_us_p99", Unit::Microsecond, Lower, Destination, "99th percentile of the latency of a post-copy page fault"),
-    row("background_achieved_bps", Unit::BitPerSecond, Higher, Both, "speed that other traffic reached on its network during migration"),
-    row("management_rtt_us_p50", Unit::Microsecond, Lower, Both, "median round-trip time on the management network during migration"),
-    row("management_rtt_us_p99", Unit::Microsecond, Lower, Both, "99th percentile of the round-trip time on the management network during migration"),
-    row("overhead_s", Unit::Second, Neutral, Both, "time of the repeat beyond boot, settling and migration"),
+    row("total_time_ms", Topic::Time, Unit::Millisecond, Lower, Source, "`migrate` accepted to source reports completed"),
+    row("setup_time_ms", Topic::Time, Unit::Millisecond, Lower, Source, "QEMU's setup time"),
+    row("handshake_ms", Topic::Time, Unit::Millisecond, Lower, Both, "carrier dial to first usable channel"),
+    row("downtime_ms", Topic::Time, Unit::Millisecond, Lower, Source, "downtime as QEMU reports it"),
+    row("blackout_ms", Topic::Time, Unit::Millisecond, Lower, Both, "STOP on the source to RESUME on the destination, on one clock"),
+    row("iterations", Topic::Time, Unit::Count, Neutral, Source, "dirty syncs; the last ones belong to the switch-over"),
+    row("throttle_max_percent", Topic::Time, Unit::Percent, Lower, Source, "highest auto-converge throttle"),
+    row("guest_pause_ms", Topic::Guest, Unit::Millisecond, Lower, Guest, "longest gap between the guest's heartbeats around migration, seen from outside"),
+    row("settle_pause_ms", Topic::Guest, Unit::Millisecond, Neutral, Guest, "the same before migration: the noise of `guest_pause_ms`"),
+    row("heartbeat_interval_ms", Topic::Guest, Unit::Millisecond, Neutral, Guest, "time between heartbeats: the resolution of `guest_pause_ms`"),
+    row("network_blackout_ms", Topic::Guest, Unit::Millisecond, Lower, Guest, "longest gap in the guest's answers on the tenant network"),
+    row("brownout_ms", Topic::Guest, Unit::Millisecond, Lower, Guest, "time of the migration outside the blackout below 90 % of the workload's rate before it"),
+    row("settle_brownout_share", Topic::Guest, Unit::Share, Neutral, Guest, "share of the time before migration below 90 % of its own rate: the noise of `brownout_ms`"),
+    row("workload_slowdown", Topic::Guest, Unit::Share, Lower, Guest, "workload operations lost during migration over operations expected"),
+    row("settle_rate_bps", Topic::Guest, Unit::BytePerSecond, Neutral, Guest, "pages the workload wrote per second before migration, times their size"),
+    row("op_latency_us_p50", Topic::Guest, Unit::Microsecond, Lower, Guest, "median latency of guest operations during migration, on the guest's clock"),
+    row("op_latency_us_p99", Topic::Guest, Unit::Microsecond, Lower, Guest, "99th percentile of the latency of guest operations during migration, on the guest's clock"),
+    row("op_latency_us_max", Topic::Guest, Unit::Microsecond, Lower, Guest, "longest guest operation during migration, on the guest's clock"),
+    row("dirty_rate_bps", Topic::Guest, Unit::BytePerSecond, Neutral, Source, "rate at which the guest dirties memory, by QEMU: median of its measurements"),
+    row("guest_dirty_rate_bps", Topic::Guest, Unit::BytePerSecond, Neutral, Guest, "different pages that the guest wrote per report and second during migration, times their size"),
+    row("postcopy_requests", Topic::Guest, Unit::Count, Neutral, Destination, "pages the destination asked for"),
+    row("postcopy_blocktime_ms", Topic::Guest, Unit::Millisecond, Lower, Destination, "time vCPUs waited for pages in post-copy; needs the capability `postcopy-blocktime`"),
+    row("postcopy_fault_us_p50", Topic::Guest, Unit::Microsecond, Lower, Destination, "median latency of a post-copy page fault"),
+    row("postcopy_fault_us_p99", Topic::Guest, Unit::Microsecond, Lower, Destination, "99th percentile of the latency of a post-copy page fault"),
+    row("throughput_bps", Topic::Transfer, Unit::BitPerSecond, Higher, Source, "`ram_bytes` × 8 over the time after setup"),
+    row("wire_bytes", Topic::Transfer, Unit::Byte, Lower, Source, "bytes on the migration's network, both directions; headers of offloaded segments count once"),
+    row("ram_bytes", Topic::Transfer, Unit::Byte, Lower, Source, "RAM bytes transferred, by QEMU's counter"),
+    row("precopy_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent while the guest ran on the source, without multifd"),
+    row("downtime_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent while the guest was stopped, without multifd"),
+    row("postcopy_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent after the switch to post-copy"),
+    row("transfer_amplification", Topic::Transfer, Unit::Ratio, Lower, Source, "`ram_bytes` over guest RAM that is not zero"),
+    row("cpu_qemu_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time of QEMU on the source per GiB of `ram_bytes`"),
+    row("cpu_qemu_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time of QEMU on the destination per GiB of `ram_bytes`"),
+    row("cpu_qemu_without_vcpus_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "the same without the threads that execute the guest"),
+    row("cpu_qemu_without_vcpus_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "the same without the threads that execute the guest"),
+    row("cpu_carrier_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time of the carrier on the source per GiB of `ram_bytes`"),
+    row("cpu_carrier_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time of the carrier on the destination per GiB of `ram_bytes`"),
+    row("cpu_agent_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Neutral, Source, "CPU time of lmbench's agent on the source per GiB of `ram_bytes`"),
+    row("cpu_agent_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Neutral, Destination, "CPU time of lmbench's agent on the destination per GiB of `ram_bytes`"),
+    row("background_settle_bps", Topic::Neighbour, Unit::BitPerSecond, Neutral, Both, "speed of other traffic on its network before migration"),
+    row("management_rtt_settle_us_p50", Topic::Neighbour, Unit::Microsecond, Neutral, Both, "median round-trip time beside that traffic before migration"),
+    row("management_rtt_settle_us_p99", Topic::Neighbour, Unit::Microsecond, Neutral, Both, "99th percentile of the round-trip time beside that traffic before migration"),
+    row("background_achieved_bps", Topic::Neighbour, Unit::BitPerSecond, Higher, Both, "speed of other traffic on its network during migration"),
+    row("management_rtt_us_p50", Topic::Neighbour, Unit::Microsecond, Lower, Both, "median round-trip time beside that traffic during migration"),
+    row("management_rtt_us_p99", Topic::Neighbour, Unit::Microsecond, Lower, Both, "99th percentile of the round-trip time beside that traffic during migration"),
+    row("sample_answer_us_p50", Topic::Instrument, Unit::Microsecond, Neutral, Source, "median time that QEMU takes to answer a sample's question"),
+    row("sample_read_us_p50", Topic::Instrument, Unit::Microsecond, Neutral, Source, "median time to read CPU times for a sample"),
+    row("sample_gap_ms_max", Topic::Instrument, Unit::Millisecond, Neutral, Source, "longest time between QEMU's answers; it gives none while it holds its lock"),
+    row("overhead_s", Topic::Instrument, Unit::Second, Neutral, Both, "time of the repeat beyond boot, filling, settling and migration"),
 ];
 
 #[cfg(test)]
@@ -148,6 +193,14 @@ mod tests {
                 metric.id
             );
         }
+    }
+
+    // A topic that came up twice would have two headings.
+    #[test]
+    fn the_metrics_of_a_topic_stand_together() {
+        let mut topics: Vec<Topic> = ALL.iter().map(|metric| metric.topic).collect();
+        topics.dedup();
+        assert_eq!(topics.len(), 6);
     }
 
     #[test]

@@ -122,6 +122,20 @@ impl Plan {
         })
     }
 
+    /// Plans the rest of a run that was begun: its cells, repeats and seed stand in its record, whatever was asked for by then.
+    pub fn resumed(scenario: &Scenario, only: &[Only], record: &Record) -> Result<Self, PlanError> {
+        let begun = Scenario {
+            cells: scenario
+                .cells
+                .iter()
+                .filter(|cell| record.cell_index(&cell.id).is_some())
+                .cloned()
+                .collect(),
+            ..scenario.clone()
+        };
+        Plan::new(&begun, only, record.planned_repeats, Some(record.seed))
+    }
+
     /// The steps that a record does not hold yet, for `--resume`.
     ///
     /// Completed, and did not converge, are results. What failed, was skipped or was cancelled is done again. Warm-ups are repeated for

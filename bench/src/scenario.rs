@@ -17,9 +17,14 @@ mod tree;
 pub mod units;
 mod value;
 
+pub(crate) use problem::nearest;
+
+pub use build::EXCLUDE;
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -109,8 +114,44 @@ pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::read(path).map_err(read_error)?;
+    let mut bytes = Vec::new();
+    // One byte beyond the limit tells that it is passed; a device without end must not eat the memory.
+    File::open(path)
+        .and_then(|file| file.take(SCENARIO_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(read_error)?;
+    if bytes.len() as u64 > SCENARIO_BYTES_MAX {
+        return Err(ScenarioError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
     parse_bytes(path, &bytes)
+}
+
+/// Longest scenario file. The longest of ours is a page; and of a file with an error on every line, the TOML parser's time
+/// grows with the square of its length: this much takes a second.
+pub(crate) const SCENARIO_BYTES_MAX: u64 = 256 << 10;
+
+/// What was found out about a scenario after it was read, shown at the place that is to blame; `keys` are paths with what
+/// each does, in the order of their guilt. Returns where the place begins, too. `None` if no such key stands in the file:
+/// then there is no place to show.
+pub fn complain(
+    origin: &Path,
+    text: &str,
+    title: &str,
+    keys: &[(String, String)],
+    hint: &str,
+) -> Option<(usize, ScenarioError)> {
+    let root = tree::parse(text).ok()?;
+    let mut places = keys
+        .iter()
+        .filter_map(|(path, label)| Some((root.find(path)?, label)));
+    let (first, label) = places.next()?;
+    let problem = Problem::at(&first, title).label(label.as_str()).hint(hint);
+    let problem = places.fold(problem, |problem, (span, label)| {
+        problem.also(Some(&span), label.as_str())
+    });
+    let error = ScenarioError::invalid(origin, text, vec![problem]);
+    Some((first.start, error))
 }
 
 /// Reads a scenario's bytes; `origin` is what errors call them.

@@ -223,6 +223,7 @@ fn record(plan: &Plan, repeats: &[(usize, u32, Outcome)]) -> Record {
             details: BTreeMap::new(),
         },
         seed: plan.seed,
+        planned_repeats: None,
         cells: (0..plan.cells.len()).map(cell).collect(),
     }
 }

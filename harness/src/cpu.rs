@@ -1,6 +1,11 @@
-//! CPU time of processes and threads, read from `/proc`.
+//! CPU time of processes and threads, as the kernel's scheduler counts it.
 //!
-//! Resolution: 10 ms (one clock tick) for a process, which includes threads that have ended; 1 ns for a live thread.
+//! Resolution: 1 ns for the total of a process, threads that have ended included; one clock tick (10 ms) for its split into
+//! user and system; for a live thread 1 ns when it sleeps, while one that runs is as of its last scheduler tick.
+#![expect(
+    unsafe_code,
+    reason = "rustix can't name another process's CPU clock, and /proc has its total in ticks of 10 ms only"
+)]
 
 use std::path::Path;
 
@@ -9,21 +14,19 @@ use serde::{Deserialize, Serialize};
 /// CPU time of a process since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuTime {
-    /// Nanoseconds in user mode.
+    /// Nanoseconds in user mode and in the kernel.
+    pub total_ns: u64,
+    /// The part in user mode, to a clock tick.
     pub user_ns: u64,
-    /// Nanoseconds in the kernel.
+    /// The part in the kernel, to a clock tick.
     pub system_ns: u64,
 }
 
 impl CpuTime {
-    /// User and system together.
-    pub fn total_ns(self) -> u64 {
-        self.user_ns + self.system_ns
-    }
-
     /// What was used since an earlier reading.
     pub fn since(self, earlier: CpuTime) -> CpuTime {
         CpuTime {
+            total_ns: self.total_ns.saturating_sub(earlier.total_ns),
             user_ns: self.user_ns.saturating_sub(earlier.user_ns),
             system_ns: self.system_ns.saturating_sub(earlier.system_ns),
         }
@@ -34,6 +37,7 @@ impl std::ops::Add for CpuTime {
     type Output = CpuTime;
     fn add(self, other: CpuTime) -> CpuTime {
         CpuTime {
+            total_ns: self.total_ns + other.total_ns,
             user_ns: self.user_ns + other.user_ns,
             system_ns: self.system_ns + other.system_ns,
         }
@@ -51,10 +55,41 @@ pub struct ThreadTime {
     pub cpu_ns: u64,
 }
 
-/// CPU time of a process, `None` once it is gone.
+/// CPU time of a process, `None` once it is gone. A process that has ended and was not reaped keeps its time.
 pub fn of_process(pid: u32) -> Option<CpuTime> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(&stat, rustix::param::clock_ticks_per_second())
+    let (user_ns, system_ns) = parse_stat(&stat, rustix::param::clock_ticks_per_second())?;
+    Some(CpuTime {
+        total_ns: process_clock_ns(pid)?,
+        user_ns,
+        system_ns,
+    })
+}
+
+/// CPU time of several processes together; `None` if there are none.
+pub fn of_processes(pids: &[u32]) -> Option<CpuTime> {
+    pids.iter()
+        .filter_map(|pid| of_process(*pid))
+        .reduce(|sum, time| sum + time)
+}
+
+/// The CPU clock of a process: `clock_getcpuclockid(3)` and a reading of it.
+fn process_clock_ns(pid: u32) -> Option<u64> {
+    let pid = i32::try_from(pid).ok()?;
+    let mut clock = 0;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: both calls only write to the live variable that they are given, of the type that they expect.
+    let read = unsafe {
+        libc::clock_getcpuclockid(pid, &raw mut clock) == 0
+            && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    let nanoseconds = |time: libc::timespec| {
+        Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
+    };
+    nanoseconds(time).filter(|_| read)
 }
 
 /// CPU time of every live thread of a process.
@@ -85,14 +120,11 @@ fn thread(task: &Path) -> Option<ThreadTime> {
 }
 
 /// Fields 14 (utime) and 15 (stime) of proc_pid_stat(5). The command name before them may hold spaces and brackets.
-fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<CpuTime> {
+fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<(u64, u64)> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
     let mut next = || Some(fields.next()?.parse::<u64>().ok()? * 1_000_000_000 / ticks_per_second);
-    Some(CpuTime {
-        user_ns: next()?,
-        system_ns: next()?,
-    })
+    Some((next()?, next()?))
 }
 
 #[cfg(test)]
@@ -102,34 +134,46 @@ mod tests {
     #[test]
     fn a_command_name_with_brackets_does_not_shift_the_fields() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
-        let time = parse_stat(stat, 100).unwrap();
-        assert_eq!(
-            time,
-            CpuTime {
-                user_ns: 2_500_000_000,
-                system_ns: 500_000_000
-            }
-        );
+        assert_eq!(parse_stat(stat, 100), Some((2_500_000_000, 500_000_000)));
     }
 
-    // Burning until the thread's own clock shows 20 ms: two ticks, so the process must show at least one.
+    // A thread that has ended counts: its own clock showed 3 ms, far below a tick, so the process must show them too.
     #[test]
-    fn our_own_work_is_seen() {
+    fn work_of_an_ended_thread_is_seen_to_less_than_a_tick() {
         let pid = std::process::id();
-        let of_me = || {
-            of_threads(pid)
-                .iter()
-                .map(|thread| thread.cpu_ns)
-                .sum::<u64>()
-        };
-        let start = of_me();
-        while of_me() < start + 20_000_000 {}
-        assert!(of_process(pid).unwrap().total_ns() >= 10_000_000);
+        let before = of_process(pid).unwrap();
+        std::thread::spawn(|| {
+            let clock = || {
+                let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+                now.tv_sec * 1_000_000_000 + now.tv_nsec
+            };
+            while clock() < 3_000_000 {}
+        })
+        .join()
+        .unwrap();
+        assert!(of_process(pid).unwrap().since(before).total_ns >= 3_000_000);
+    }
+
+    // A carrier ends before its time is read: as long as it is not reaped, the time must still be there.
+    #[test]
+    fn an_ended_process_keeps_its_time_until_it_is_reaped() {
+        let mut child = std::process::Command::new("/bin/true")
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = child.stdout.take().unwrap();
+        // Its end of the pipe closes when it ends.
+        std::io::Read::read_to_end(&mut output, &mut Vec::new()).unwrap();
+        let pid = child.id();
+        assert!(of_process(pid).unwrap().total_ns > 0);
+        child.wait().unwrap();
+        assert_eq!(of_process(pid), None);
     }
 
     #[test]
     fn a_process_that_is_gone_has_no_time() {
         assert_eq!(of_process(u32::MAX), None);
+        assert_eq!(of_processes(&[u32::MAX]), None);
         assert!(of_threads(u32::MAX).is_empty());
     }
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::policy::Action;
 use crate::progress::Progress;
+use crate::qmp::QmpError;
 
 /// Where a guest's migration stream goes to or comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,13 +72,13 @@ pub enum GuestError {
         /// How it ended, with its last words.
         reason: String,
     },
-    /// The hypervisor does not answer.
-    #[error("{operation} got no answer from QEMU within {seconds} s")]
-    Silent {
-        /// What was asked.
-        operation: String,
-        /// How long was waited.
-        seconds: u64,
+    /// The hypervisor lives, but its monitor does not do its part.
+    #[error("QEMU's monitor on the {role} failed")]
+    Monitor {
+        /// `source` or `destination`.
+        role: String,
+        /// How: no answer in time, or one that makes no sense.
+        source: QmpError,
     },
 }
 

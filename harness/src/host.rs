@@ -76,6 +76,12 @@ fn chosen(choices: &str) -> String {
         .to_owned()
 }
 
+/// Free huge pages, and the size of one in bytes.
+pub fn huge_pages() -> (u64, u64) {
+    // The count has no unit, so the kibibytes are taken back.
+    (memory("HugePages_Free:") / 1024, memory("Hugepagesize:"))
+}
+
 fn memory(field: &str) -> u64 {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = meminfo.lines().find_map(|line| {

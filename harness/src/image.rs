@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::image::cpio::Archive;
 
-pub use kernel::GuestKernel;
+pub use kernel::{GuestKernel, KERNEL_VARIABLE};
 
 /// The guest's PID 1, built by `build.rs`.
 const INIT: &[u8] = include_bytes!(env!("LMBENCH_GUEST_INIT_PATH"));
@@ -36,13 +36,13 @@ pub const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_tim
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// None of the places has a kernel that can be read.
-    #[error("no guest kernel: looked for {}; `harness/setup.sh` installs one", list(.looked_for))]
+    #[error("no guest kernel that can be read: looked for {}{}", list(.looked_for), kernel_hint())]
     NoKernel {
         /// What was tried, in order.
         looked_for: Vec<PathBuf>,
     },
     /// A module that the kernel needs is neither built in nor in the tree.
-    #[error("the guest kernel's module {name} is not in {}; `harness/setup.sh` installs a kernel with its modules", .tree.display())]
+    #[error("the guest kernel's module {name} is not in {}\nhint: `harness/setup.sh` installs a kernel with its modules; LMBENCH_GUEST_MODULES names them for a kernel of your own", .tree.display())]
     NoModule {
         /// The module.
         name: String,
@@ -104,6 +104,15 @@ fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// What the user names is looked for there and nowhere else, so the name is what to mend.
+fn kernel_hint() -> &'static str {
+    if std::env::var_os(KERNEL_VARIABLE).is_some() {
+        "\nhint: LMBENCH_GUEST_KERNEL names it: unset it, or name a kernel that can be read"
+    } else {
+        "\nhint: `harness/setup.sh` installs one; LMBENCH_GUEST_KERNEL names one of your own"
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

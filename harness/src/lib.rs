@@ -6,6 +6,7 @@ pub mod agent;
 pub mod background;
 pub mod clock;
 pub mod cpu;
+pub mod error;
 pub mod guest;
 pub mod handover;
 pub mod host;

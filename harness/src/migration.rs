@@ -31,8 +31,8 @@ pub struct Plan<'a> {
 
 /// Who is told while it goes on.
 pub trait Observer: Send {
-    /// A reading, and what it was taken for: `pass`, `interval` or `final`.
-    fn reading(&mut self, at_ns: u64, trigger: &'static str, reading: &Reading);
+    /// A reading, when it was asked for, and what it was taken for: `pass`, `interval` or `final`.
+    fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading);
     /// Something that happened: the hypervisor's event or a decision (`policy`).
     fn event(&mut self, event: GuestEvent);
 }
@@ -85,6 +85,8 @@ pub async fn run(
         policy: plan.policy,
         started: Instant::now(),
         last_active: None,
+        stopped: false,
+        pass: 0,
     };
     let finished = run
         .until_final(&mut *events, plan.sample_interval, plan.cancel)
@@ -94,8 +96,18 @@ pub async fn run(
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
+    let asked_ns = monotonic_ns();
     let last = guest.reading().await?;
-    run.observer.reading(monotonic_ns(), "final", &last);
+    run.observer.reading(asked_ns, "final", &last);
+    if run.stopped && status != "completed" {
+        // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
+        let reason = format!("the migration is {status} and the guest was stopped for it");
+        run.act(&Decision {
+            action: Action::Resume,
+            reason,
+        })
+        .await?;
+    }
     let (ending, reason) = run.verdict(&status, cancelled, &last);
     Ok(Ended {
         ending,
@@ -114,6 +126,10 @@ struct Running<'a> {
     policy: Box<dyn Policy>,
     started: Instant,
     last_active: Option<serde_json::Value>,
+    /// Whether a decision stopped the guest.
+    stopped: bool,
+    /// The last pass that was seen: the answer after a cancel knows none.
+    pass: u64,
 }
 
 impl Running<'_> {
@@ -155,15 +171,19 @@ impl Running<'_> {
                     if is_final(&status) {
                         return Ok((status, monotonic_ns(), cancelled));
                     }
+                    if self.deadline.hopeless(self.started.elapsed()) {
+                        return Ok((GIVEN_UP.to_owned(), monotonic_ns(), cancelled));
+                    }
                 }
             }
         }
     }
 
     async fn read(&mut self, trigger: &'static str) -> Result<String, GuestError> {
+        let asked_ns = monotonic_ns();
         let reading = self.guest.reading().await?;
         let now = self.started.elapsed();
-        self.observer.reading(monotonic_ns(), trigger, &reading);
+        self.observer.reading(asked_ns, trigger, &reading);
         let status = reading.progress.status.clone();
         if is_final(&status) {
             return Ok(status);
@@ -172,6 +192,7 @@ impl Running<'_> {
             self.policy.on_progress(now, &reading.progress),
             self.deadline.on_progress(now, &reading.progress),
         ];
+        self.pass = self.pass.max(reading.progress.pass);
         self.last_active = Some(reading.raw);
         for decision in decisions.into_iter().flatten() {
             self.act(&decision).await?;
@@ -181,6 +202,7 @@ impl Running<'_> {
 
     async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
         self.observer.event(event_now("policy", json!(decision)));
+        self.stopped |= decision.action == Action::Pause;
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
@@ -212,9 +234,25 @@ impl Running<'_> {
             "cancelled" if self.deadline.expired() => (
                 Ending::TimedOut,
                 Some(format!(
-                    "not converged after {:.1} s and {} passes",
+                    "not converged after {:.1} s, in pass {}",
                     now.as_secs_f64(),
-                    last.progress.pass
+                    self.pass
+                )),
+            ),
+            "postcopy-paused" => (
+                Ending::Failed,
+                Some(
+                    "post-copy was cut off: part of the guest's memory is on either host"
+                        .to_owned(),
+                ),
+            ),
+            GIVEN_UP => (
+                Ending::Failed,
+                Some(format!(
+                    "given up after {:.1} s in state '{}': no byte moved for {:.1} s",
+                    now.as_secs_f64(),
+                    last.progress.status,
+                    still.as_secs_f64()
                 )),
             ),
             _ => {
@@ -229,7 +267,10 @@ impl Running<'_> {
 }
 
 fn is_final(status: &str) -> bool {
-    matches!(status, "completed" | "failed" | "cancelled")
+    matches!(
+        status,
+        "completed" | "failed" | "cancelled" | "postcopy-paused"
+    )
 }
 
 fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
@@ -240,6 +281,8 @@ fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
     }
 }
 
+/// Not a status of QEMU's: we stopped waiting for one.
+const GIVEN_UP: &str = "given-up";
 /// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least
 /// ten times a second, so even the slowest link moves something between readings.
 const STILL: Duration = Duration::from_secs(3);

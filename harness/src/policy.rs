@@ -28,6 +28,8 @@ pub enum Action {
     Pause,
     /// `migrate_cancel`.
     Cancel,
+    /// Let a guest run again that was stopped.
+    Resume,
 }
 
 /// An action with the policy's reason, for the record.

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lmbench_transport::carrier::Carrier;
-use lmbench_transport::carry::{Event, Listener, Local, Options, Sink, Source};
-use lmbench_transport::endpoint::{Endpoint, Scheme};
+use lmbench_transport::carrier::{Carrier, CarrierError};
+use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
+use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::tcp::{Settings, Tcp};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::run::interrupt_asked;
+use super::signals::Signals;
 use super::{Exit, Failed, print, runtime};
 use crate::cli::{CarryArguments, CarryEnd, Format};
 
@@ -71,16 +71,63 @@ where
     let format = common.format;
     let events: Listener = Arc::new(move |event| tell(&event, format));
     let owned = common.owner_on_stdin;
-    runtime()?.block_on(async {
-        tokio::spawn(stop_when_asked(stop.clone(), owned));
-        half(events, stop)
-            .await
-            .map_err(|error| Failed::from_error(Exit::MigrationFailed, &error))
-    })?;
-    Ok(Exit::Success)
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        tokio::spawn(stop_when_asked(stop.clone(), owned, Signals::catch()?));
+        half(events, stop).await.map_err(|error| failed(&error))
+    });
+    // A thread still reads the owner's pipe, which closes only when the owner has seen our end.
+    runtime.shutdown_background();
+    result.map(|()| Exit::Success)
 }
 
-async fn stop_when_asked(stop: CancellationToken, owned: bool) {
+/// What a half broke on, sorted: wrong words, a thing in the way, or a stream that broke.
+fn failed(error: &CarryError) -> Failed {
+    let of = |exit, hint: &str| Failed::from_error(exit, error).hint(hint);
+    match error {
+        CarryError::PathTooLong { .. } => of(
+            Exit::Usage,
+            "choose a shorter path, such as one below /run or /tmp",
+        ),
+        CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
+        CarryError::PathTaken { .. } => of(
+            Exit::Environment,
+            "remove it, or choose another path",
+        ),
+        CarryError::Listen { .. } => of(
+            Exit::Environment,
+            "the socket's folder must exist and be writable",
+        ),
+        CarryError::Carrier(error) => match error {
+            CarrierError::Scheme { .. } => of(Exit::Usage, "use an endpoint of this carrier"),
+            CarrierError::Resolve { .. } => of(
+                Exit::Environment,
+                "check the name, or write the address in numbers",
+            ),
+            CarrierError::Listen { .. } => of(
+                Exit::Environment,
+                "the address must be this host's and the port free; port 0 lets the kernel choose",
+            ),
+            CarrierError::Connect { .. } => of(
+                Exit::Environment,
+                "start `lmbench carry sink` there first, and use the endpoint that it prints",
+            ),
+            CarrierError::Handshake { .. } => of(
+                Exit::Environment,
+                "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
+            ),
+        },
+        CarryError::Channel(_)
+        | CarryError::Accept { .. }
+        | CarryError::Handover { .. }
+        | CarryError::PeerLost(_) => of(
+            Exit::MigrationFailed,
+            "look at what the other end says, then start both ends anew",
+        ),
+    }
+}
+
+async fn stop_when_asked(stop: CancellationToken, owned: bool, mut signals: Signals) {
     let mut byte = [0];
     let mut input = tokio::io::stdin();
     let owner_gone = async {
@@ -92,7 +139,7 @@ async fn stop_when_asked(stop: CancellationToken, owned: bool) {
     };
     tokio::select! {
         () = owner_gone => {}
-        () = interrupt_asked() => {}
+        () = signals.next() => {}
     }
     stop.cancel();
 }
@@ -109,8 +156,13 @@ fn tell(event: &Event, format: Format) {
 fn words(event: &Event) -> String {
     match event {
         Event::Listening { endpoint, token } => {
+            // A wildcard address means every address of this host; the source must dial one of them.
+            let dial = endpoint
+                .to_string()
+                .replace("//[::]:", "//DESTINATION:")
+                .replace("//0.0.0.0:", "//DESTINATION:");
             format!(
-                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH",
+                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {dial} --from unix:PATH",
                 token.reveal()
             )
         }
@@ -150,10 +202,11 @@ fn words(event: &Event) -> String {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Failed> {
-    text.parse()
-        .map_err(|error: lmbench_transport::endpoint::ParseEndpointError| {
-            Failed::from_error(Exit::Usage, &error)
-        })
+    text.parse().map_err(|error: ParseEndpointError| {
+        // What stands behind the semicolon is what to do.
+        let said = error.to_string().replacen("; ", "\nhint: ", 1);
+        Failed::new(Exit::Usage, said).hint("write for example tcp://198.18.1.2:7000")
+    })
 }
 
 fn local(text: &str) -> Result<Local, Failed> {
@@ -179,7 +232,7 @@ fn local(text: &str) -> Result<Local, Failed> {
 /// The token never stands on a command line, where every user of the host could read it.
 fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
     let text = match file {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| Failed::new(Exit::Usage, format!("can't read the token file {}: {error}", file.display())))?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| Failed::new(Exit::Usage, format!("can't read the token file {}: {error}\nhint: name a file that holds what `lmbench carry sink` printed as LMBENCH_TOKEN", file.display())))?,
         None => std::env::var("LMBENCH_TOKEN").map_err(|_| {
             Failed::new(Exit::Usage, "no token\nhint: set LMBENCH_TOKEN to what `lmbench carry sink` printed, or name a file with --token-file")
         })?,
@@ -188,6 +241,7 @@ fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
         .parse()
         .map_err(|error: lmbench_transport::token::ParseTokenError| {
             Failed::from_error(Exit::Usage, &error)
+                .hint("copy the whole token that `lmbench carry sink` printed")
         })
 }
 

@@ -1,5 +1,7 @@
 //! `lmbench list`.
 
+use std::io::Write as _;
+
 use jiff::Timestamp;
 
 use super::{Exit, Failed, print, print_json};
@@ -29,7 +31,15 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     let runs = Store::open(&arguments.out)
         .list(&filter)
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
-    anstream::eprint!("{}", list_problems(&runs));
+    let mut notes = list_problems(&runs);
+    if !arguments.out.exists() {
+        notes += &format!(
+            "note: there is no folder {:?} yet; `lmbench run` makes it, `--out` names another\n",
+            arguments.out
+        );
+    }
+    // Standard error may be closed; the list itself goes elsewhere.
+    let _ = anstream::stderr().write_all(notes.as_bytes());
     match arguments.format {
         Format::Human => print(|output| output.write_all(list_text(&runs).as_bytes())),
         Format::Json => print_json(&runs),

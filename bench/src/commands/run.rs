@@ -1,70 +1,120 @@
 //! `lmbench run`.
 
-use tokio::sync::watch;
+use std::io::Write as _;
+use std::time::Duration;
 
-use super::{Exit, Failed, print, print_json, runtime};
+use lmbench_harness::clock::monotonic_ns;
+
+use super::signals::Signals;
+use super::{Exit, Failed, is_styled, print, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::run::{Run, RunError, Target, any_failed};
+use crate::run::{Interrupter, Run, RunError, Target, Unfit, any_failed};
 use crate::scenario::{self, Scenario};
-use crate::store::Store;
+use crate::store::{Liveness, Store};
 use crate::terminal;
 
 pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
     let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
-    let scenario = scenario::load(&arguments.scenario).map_err(|error| usage(&error))?;
-    let resumed = arguments
+    let scenario =
+        scenario::load(&arguments.scenario).map_err(|error| Failed::from_scenario(&error))?;
+    // Only looked at so far: the run's lock is taken when all is known to fit.
+    let begun = arguments
         .resume
         .as_deref()
-        .map(|run| resume(run, arguments, &scenario))
+        .map(|run| begun(run, arguments, &scenario))
         .transpose()?;
-    let seed = resumed
-        .as_ref()
-        .map_or(arguments.seed, |(record, _)| Some(record.seed));
-    let plan = Plan::new(&scenario, &arguments.only, arguments.repeats, seed)
-        .map_err(|error| usage(&error))?;
+    let plan = match &begun {
+        Some(record) => Plan::resumed(&scenario, &arguments.only, record),
+        None => Plan::new(
+            &scenario,
+            &arguments.only,
+            arguments.repeats,
+            arguments.seed,
+        ),
+    };
+    let plan = plan.map_err(|error| usage(&error))?;
     if arguments.dry_run {
-        return print(|output| write!(output, "{plan}"));
+        return print(|output| writeln!(output, "{}", plan.to_string().trim_end()));
+    }
+    if let Some(record) = begun.filter(|record| plan.remaining(record).is_empty()) {
+        note(&format!(
+            "run {} is complete: nothing is left to do",
+            record.run_id
+        ));
+        return report(&record, arguments);
     }
     lmbench_harness::lab::enter_user_namespace_if_needed()
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
-    let target = resumed.map_or_else(
-        || Target::New(arguments.out.clone()),
-        |begun| Target::Resumed(Box::new(begun)),
-    );
-    let record = runtime()?.block_on(execute(&scenario, &plan, target))?;
+    let target = match &arguments.resume {
+        None => Target::New(arguments.out.clone()),
+        Some(run) => {
+            let begun = Store::open(&arguments.out).resume(run);
+            Target::Resumed(Box::new(begun.map_err(|error| usage(&error))?))
+        }
+    };
+    let record = runtime()?.block_on(execute(&scenario, arguments, &plan, target))?;
     report(&record, arguments)
 }
 
-fn resume(
-    run: &str,
-    arguments: &RunArguments,
-    scenario: &Scenario,
-) -> Result<(Record, crate::store::RunWriter), Failed> {
-    let begun = Store::open(&arguments.out)
-        .resume(run)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    if begun.0.scenario.sha256 != scenario.sha256 {
+/// The record of a run that is to go on, if it fits the scenario and nobody is at it.
+fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Record, Failed> {
+    let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
+    let found = Store::open(&arguments.out)
+        .find(run)
+        .map_err(|error| usage(&error))?;
+    let record = found.read().map_err(|error| usage(&error))?;
+    let id = &record.run_id;
+    if record.scenario.name != scenario.name {
         let message = format!(
-            "run {run} was made with another text of this scenario\nhint: start a new run, or bring back the text that `lmbench show {run} --format json` holds"
+            "run {id} is of scenario {}, and {} is scenario {}\nhint: give the file that the run was begun with, or start a new run without --resume",
+            record.scenario.name,
+            arguments.scenario.display(),
+            scenario.name
         );
         return Err(Failed::new(Exit::Usage, message));
     }
-    Ok(begun)
+    if record.scenario.sha256 != scenario.sha256 {
+        let message = format!(
+            "run {id} was begun with another text of {}\nhint: start a new run, or bring back the text that `lmbench show {id} --format json` holds",
+            arguments.scenario.display()
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
+    if found.liveness() == Liveness::Running {
+        let message = format!(
+            "run {id} is still going on\nhint: wait for it, or end its process, then try again"
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
+    Ok(record)
 }
 
-async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Record, Failed> {
-    let (interrupted, interrupt) = watch::channel(false);
-    let signals = tokio::spawn(async move {
-        interrupt_asked().await;
-        interrupted.send_replace(true);
-        // The sender must outlive the run: a closed channel would look like an interrupt.
-        std::future::pending::<()>().await;
+async fn execute(
+    scenario: &Scenario,
+    arguments: &RunArguments,
+    plan: &Plan,
+    target: Target,
+) -> Result<Record, Failed> {
+    // Before the first process is started: from here on a signal ends the run in order.
+    let mut signals = Signals::catch()?;
+    let (interrupter, interrupt) = Interrupter::pair();
+    let listening = tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            interrupter.interrupt();
+        }
     });
     let mut progress = terminal::ProgressDisplay::stderr();
-    let mut observer = |event: RunEvent| progress.observe(&event);
+    let mut started = None;
+    let mut observer = |event: RunEvent| {
+        if let RunEvent::RunStarted { run_id, .. } = &event {
+            started = Some(run_id.clone());
+        }
+        progress.observe(&event, Duration::from_nanos(monotonic_ns()));
+    };
     let run = Run {
         text: &scenario.text,
         plan,
@@ -72,38 +122,80 @@ async fn execute(scenario: &Scenario, plan: &Plan, target: Target) -> Result<Rec
         interrupt,
     };
     let result = run.execute(target).await;
-    signals.abort();
+    listening.abort();
     drop(progress);
-    result.map_err(|error| {
-        let exit = match &error {
-            RunError::Scenario(_) => Exit::Usage,
-            RunError::Environment(_) | RunError::Store(_) => Exit::Environment,
-            RunError::Interrupted => Exit::Interrupted,
-            RunError::Internal(_) => Exit::Internal,
-        };
-        Failed::from_error(exit, &error)
-    })
+    result.map_err(|error| failed(&error, scenario, arguments, started.as_deref()))
 }
 
-/// Ctrl-C, or what a service manager or CI runner sends to end a job.
-pub(super) async fn interrupt_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
+/// A run that was begun can go on: whoever reads the error at night should not have to look for its id.
+fn failed(
+    error: &RunError,
+    scenario: &Scenario,
+    arguments: &RunArguments,
+    started: Option<&str>,
+) -> Failed {
+    let exit = match error {
+        RunError::Unfit(unfit) => return refused(unfit, scenario, arguments),
+        RunError::Scenario(_) => Exit::Usage,
+        RunError::Environment(_) | RunError::Store(_) => Exit::Environment,
+        RunError::Interrupted => Exit::Interrupted,
+        RunError::Internal(_) => Exit::Internal,
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+    let mut failed = Failed::from_error(exit, error);
+    if let Some(id) = started {
+        let out = if arguments.out.as_os_str() == "results" {
+            String::new()
+        } else {
+            format!(" --out {}", arguments.out.display())
+        };
+        failed.text = format!(
+            "{}\nwhat was measured is kept; go on with: lmbench run {}{out} --resume {id}",
+            failed.text,
+            arguments.scenario.display()
+        );
     }
+    failed
+}
+
+/// What preflight found, each problem at its place in the scenario if it has one.
+fn refused(unfit: &Unfit, scenario: &Scenario, arguments: &RunArguments) -> Failed {
+    let texts = unfit.complaints.iter().map(|complaint| {
+        let (title, hint) = (complaint.title(), complaint.hint());
+        let placed = scenario::complain(
+            &arguments.scenario,
+            &scenario.text,
+            &title,
+            &complaint.problem.keys,
+            &hint,
+        );
+        match placed {
+            Some((place, error)) => (place, error.render(is_styled())),
+            None => (0, format!("error: {title}\nhint: {hint}")),
+        }
+    });
+    let mut texts: Vec<(usize, String)> = texts.collect();
+    // In the order of the file; what has no place in it comes first.
+    texts.sort_by_key(|(place, _)| *place);
+    let texts: Vec<String> = texts.into_iter().map(|(_, text)| text).collect();
+    Failed {
+        exit: if unfit.is_scenario() {
+            Exit::Usage
+        } else {
+            Exit::Environment
+        },
+        text: texts.join("\n\n"),
+    }
+}
+
+/// Something worth saying that is no error.
+fn note(text: &str) {
+    // Nothing is lost when standard error is closed.
+    let _ = writeln!(anstream::stderr(), "note: {text}");
 }
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
-        Format::Json => print_json(record)?,
+        Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
         Format::Human => {
             print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
         }

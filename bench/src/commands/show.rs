@@ -1,6 +1,6 @@
 //! `lmbench show RUN`.
 
-use super::{Exit, Failed, print, print_json};
+use super::{Exit, Failed, print};
 use crate::cli::{Format, ShowArguments};
 use crate::store::Store;
 use crate::terminal::{events_text, show_text};
@@ -13,7 +13,7 @@ pub(super) fn main(arguments: &ShowArguments) -> Result<Exit, Failed> {
         .read()
         .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
     match arguments.format {
-        Format::Json => print_json(&record),
+        Format::Json => print(|output| output.write_all(record.to_json().as_bytes())),
         Format::Human => print(|output| {
             output.write_all(show_text(&record).as_bytes())?;
             if arguments.events {

@@ -2,19 +2,23 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use lmbench_harness::image::{self, GuestKernel, KERNEL_VARIABLE};
+use lmbench_harness::qemu::preflight::{QEMU_LEAST, QEMU_WANTED};
+use lmbench_harness::qemu::program;
 use rustix::process::geteuid;
-use rustix::system::uname;
 
 use super::Finding;
 use super::packages::{Manager, Part};
 use super::probe::{self, Outcome};
+use crate::error::chain;
 
 /// Looks for all of it.
 pub(super) fn examine() -> Vec<Finding> {
     let manager = Manager::of_this_system();
-    let qemu = qemu(&probe::run(&["qemu-system-x86_64", "--version"]), manager).required();
+    let program = program().display().to_string();
+    let qemu = qemu(&program, &probe::run(&[&program, "--version"]), manager).required();
     let image = match probe::run(&["qemu-img", "--version"]) {
         Outcome::Success(said) => {
             Finding::found("qemu-img", "on PATH").version(probe::version_in(&said))
@@ -36,13 +40,23 @@ pub(super) fn examine() -> Vec<Finding> {
     ]
 }
 
-fn qemu(said: &Outcome, manager: Manager) -> Finding {
+fn qemu(program: &str, said: &Outcome, manager: Manager) -> Finding {
     let name = "qemu";
-    let Outcome::Success(said) = said else {
-        return Finding::missing(name, said.trouble("qemu-system-x86_64"))
-            .mend(manager.install(Part::Qemu));
+    let mend = || {
+        let install = manager.install(Part::Qemu);
+        match std::env::var_os("LMBENCH_QEMU") {
+            Some(_) => format!("unset LMBENCH_QEMU && {install}"),
+            None => install,
+        }
     };
-    let path = probe::find("qemu-system-x86_64")
+    let Outcome::Success(said) = said else {
+        let detail = match said {
+            Outcome::Absent if program.contains('/') => format!("there is no {program}"),
+            _ => said.trouble(program),
+        };
+        return Finding::missing(name, detail).mend(mend());
+    };
+    let path = probe::find(program)
         .map(|path| path.display().to_string())
         .unwrap_or_default();
     let version = probe::version_in(said);
@@ -79,7 +93,7 @@ fn qemu(said: &Outcome, manager: Manager) -> Finding {
             )
         }
     };
-    finding.version(version).mend(manager.install(Part::Qemu))
+    finding.version(version).mend(mend())
 }
 
 /// Major and minor number.
@@ -95,45 +109,30 @@ fn dotted((major, minor): (u32, u32)) -> String {
     format!("{major}.{minor}")
 }
 
+/// Looks where runs look, and makes of it what they boot.
 fn kernel(manager: Manager) -> Finding {
     let name = "guest kernel";
-    let mend = || manager.install(Part::GuestKernel);
-    let from_environment = std::env::var_os("LMBENCH_GUEST_KERNEL").map(PathBuf::from);
-    if let Some(path) = &from_environment
-        && let Err(error) = File::open(path)
-    {
-        return Finding::missing(
-            name,
-            format!("LMBENCH_GUEST_KERNEL is {}: {error}", path.display()),
-        )
-        .mend(format!("unset LMBENCH_GUEST_KERNEL && {}", mend()));
+    let found = GuestKernel::find().and_then(|kernel| image::initramfs(&kernel).map(|_| kernel));
+    match found {
+        Ok(kernel) => Finding::found(name, kernel.vmlinuz.display().to_string()).version(
+            File::open(&kernel.vmlinuz)
+                .ok()
+                .and_then(|mut file| kernel_version(&mut file)),
+        ),
+        Err(error) => {
+            let text = chain(&error);
+            let detail = text.split("\nhint: ").next().unwrap_or_default();
+            let mend = if std::env::var_os(KERNEL_VARIABLE).is_some() {
+                format!(
+                    "unset {KERNEL_VARIABLE} && {}",
+                    manager.install(Part::GuestKernel)
+                )
+            } else {
+                manager.install(Part::GuestKernel)
+            };
+            Finding::missing(name, detail).mend(mend)
+        }
     }
-    let data = std::env::var_os("XDG_DATA_HOME")
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from);
-    let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
-    let candidates = [
-        from_environment,
-        data.map(|data| data.join("lmbench/guest/vmlinuz")),
-        Some("/usr/local/share/lmbench/guest/vmlinuz".into()),
-        Some(format!("/boot/vmlinuz-{}", uname().release().to_string_lossy()).into()),
-    ];
-    let candidates: Vec<PathBuf> = candidates.into_iter().flatten().collect();
-    let Some((path, mut file)) = candidates
-        .iter()
-        .find_map(|path| File::open(path).ok().map(|file| (path, file)))
-    else {
-        let places: Vec<_> = candidates
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return Finding::missing(
-            name,
-            format!("no readable file among {}", places.join(", ")),
-        )
-        .mend(mend());
-    };
-    Finding::found(name, path.display().to_string()).version(kernel_version(&mut file))
 }
 
 /// The version in the header of an x86 boot image; anything else, such as an ELF kernel, has none to read.
@@ -193,10 +192,6 @@ fn userfaultfd() -> Finding {
         .mend("sysctl -w vm.unprivileged_userfaultfd=1")
 }
 
-/// What figures are made with.
-const QEMU_WANTED: (u32, u32) = (10, 0);
-/// What the harness is able to drive.
-const QEMU_LEAST: (u32, u32) = (8, 2);
 /// What came after [`QEMU_LEAST`] and a scenario may ask for.
 const QEMU_NEWS: &[((u32, u32), &str)] = &[
     ((9, 0), "zero-page-detection in multifd's threads"),
@@ -213,6 +208,7 @@ mod tests {
 
     fn judged(version: &str) -> Finding {
         qemu(
+            "qemu-system-x86_64",
             &Outcome::Success(format!("QEMU emulator version {version} (Debian)")),
             Manager::Apt,
         )
@@ -233,7 +229,9 @@ mod tests {
         assert!(!judged("9.2.0").detail.contains("lacks"));
         assert_eq!(judged("7.2.1").status, Status::Missing);
         assert_eq!(
-            qemu(&Outcome::Absent, Manager::Apt).mend.as_deref(),
+            qemu("qemu-system-x86_64", &Outcome::Absent, Manager::Apt)
+                .mend
+                .as_deref(),
             Some("harness/setup.sh")
         );
     }

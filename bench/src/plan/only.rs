@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::PlanError;
 use crate::scenario::matrix::plain;
-use crate::scenario::{Cell, Scenario};
+use crate::scenario::{Cell, Scenario, nearest};
 
 /// Keeps the cells in which an axis has a value. Several on one axis are alternatives; several axes must all match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,11 @@ fn check(scenario: &Scenario, filter: &Only) -> Result<(), PlanError> {
             hint: if axes.is_empty() {
                 "the scenario has no matrix, hence nothing to choose from".to_owned()
             } else {
-                format!("its axes are {}", axes.join(", "))
+                format!(
+                    "{}its axes are {}",
+                    did_you_mean(&filter.key, &axes),
+                    axes.join(", ")
+                )
             },
         });
     }
@@ -97,10 +101,19 @@ fn check(scenario: &Scenario, filter: &Only) -> Result<(), PlanError> {
         return Err(PlanError::UnknownValue {
             key: filter.key.clone(),
             value: filter.value.clone(),
-            hint: format!("its values are {}", values.join(", ")),
+            hint: format!(
+                "{}its values are {}",
+                did_you_mean(&filter.wanted(), &values),
+                values.join(", ")
+            ),
         });
     }
     Ok(())
+}
+
+fn did_you_mean(name: &str, names: &[String]) -> String {
+    nearest(name, names.iter().map(String::as_str))
+        .map_or_else(String::new, |near| format!("did you mean `{near}`? "))
 }
 
 /// Each once, in the order of their first appearance.

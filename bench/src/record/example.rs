@@ -141,6 +141,8 @@ fn completed(repeat: u32, started_ms: f64, cell: usize, noise: &mut Pcg64Mcg) ->
         ("throughput_bps", about(9.4e8)),
         ("cpu_qemu_source_s_per_gib", about(1.1)),
         ("cpu_qemu_destination_s_per_gib", about(0.8)),
+        ("cpu_qemu_without_vcpus_source_s_per_gib", about(0.7)),
+        ("cpu_qemu_without_vcpus_destination_s_per_gib", about(0.6)),
         ("dirty_rate_bps", about(1.2e8)),
     ];
     metrics.extend(values.map(|(id, value)| (id.to_owned(), value)));

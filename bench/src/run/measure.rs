@@ -1,12 +1,18 @@
 //! From what a migration left behind to its metrics. Pure: no host is asked and no clock is read.
 //!
-//! `clock` puts both hosts on one time line, `pauses` finds blackout and heartbeat gaps, `workload` compares the guest
-//! with its undisturbed self, `costs` divides CPU and bytes. To add a metric: its line in the registry
-//! (`crate::metric`), its value in the file here that has what it needs.
+//! `time_line` puts both hosts on one clock, `pauses` finds heartbeat gaps, `workload` compares the guest with its
+//! undisturbed self, `transfer` and `processors` account for bytes and CPU, `instrument` for lmbench's own sampling, `proof`
+//! tells whether it is still the same guest. To add a metric: its line in the registry (`crate::metric`), its value in the
+//! file here that has what it needs, and an exact expectation in that file's tests.
 
-mod costs;
+mod instrument;
 mod pauses;
+mod processors;
+mod proof;
+#[cfg(test)]
+mod synthetic;
 mod time_line;
+mod transfer;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -16,8 +22,7 @@ use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::protocol::{Filled, Readings, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::migration::{Ended, Ending};
-use lmbench_harness::spec::Network;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::hosts::Offset;
 use crate::record::{Integrity, Outcome, Repeat};
@@ -41,10 +46,14 @@ pub(super) struct Measured {
     pub(super) handshake_ms: Option<f64>,
     pub(super) ended: Ended,
     pub(super) usage_before: Sides<Usage>,
+    /// Once the guest ran where it should: only then is all that was sent received and loaded.
     pub(super) usage_after: Sides<Usage>,
     pub(super) running_on: String,
     pub(super) destination_info: Option<Value>,
     pub(super) verified: Option<Verified>,
+    /// Other traffic while the workload settled.
+    pub(super) background_before: Option<BackgroundReport>,
+    /// Other traffic during the migration.
     pub(super) background: Option<BackgroundReport>,
     pub(super) readings: Sides<Readings>,
 }
@@ -60,7 +69,8 @@ impl Values {
             "{metric} is not in the registry"
         );
         if let Some(value) = value.into().filter(|value| value.is_finite()) {
-            self.0.insert(metric.to_owned(), value);
+            // A sum of nothing is -0.0.
+            self.0.insert(metric.to_owned(), value + 0.0);
         }
     }
 }
@@ -74,39 +84,34 @@ pub(super) fn finish(
     elapsed: Duration,
 ) -> (Repeat, Vec<Sample>) {
     let line = TimeLine::new(measured);
-    let (outcome, reason) = outcome(measured);
-    let events = line.events();
     let samples = line.samples(&cell.id, number);
-    let metrics = values(measured, &line, cell, elapsed).0;
-    let mut repeat = match reason {
-        None => Repeat::completed(number, started_ms, metrics),
-        // The record drops the metrics of a repeat that failed.
-        Some(reason) => Repeat {
-            metrics,
-            ..Repeat::unfinished(number, started_ms, outcome, reason)
-        },
-    };
-    repeat.op_latency_ns = workload::latency(&line);
-    repeat.integrity = Some(Integrity {
-        memory_intact: measured
-            .verified
-            .as_ref()
-            .map(|verified| verified.intact() && line.reports_go_on(verified)),
+    let problem = proof::problem(measured, &line);
+    let (outcome, reason) = outcome(measured, problem.as_deref());
+    let (values, op_latency_ns) = values(measured, &line, cell, elapsed);
+    let verified = measured.verified.as_ref();
+    let integrity = Integrity {
+        memory_intact: verified.map(|_| problem.is_none()),
         running_on: measured.running_on.clone(),
-        pages_checked: measured
-            .verified
-            .as_ref()
-            .map_or(0, |verified| verified.pages_checked),
-    });
-    repeat.events = events;
-    if let Some(filled) = &measured.filled {
-        repeat.events.insert(0, line.workload_started(filled));
-    }
+        pages_checked: verified.map_or(0, |verified| verified.pages_checked),
+    };
+    let started = measured.filled.as_ref();
+    let started = started.map(|filled| line.workload_started(filled));
+    let repeat = Repeat {
+        outcome,
+        reason,
+        // The record drops the metrics of a repeat that failed.
+        metrics: values.0,
+        integrity: Some(integrity),
+        events: started.into_iter().chain(line.events).collect(),
+        op_latency_ns,
+        ..Repeat::completed(number, started_ms, BTreeMap::new())
+    };
     (repeat, samples)
 }
 
-/// A completed migration whose guest does not run on exactly the destination has failed, whatever QEMU says.
-fn outcome(measured: &Measured) -> (Outcome, Option<String>) {
+/// A completed migration whose guest does not run on exactly the destination has failed, whatever QEMU says; so has one
+/// after which it is not the same guest.
+fn outcome(measured: &Measured, problem: Option<&str>) -> (Outcome, Option<String>) {
     let reason = measured.ended.reason.clone();
     let (outcome, home) = match measured.ended.ending {
         Ending::Completed => (Outcome::Completed, "destination"),
@@ -115,105 +120,83 @@ fn outcome(measured: &Measured) -> (Outcome, Option<String>) {
         Ending::Failed => return (Outcome::Failed, reason),
     };
     if measured.running_on != home {
-        return (
-            Outcome::Failed,
-            Some(format!(
-                "QEMU says the migration {}, but the guest runs on: {}",
-                outcome.name(),
-                measured.running_on
-            )),
+        let wrong = format!(
+            "QEMU says the migration {}, but the guest runs on: {}",
+            outcome.name(),
+            measured.running_on
         );
+        return (Outcome::Failed, Some(wrong));
     }
-    match &measured.verified {
-        Some(verified) if !verified.intact() => (
-            Outcome::Failed,
-            Some(format!(
-                "{} of {} pages are not what the workload wrote",
-                verified.pages_wrong, verified.pages_checked
-            )),
-        ),
-        _ => (outcome, reason),
+    match problem {
+        Some(problem) => (Outcome::Failed, Some(problem.to_owned())),
+        None => (outcome, reason),
     }
 }
 
-fn values(measured: &Measured, line: &TimeLine<'_>, cell: &Cell, elapsed: Duration) -> Values {
+/// Metrics, and the histogram of operation latency.
+fn values(
+    measured: &Measured,
+    line: &TimeLine<'_>,
+    cell: &Cell,
+    elapsed: Duration,
+) -> (Values, Vec<(u64, u64)>) {
     let mut values = Values::default();
-    let ended = &measured.ended;
-    let last = ended.last.as_ref();
-    let total_ms = (ended.finished_ns.saturating_sub(ended.accepted_ns)) as f64 / 1e6;
-    values.put("total_time_ms", total_ms);
-    values.put("setup_time_ms", number(last, "/setup-time"));
     values.put("handshake_ms", measured.handshake_ms);
-    if ended.ending == Ending::Completed {
-        values.put("downtime_ms", number(last, "/downtime"));
-        values.put("blackout_ms", line.blackout().map(|(from, to)| to - from));
+    if measured.ended.ending == Ending::Completed {
+        values.put("total_time_ms", line.end_ms);
+        let last = measured.ended.last.as_ref();
+        values.put(
+            "downtime_ms",
+            last.and_then(|last| number(last, "/downtime")),
+        );
+        values.put(
+            "blackout_ms",
+            line.blackout().map(|window| window.length_ms()),
+        );
     }
     pauses::measure(&mut values, line, cell);
-    workload::measure(&mut values, line);
-    costs::measure(&mut values, measured, line, cell, total_ms);
-    let undisturbed = measured.boot + measured.fill + cell.setup.migration.settle;
+    let latency = workload::measure(&mut values, line);
+    if let Some(ram_bytes) = transfer::measure(&mut values, measured, line, cell) {
+        processors::measure(&mut values, measured, ram_bytes);
+    }
+    instrument::measure(&mut values, line);
+    other_traffic(&mut values, measured);
+    let needed = measured.boot + measured.fill + cell.setup.migration.settle;
     values.put(
         "overhead_s",
-        elapsed.as_secs_f64() - undisturbed.as_secs_f64() - total_ms / 1e3,
+        elapsed.as_secs_f64() - needed.as_secs_f64() - line.end_ms / 1e3,
     );
-    if let Some(background) = &measured.background {
-        values.put("background_achieved_bps", background.achieved_bps);
-        values.put(
+    (values, latency)
+}
+
+fn other_traffic(values: &mut Values, measured: &Measured) {
+    let phases = [
+        (
+            &measured.background_before,
+            "background_settle_bps",
+            "management_rtt_settle_us_p50",
+            "management_rtt_settle_us_p99",
+        ),
+        (
+            &measured.background,
+            "background_achieved_bps",
             "management_rtt_us_p50",
-            background.probe_quantile_us(0.5).map(|us| us as f64),
-        );
-        values.put(
             "management_rtt_us_p99",
-            background.probe_quantile_us(0.99).map(|us| us as f64),
-        );
+        ),
+    ];
+    for (report, speed, p50, p99) in phases {
+        let Some(report) = report else { continue };
+        let probe = |share| report.probe_quantile_us(share).map(|us| us as f64);
+        values.put(speed, report.achieved_bps);
+        values.put(p50, probe(0.5));
+        values.put(p99, probe(0.99));
     }
-    values
 }
 
 /// A number in QEMU's answer.
-fn number(value: Option<&Value>, pointer: &str) -> Option<f64> {
-    value?.pointer(pointer)?.as_f64()
+fn number(answer: &Value, pointer: &str) -> Option<f64> {
+    answer.pointer(pointer)?.as_f64()
 }
 
-/// The bytes that count as this migration's on the wire: an interface's counters, if nothing else used it.
-fn wire_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
-    let network = cell.setup.network.inbound;
-    let of = |usage: &Usage| match network {
-        Network::Migration => usage.migration_network.clone(),
-        Network::Management => usage.management_network.clone(),
-    };
-    if network == Network::Management && cell.setup.network.management.background_bps.is_some() {
-        return None;
-    }
-    let (before, after) = (
-        of(&measured.usage_before.source)?,
-        of(&measured.usage_after.source)?,
-    );
-    Some(
-        after.sent.saturating_sub(before.sent) as f64
-            + after.received.saturating_sub(before.received) as f64,
-    )
-}
-
-fn sample(cell: &str, repeat: u32, at_ms: f64, host: &str, kind: &str, data: Value) -> Sample {
-    Sample {
-        cell: cell.to_owned(),
-        repeat,
-        at_ms,
-        host: host.to_owned(),
-        kind: kind.to_owned(),
-        data,
-    }
-}
-
-/// The guest's heartbeats of one host as one sample: a line each would make the file ten times as long.
-fn heartbeats_sample(cell: &str, repeat: u32, host: &str, beats: &[(u64, f64)]) -> Sample {
-    sample(
-        cell,
-        repeat,
-        beats.first().map_or(0.0, |beat| beat.1),
-        host,
-        "heartbeats",
-        json!({ "sequence_and_at_ms": beats }),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What both hosts say to a plan before its first migration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::qemu::accelerator::Resolved;
@@ -13,7 +14,7 @@ use super::RunError;
 use super::hosts::Hosts;
 use crate::plan::Plan;
 use crate::record::Environment;
-use crate::scenario::memory_needed_bytes;
+use crate::scenario::{Cell, memory_needed_bytes};
 
 /// What preflight found out.
 pub(super) struct Ready {
@@ -34,16 +35,10 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
             policy: cell.setup.policy.clone(),
         })
         .collect();
-    let mut problems = BTreeSet::new();
-    if let Some(problem) = memory(
-        hosts,
-        plan.cells
-            .iter()
-            .map(|cell| memory_needed_bytes(&cell.setup))
-            .max()
-            .unwrap_or(0),
-    ) {
-        problems.insert(problem);
+    let mut unfit = Unfit::default();
+    if let Some(problem) = memory(hosts, plan) {
+        unfit.add(Role::Source, problem);
+        unfit.silence_role();
     }
     let mut qemu = BTreeMap::new();
     let mut resolved = Resolved {
@@ -58,7 +53,9 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
             })
             .await
             .map_err(super::hosts::HostError::from)?;
-        problems.extend(report.problems);
+        for problem in report.problems {
+            unfit.add(role, problem);
+        }
         qemu.insert(role, report.qemu);
         // Both sides must use the same one: the slower wish wins.
         if let Some(found) = report.accelerator
@@ -67,45 +64,150 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
             resolved = found;
         }
     }
-    if problems.is_empty() {
+    if unfit.complaints.is_empty() {
         return Ok(Ready {
             accelerator: resolved.accelerator,
             accelerator_reason: resolved.reason,
             qemu,
         });
     }
-    Err(refusal(&problems))
+    Err(RunError::Unfit(unfit))
 }
 
-fn memory(hosts: &Hosts, needed: u64) -> Option<Problem> {
+/// The lab's guests share one machine.
+fn memory(hosts: &Hosts, plan: &Plan) -> Option<Problem> {
     let available = hosts.source.info.memory_available_bytes;
-    (needed > available).then(|| Problem {
-        scenario: false,
-        text: format!(
-            "the guests need {:.1} GiB of memory, {:.1} GiB are available",
-            gib(needed),
-            gib(available)
-        ),
-        hint: "set a smaller memory in [guest], or end what uses it".to_owned(),
-    })
+    let need = |cell: &Cell| memory_needed_bytes(&cell.setup);
+    let largest = plan.cells.iter().max_by_key(|cell| need(cell))?;
+    let needed = need(largest);
+    if needed <= available {
+        return None;
+    }
+    let text = format!(
+        "source and destination guest together need {:.1} GiB of memory, and {:.1} GiB are available",
+        gib(needed),
+        gib(available)
+    );
+    let each = (available / 2).saturating_sub(needed / 2 - largest.setup.guest.memory_bytes) >> 20;
+    let hint =
+        format!("write at most memory = \"{each} MiB\" in [guest], or end what uses the memory");
+    let mut problem = Problem::of_machine(text, hint);
+    problem.keys = vec![("guest.memory".to_owned(), "for each of the two".to_owned())];
+    problem.cell = (plan.cells.len() > 1).then(|| largest.id.clone());
+    Some(problem)
 }
 
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
 }
 
-fn refusal(problems: &BTreeSet<Problem>) -> RunError {
-    let text: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{}\n  hint: {}", problem.text, problem.hint))
-        .collect();
-    let text = text.join("\n");
-    if problems.iter().any(|problem| !problem.scenario) {
-        RunError::Environment(text)
-    } else {
-        RunError::Scenario(text)
+/// Everything that keeps these hosts from doing this plan.
+#[derive(Debug, Default)]
+pub struct Unfit {
+    /// Each problem once, with all cells and hosts that have it.
+    pub complaints: Vec<Complaint>,
+}
+
+/// One problem.
+#[derive(Debug)]
+pub struct Complaint {
+    /// What is wrong, where, and what to do.
+    pub problem: Problem,
+    cells: BTreeSet<String>,
+    roles: BTreeSet<Role>,
+}
+
+impl Unfit {
+    fn add(&mut self, role: Role, mut problem: Problem) {
+        let cell = problem.cell.take();
+        let known = self
+            .complaints
+            .iter()
+            .position(|known| known.problem == problem);
+        let index = known.unwrap_or_else(|| {
+            self.complaints.push(Complaint {
+                problem,
+                cells: BTreeSet::new(),
+                roles: BTreeSet::new(),
+            });
+            self.complaints.len() - 1
+        });
+        let complaint = &mut self.complaints[index];
+        complaint.cells.extend(cell);
+        complaint.roles.insert(role);
+    }
+
+    /// What was found belongs to no single host.
+    fn silence_role(&mut self) {
+        for complaint in &mut self.complaints {
+            complaint.roles.extend(Role::BOTH);
+        }
+    }
+
+    /// Whether the scenario alone is to blame.
+    pub fn is_scenario(&self) -> bool {
+        self.complaints
+            .iter()
+            .all(|complaint| complaint.problem.scenario)
     }
 }
+
+impl Complaint {
+    /// The problem in a sentence, with the host if only one has it.
+    pub fn title(&self) -> String {
+        match self.roles.first() {
+            Some(role) if self.roles.len() == 1 => {
+                format!("on the {role}: {}", self.problem.text)
+            }
+            _ => self.problem.text.clone(),
+        }
+    }
+
+    /// What to do, and which cells met it.
+    pub fn hint(&self) -> String {
+        if self.cells.is_empty() || (self.cells.len() == 1 && self.cells.contains("base")) {
+            return self.problem.hint.clone();
+        }
+        let shown: Vec<&str> = self
+            .cells
+            .iter()
+            .take(CELLS_SHOWN)
+            .map(String::as_str)
+            .collect();
+        let more = match self.cells.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let noun = if self.cells.len() == 1 {
+            "cell"
+        } else {
+            "cells"
+        };
+        format!(
+            "{} ({noun} {}{more})",
+            self.problem.hint,
+            shown.join(" and ")
+        )
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, complaint) in self.complaints.iter().enumerate() {
+            let between = if index == 0 { "" } else { "\n" };
+            write!(
+                formatter,
+                "{between}{}\nhint: {}",
+                complaint.title(),
+                complaint.hint()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Cells named in one complaint; they differ in what does not matter to it.
+const CELLS_SHOWN: usize = 3;
 
 impl Ready {
     /// What the run ran on, for the record.

@@ -13,6 +13,7 @@ use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
 use serde_json::Value;
 
 use super::RunError;
+use super::ending;
 use super::hosts::{HostError, Hosts};
 use super::measure::{self, Measured, Sides};
 use super::wiring::{self, Wired};
@@ -27,6 +28,8 @@ pub(super) struct Done {
     pub(super) samples: Vec<Sample>,
     /// An agent is gone, so the lab must be made anew.
     pub(super) hosts_lost: bool,
+    /// Why a QEMU did not start or the guest did not become ready, if that is how it failed.
+    pub(super) boot_failure: Option<String>,
 }
 
 /// Migrates once. An error ends the run; a migration that failed is a result.
@@ -45,52 +48,72 @@ pub(super) async fn perform(
     } else {
         *accelerator
     };
+    hosts.forget();
+    let lost = hosts.lost();
     let mut attempt = Attempt {
         hosts,
         cell,
         accelerator,
         observer,
+        booted: false,
     };
-    let migrated = attempt.migrate().await;
-    let (result, mut lost) = match migrated {
-        Ok(measured) => (Ok(measured), false),
-        Err(AgentError::Failed(failure)) if failure.environment => {
-            return Err(RunError::Environment(failure.message));
-        }
-        Err(error) => (
-            Err(error.to_string()),
-            matches!(error, AgentError::Gone { .. }),
-        ),
+    let migrated = tokio::select! {
+        biased;
+        migrated = attempt.migrate() => migrated,
+        role = lost => Err(AgentError::Gone { role }),
     };
-    attempt.phase(Phase::TearingDown, None);
-    for role in Role::BOTH {
-        match attempt
-            .hosts
-            .host(role)
-            .call::<()>(Request::EndRepeat)
-            .await
-        {
-            Ok(()) => {}
-            Err(AgentError::Gone { .. }) => lost = true,
-            Err(error) => return Err(RunError::Internal(error.to_string())),
+    if let Err(AgentError::Failed(failure)) = &migrated
+        && failure.environment
+    {
+        // A lost agent takes its host along: what can't be found there is not missing on this machine.
+        let lost = tokio::time::timeout(LOSS_SHOWS_WITHIN, attempt.hosts.lost()).await;
+        if lost.is_err() {
+            return Err(RunError::Environment(failure.message.clone()));
         }
     }
+    attempt.phase(Phase::TearingDown, None);
+    let losses = ending::end_repeat(attempt.hosts).await?;
+    // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
+    let innocent = attempt.booted || losses.cause().is_some();
+    let words = migrated.as_ref().err().map(ToString::to_string);
+    let boot_failure = words.filter(|_| !innocent);
     let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
-    Ok(match result {
+    let (repeat, samples) = match migrated {
         Ok(measured) => {
-            let (repeat, samples) = measure::finish(&measured, cell, number, started_ms, elapsed);
-            Done {
-                repeat,
-                samples,
-                hosts_lost: lost,
+            let (mut repeat, samples) =
+                measure::finish(&measured, cell, number, started_ms, elapsed);
+            // What dies once the guest runs at its destination harms no migration.
+            let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
+            if broken || repeat.outcome == Outcome::Failed {
+                repeat.outcome = Outcome::Failed;
+                repeat.reason = Some(losses.explain(&repeat.reason.unwrap_or_default()));
             }
+            (repeat, samples)
         }
-        Err(reason) => Done {
-            repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason),
-            samples: Vec::new(),
-            hosts_lost: lost,
-        },
+        Err(error) => {
+            let reason = losses
+                .cause()
+                .unwrap_or_else(|| one_line(&error.to_string()));
+            let repeat = Repeat::unfinished(number, started_ms, Outcome::Failed, reason);
+            (repeat, Vec::new())
+        }
+    };
+    Ok(Done {
+        repeat,
+        samples,
+        hosts_lost: losses.hosts(),
+        boot_failure,
     })
+}
+
+/// What stands before a migration.
+struct Prepared {
+    boot: Duration,
+    wired: Wired,
+    fill: Duration,
+    filled: Option<Filled>,
+    background_before: Option<BackgroundReport>,
+    before: Sides<Usage>,
 }
 
 struct Attempt<'a> {
@@ -98,24 +121,41 @@ struct Attempt<'a> {
     cell: &'a Cell,
     accelerator: Accelerator,
     observer: &'a mut dyn FnMut(RunEvent),
+    booted: bool,
 }
 
 impl Attempt<'_> {
     async fn migrate(&mut self) -> Result<Measured, AgentError> {
+        let death = self.hosts.death(|_| true);
+        let Prepared {
+            boot,
+            wired,
+            fill,
+            filled,
+            background_before,
+            before,
+        } = {
+            let mut prepare = std::pin::pin!(self.prepare());
+            tokio::select! {
+                biased;
+                prepared = &mut prepare => prepared?,
+                // Whatever waits for the dead mostly says itself what it lacks, and says it better.
+                death = death => tokio::time::timeout(DEATH_SHOWS_WITHIN, prepare)
+                    .await
+                    .unwrap_or_else(|_| Err(ending::error_of(death)))?,
+            }
+        };
         let setup = &self.cell.setup;
-        self.hosts.configure(&setup.network).map_err(lab_failure)?;
-        let boot = self.launch().await?;
-        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
-        let (fill, filled) = self.fill().await?;
-        self.start_background().await?;
-        self.phase(Phase::Settling, Some(setup.migration.settle));
-        tokio::time::sleep(setup.migration.settle).await;
-        let before = self.usage().await?;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
         let ended = self.until_ended(&wired).await?;
-        let after = self.usage().await?;
         let background = self.stop_background().await?;
-        let running_on = self.settle_ownership(&ended).await?;
+        self.until_running(&ended).await?;
+        let after = self.usage().await?;
+        for role in Role::BOTH {
+            let host = self.hosts.host(role);
+            host.call::<()>(Request::StopWatching).await?;
+        }
+        let running_on = self.running_on().await;
         let destination_info = self
             .hosts
             .destination
@@ -142,8 +182,43 @@ impl Attempt<'_> {
             running_on,
             destination_info,
             verified,
+            background_before,
             background,
             readings,
+        })
+    }
+
+    /// Up to the moment before the migration, in which both guests and the carrier must live.
+    async fn prepare(&mut self) -> Result<Prepared, AgentError> {
+        let setup = &self.cell.setup;
+        self.hosts
+            .configure(&setup.network)
+            .await
+            .map_err(lab_failure)?;
+        let boot = self.launch().await?;
+        self.booted = true;
+        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
+        let (fill, filled) = self.fill().await?;
+        self.start_background().await?;
+        self.phase(Phase::Settling, Some(setup.migration.settle));
+        tokio::time::sleep(setup.migration.settle).await;
+        // Anew, so that its report tells of the migration only.
+        let background_before = self.stop_background().await?;
+        self.start_background().await?;
+        for role in Role::BOTH {
+            let watch = Request::Watch {
+                every: SAMPLE_INTERVAL,
+            };
+            self.hosts.host(role).call::<()>(watch).await?;
+        }
+        let before = self.usage().await?;
+        Ok(Prepared {
+            boot,
+            wired,
+            fill,
+            filled,
+            background_before,
+            before,
         })
     }
 
@@ -203,18 +278,21 @@ impl Attempt<'_> {
             timeout_action: setup.migration.timeout_action,
             sample: SAMPLE_INTERVAL,
         };
+        let killed = self.hosts.death(|death| death.killed);
+        let mut broken = std::pin::pin!(async {
+            let death = killed.await;
+            tokio::time::sleep(BREAK_SHOWS_WITHIN).await;
+            death
+        });
         let Hosts {
-            source,
-            destination,
-            notices,
-            ..
+            source, notices, ..
         } = &mut *self.hosts;
         let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
         loop {
             tokio::select! {
                 ended = &mut migration => return ended,
-                // A lost destination agent takes its QEMU along; the source notices by itself within its timeout, but why wait.
-                () = destination.gone() => return Err(AgentError::Gone { role: Role::Destination }),
+                // QEMU notices by itself; if it does not, why wait for its timeout.
+                death = &mut broken => return Err(ending::error_of(death)),
                 Some((_, notice)) = notices.recv() => {
                     if let Notice::Progress { elapsed_ns, progress } = notice {
                         (self.observer)(RunEvent::Progress(Progress {
@@ -232,32 +310,35 @@ impl Attempt<'_> {
         }
     }
 
-    /// Waits until the guest runs where it should, and tells where it really runs.
-    async fn settle_ownership(&mut self, ended: &Ended) -> Result<String, AgentError> {
-        if ended.ending == Ending::Completed {
-            let state: String = self
-                .hosts
-                .destination
-                .call(Request::AwaitRunning {
-                    within: RESUME_WITHIN,
-                })
-                .await?;
-            let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
-            if state == "paused" && paused_by_us {
-                self.hosts.destination.call::<()>(Request::Resume).await?;
-            }
+    /// After a completed migration: waits until the guest runs, and wakes one that a timeout had paused.
+    async fn until_running(&mut self, ended: &Ended) -> Result<(), AgentError> {
+        if ended.ending != Ending::Completed {
+            return Ok(());
         }
-        // Time for the first heartbeats and a report from where the guest runs now.
+        let destination = &self.hosts.destination;
+        let await_running = Request::AwaitRunning {
+            within: RESUME_WITHIN,
+        };
+        let state: String = destination.call(await_running).await?;
+        let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
+        if state == "paused" && paused_by_us {
+            destination.call::<()>(Request::Resume).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the guest really runs, after a moment in which it is heard from there.
+    async fn running_on(&self) -> String {
         tokio::time::sleep(TAIL).await;
         let source = self.runs(Role::Source).await;
         let destination = self.runs(Role::Destination).await;
-        Ok(match (source, destination) {
+        match (source, destination) {
             (true, true) => "both",
             (true, false) => "source",
             (false, true) => "destination",
             (false, false) => "none",
         }
-        .to_owned())
+        .to_owned()
     }
 
     /// A QEMU that is gone runs nothing.
@@ -291,12 +372,20 @@ impl Attempt<'_> {
         ))
     }
 
-    /// The first host's other traffic on the management network.
+    /// The source's other traffic, on the network that has some.
     async fn start_background(&mut self) -> Result<(), AgentError> {
-        let Some(rate_bps) = self.cell.setup.network.management.background_bps else {
+        let setup = &self.cell.setup.network;
+        let networks = [
+            (Network::Management, setup.management.background_bps),
+            (Network::Migration, setup.migration.background_bps),
+        ];
+        let busy = networks
+            .into_iter()
+            .find_map(|(network, rate_bps)| Some((network, rate_bps?)));
+        let Some((network, rate_bps)) = busy else {
             return Ok(());
         };
-        let address = self.hosts.address(Role::Destination, Network::Management);
+        let address = self.hosts.address(Role::Destination, network);
         let to = self
             .hosts
             .destination
@@ -332,6 +421,11 @@ impl Attempt<'_> {
     }
 }
 
+/// A reason in a record stands in tables; what to do stands behind what happened.
+fn one_line(text: &str) -> String {
+    text.replace("\nhint: ", "; ")
+}
+
 fn lab_failure(error: HostError) -> AgentError {
     let message = crate::error::chain(&error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
@@ -340,8 +434,14 @@ fn lab_failure(error: HostError) -> AgentError {
     })
 }
 
-/// Longest time between two samples of a migration.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// An agent's end is known a moment after the error that comes of it.
+const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
+/// Between a process's end and the error of the request that needed it.
+const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
+/// QEMU writes to its stream many times a second and fails at the first write after its end.
+const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
+/// Time between two samples of a migration: somewhat less than the 100 ms promised, so that a late one keeps the promise.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
 /// Time between two reports of the guest.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.

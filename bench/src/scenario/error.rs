@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::scenario::SCENARIO_BYTES_MAX;
 use crate::scenario::problem::Problem;
 use crate::scenario::tree::Span;
 
@@ -21,6 +22,11 @@ pub enum ScenarioError {
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// The file is too large to be a scenario.
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// It was read and is not a valid scenario. Displays as all its problems, with their places.
     Invalid(Box<Invalid>),
@@ -46,7 +52,7 @@ impl ScenarioError {
     /// How many problems there are.
     pub fn problem_count(&self) -> usize {
         match self {
-            ScenarioError::Read { .. } => 1,
+            ScenarioError::Read { .. } | ScenarioError::TooLarge { .. } => 1,
             ScenarioError::Invalid(invalid) => invalid.problems.len(),
         }
     }
@@ -55,6 +61,11 @@ impl ScenarioError {
     pub fn render(&self, styled: bool) -> String {
         match self {
             ScenarioError::Read { path, source } => read_failure(path, source),
+            ScenarioError::TooLarge { path } => format!(
+                "error: scenario {} is larger than {} KiB\nhint: a scenario is a page of text; is this the right file?",
+                path.display(),
+                SCENARIO_BYTES_MAX >> 10
+            ),
             ScenarioError::Invalid(invalid) => invalid.render(styled),
         }
     }
@@ -70,16 +81,18 @@ impl std::error::Error for ScenarioError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ScenarioError::Read { source, .. } => Some(source),
-            ScenarioError::Invalid(_) => None,
+            ScenarioError::TooLarge { .. } | ScenarioError::Invalid(_) => None,
         }
     }
 }
 
 fn read_failure(path: &Path, source: &std::io::Error) -> String {
-    let hint = if source.kind() == std::io::ErrorKind::NotFound {
-        "give the path of a scenario file, for example scenarios/quick.toml"
-    } else {
-        "check that it is a file that you may read"
+    let hint = match source.kind() {
+        std::io::ErrorKind::NotFound => {
+            "give the path of a scenario file, for example scenarios/quick.toml"
+        }
+        std::io::ErrorKind::IsADirectory => "give the path of a file in it",
+        _ => "check that it is a file that you may read",
     };
     // The one error whose text repeats its source: a person reads it alone, and "cannot read" without the reason helps nobody.
     format!(
@@ -103,8 +116,9 @@ impl Invalid {
         if count > SHOWN_MAX {
             parts.push(format!("... and {} more", count - SHOWN_MAX));
         }
-        let noun = if count == 1 { "problem" } else { "problems" };
-        parts.push(format!("{count} {noun} in {}", self.origin));
+        if count > 1 {
+            parts.push(format!("{count} problems in {}", self.origin));
+        }
         parts.join("\n\n")
     }
 

@@ -90,6 +90,26 @@ impl Table {
         table.entry(last)
     }
 
+    /// Where a dotted path stands: as a key with a value, as a table, or as an axis of the matrix.
+    pub(crate) fn find(&self, path: &str) -> Option<Span> {
+        let axis = || {
+            let matrix = self.entry("matrix")?.node.table()?;
+            matrix.find_below(path)
+        };
+        axis().or_else(|| self.find_below(path))
+    }
+
+    /// Keys may themselves be dotted paths in quotes.
+    fn find_below(&self, path: &str) -> Option<Span> {
+        self.entries.iter().find_map(|entry| {
+            if entry.key == path {
+                return Some(entry.key_span.clone());
+            }
+            let rest = path.strip_prefix(&entry.key)?.strip_prefix('.')?;
+            entry.node.table()?.find_below(rest)
+        })
+    }
+
     /// Puts a value at a path, making the tables on the way; `key_span` is the place of what it makes.
     /// Returns whether it could: a value in the way that is not a table stays.
     pub(crate) fn set(&mut self, path: &[&str], key_span: &Span, node: Node) -> bool {

@@ -104,8 +104,10 @@ impl StoreError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "\nhint: choose a folder of yours with `--out`"
             }
-            io::ErrorKind::NotADirectory => "\nhint: `--out` names a folder, this is a file",
-            _ => "",
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                "\nhint: `--out` names a folder, this is a file"
+            }
+            _ => "\nhint: check the disk, or choose another folder with `--out`",
         };
         StoreError::Io {
             action,

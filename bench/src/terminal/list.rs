@@ -2,7 +2,7 @@
 
 use super::summary::words;
 use super::table::table;
-use super::text::{clean, clean_short};
+use super::text::{clean, clean_short, counted};
 use super::time;
 use crate::store::{RunSummary, Status};
 
@@ -13,19 +13,13 @@ pub fn list_text(runs: &[RunSummary]) -> String {
     }
     let header = [
         "run",
-        "status",
+        "status\ndone",
         "started\n(UTC)",
         "source\ndestination",
-        "cells",
-        "done",
         "outcomes",
     ];
-    table(
-        &header,
-        &[0, 1, 2, 3, 6],
-        &[6],
-        runs.iter().map(row).collect(),
-    )
+    let rows = runs.iter().map(row).collect();
+    table(&header, &[0, 1, 2, 3, 4], &[], rows)
 }
 
 /// Why records are unreadable, a line each; empty when all are fine.
@@ -41,32 +35,31 @@ fn row(run: &RunSummary) -> Vec<String> {
         text.as_ref()
             .map_or("-".to_owned(), |text| clean_short(text, longest))
     };
-    let mut id = clean(&run.run_id);
+    let id = clean(&run.run_id);
+    if run.status == Status::Unreadable {
+        let mut row = vec![id, run.status.name().to_owned()];
+        row.resize(5, "-".to_owned());
+        return row;
+    }
+    let mut about = counted(run.cells, "cell");
     if let Some(scenario) = run
         .scenario
         .as_ref()
         .filter(|scenario| !run.run_id.contains(scenario.as_str()))
     {
         // The id holds the scenario's name as far as a folder's name can; say the rest.
-        id += &format!("\n{}", clean_short(scenario, 40));
-    }
-    if run.status == Status::Unreadable {
-        let mut row = vec![id, run.status.name().to_owned()];
-        row.resize(7, "-".to_owned());
-        return row;
+        about = format!("{}, {about}", clean_short(scenario, 30));
     }
     let planned = run
         .planned
         .map_or("?".to_owned(), |planned| planned.to_string());
     vec![
-        id,
-        run.status.name().to_owned(),
+        format!("{id}\n  {about}"),
+        format!("{}\n{}/{planned}", run.status.name(), run.done),
         run.started.as_deref().map_or("-".to_owned(), |started| {
             time::moment(started).replacen(' ', "\n", 1)
         }),
         format!("{}\n{}", name(&run.source, 20), name(&run.destination, 20)),
-        run.cells.to_string(),
-        format!("{}/{planned}", run.done),
         run.outcomes
             .iter()
             .map(|(outcome, count)| format!("{count} {}", words(*outcome)))

@@ -9,8 +9,6 @@ mod tracker;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use lmbench_harness::clock::monotonic_ns;
-
 use crate::event::RunEvent;
 
 use bar::Bar;
@@ -41,9 +39,8 @@ impl ProgressDisplay {
         ProgressDisplay(Output::Lines(Lines::new(Box::new(output))))
     }
 
-    /// Shows what happened. It never fails: a run must not end because nobody watches it.
-    pub fn observe(&mut self, event: &RunEvent) {
-        let now = Duration::from_nanos(monotonic_ns());
+    /// Shows what happened; `now` is any clock that goes on. It never fails: a run must not end because nobody watches it.
+    pub fn observe(&mut self, event: &RunEvent, now: Duration) {
         match &mut self.0 {
             Output::Bar(bar) => bar.observe(event, now),
             Output::Lines(lines) => lines.observe(event, now),

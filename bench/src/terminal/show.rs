@@ -1,7 +1,9 @@
 //! Everything about one run: what it ran on, every metric of every cell, every repeat.
 
+use serde_json::Value;
+
 use crate::metric::{self, ALL, format_value};
-use crate::record::{CellRecord, Event, Record, Repeat, Summary};
+use crate::record::{CellRecord, Event, Outcome, Record, Repeat, Summary};
 
 use super::summary::{outcomes, troubles, words};
 use super::table::{table, wrapped};
@@ -57,7 +59,7 @@ fn environment(record: &Record) -> String {
     if let Some(reason) = &environment.accelerator_reason {
         accelerator += &format!(" ({})", clean_short(reason, 200));
     }
-    let mut rows = vec![
+    let mut rows: Vec<(&str, String)> = vec![
         ("run", clean(&record.run_id)),
         (
             "scenario",
@@ -100,98 +102,177 @@ fn environment(record: &Record) -> String {
             format!("{} ({} online)", clean(&environment.cpu), environment.cores),
         ),
     ]);
-    let mut text: String = rows
-        .iter()
-        .map(|(name, value)| wrapped(&format!("{name:<12} {value}"), 13))
-        .collect();
-    for (name, value) in environment.hosts.iter().chain(&environment.details) {
-        text += &wrapped(
-            &format!("{:<12} {}", clean(name), clean_short(&plain(value), 1000)),
-            13,
-        );
+    for (name, value) in &environment.hosts {
+        rows.push((name, host(value, &environment.qemu)));
     }
-    text
+    for (name, value) in &environment.details {
+        rows.push((name, detail(value)));
+    }
+    rows.iter()
+        .map(|(name, value)| wrapped(&format!("{:<12} {value}", clean(name)), 13))
+        .collect()
+}
+
+/// A host in a line: what tells it from others. Everything else about it is in the record.
+fn host(host: &Value, qemu: &str) -> String {
+    let text = |pointer: &str| Some(clean_short(host.pointer(pointer)?.as_str()?, 60));
+    let mut parts: Vec<String> = text("/name").into_iter().collect();
+    if let Some(bytes) = host.pointer("/info/memory_bytes").and_then(Value::as_f64) {
+        parts.push(format!("{} of memory", metric::Unit::Byte.format(bytes)));
+    }
+    let named = [
+        ("/info/congestion_control", "TCP "),
+        ("/info/huge_pages", "transparent huge pages "),
+    ];
+    parts.extend(
+        named
+            .into_iter()
+            .filter_map(|(pointer, name)| Some(format!("{name}{}", text(pointer)?))),
+    );
+    if let Some(other) = text("/qemu").filter(|other| *other != clean_short(qemu, 60)) {
+        parts.push(format!("QEMU {other}"));
+    }
+    let bound = host.pointer("/clock/bound_ns").and_then(Value::as_f64);
+    parts.extend(bound.map(|bound_ns| match bound_ns {
+        0.0 => "the controller's clock".to_owned(),
+        _ => format!(
+            "clock within ±{}",
+            metric::Unit::Microsecond.format(bound_ns / 1e3)
+        ),
+    }));
+    if parts.is_empty() {
+        detail(host)
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// A value of the environment, if it is short enough to read.
+fn detail(value: &Value) -> String {
+    match value {
+        Value::Array(entries) => {
+            let entries = counted_entries(entries.len());
+            format!("{entries}, see --format json")
+        }
+        value => clean_short(&plain(value), 200),
+    }
+}
+
+fn counted_entries(number: usize) -> String {
+    if number == 1 {
+        "1 entry".to_owned()
+    } else {
+        format!("{number} entries")
+    }
 }
 
 fn metrics_table(cell: &CellRecord) -> String {
+    let repeats = cell.outcomes().get(&Outcome::Completed).copied();
+    let mut rows = Vec::new();
+    let mut topic = None;
     // The registry's order first; what a newer program added follows.
-    let known = ALL
-        .iter()
-        .filter_map(|metric| cell.summary.get_key_value(metric.id));
-    let unknown = cell
-        .summary
-        .iter()
-        .filter(|(id, _)| metric::metric(id).is_none());
-    let row = |(id, summary): (&String, &Summary)| {
-        let interval = summary
-            .ci95
-            .map_or("-".to_owned(), |[low, high]| range(id, low, high));
-        let value = |value| format_value(id, value);
-        vec![
-            clean_short(id, 40),
-            summary.n.to_string(),
-            value(summary.median),
-            interval,
-            value(summary.min),
-            value(summary.max),
-        ]
+    let known = ALL.iter().filter_map(|metric| {
+        let (id, summary) = cell.summary.get_key_value(metric.id)?;
+        Some((metric.topic.name(), id, summary))
+    });
+    let unknown = cell.summary.iter();
+    let unknown = unknown.filter(|(id, _)| metric::metric(id).is_none());
+    for (heading, id, summary) in known.chain(unknown.map(|(id, summary)| ("others", id, summary)))
+    {
+        if topic.replace(heading) != Some(heading) {
+            rows.push(vec![heading.to_owned()]);
+        }
+        rows.push(metric_row(id, summary, repeats));
+    }
+    let several = cell.summary.values().any(|summary| summary.n > 1);
+    let stated = cell.summary.values().any(|summary| summary.ci95.is_some());
+    let header: &[&str] = match (several, stated) {
+        (false, _) => &["metric", "value"],
+        (true, false) => &["metric", "median", "smallest–largest"],
+        (true, true) => &["metric", "median", "smallest–largest", "95 % interval"],
     };
-    let header = ["metric", "n", "median", "95 % interval", "min", "max"];
-    table(&header, &[0], &[3], known.chain(unknown).map(row).collect())
+    for row in &mut rows {
+        row.resize(header.len(), String::new());
+    }
+    table(header, &[0], &[], rows)
+}
+
+fn metric_row(id: &str, summary: &Summary, repeats: Option<usize>) -> Vec<String> {
+    let unit = metric::metric(id).map_or(metric::Unit::Count, |metric| metric.unit);
+    let beside = |low, high| unit.format_range_beside(summary.median, low, high);
+    let mut name = format!("  {}", clean_short(id, 48));
+    if repeats.is_some_and(|repeats| repeats != summary.n as usize) {
+        name += &format!(" (of {})", summary.n);
+    }
+    vec![
+        name,
+        unit.format(summary.median),
+        beside(summary.min, summary.max),
+        summary
+            .ci95
+            .map_or("-".to_owned(), |[low, high]| beside(low, high)),
+    ]
 }
 
 fn repeats_table(cell: &CellRecord) -> String {
+    let columns = [
+        ("total time", "total_time_ms"),
+        ("blackout", "blackout_ms"),
+        ("downtime", "downtime_ms"),
+        ("pause", "guest_pause_ms"),
+        ("slowdown", "workload_slowdown"),
+        ("sent", "ram_bytes"),
+    ];
     let row = |repeat: &Repeat| {
-        let value = |id: &str| {
-            repeat
-                .metrics
-                .get(id)
-                .map_or("-".to_owned(), |value| format_value(id, *value))
+        let value = |(_, id): &(&str, &str)| {
+            let value = repeat.metrics.get(*id);
+            value.map_or("-".to_owned(), |value| format_value(id, *value))
         };
-        vec![
+        let fixed = [
             format!("#{}", repeat.repeat),
             words(repeat.outcome).to_owned(),
             integrity(repeat),
-            value("total_time_ms"),
-            value("blackout_ms"),
-            value("downtime_ms"),
-        ]
+        ];
+        fixed
+            .into_iter()
+            .chain(columns.iter().map(value))
+            .collect::<Vec<_>>()
     };
-    let header = [
-        "repeat",
-        "outcome",
-        "memory",
-        "total time",
-        "blackout",
-        "downtime",
-    ];
-    table(
-        &header,
-        &[0, 1, 2],
-        &[2],
-        cell.repeats.iter().map(row).collect(),
-    )
+    let header: Vec<&str> = ["repeat", "outcome", "memory"]
+        .into_iter()
+        .chain(columns.iter().map(|(name, _)| *name))
+        .collect();
+    let rows = cell.repeats.iter().map(row).collect();
+    table(&header, &[0, 1, 2], &[2], rows)
 }
 
+/// Whether memory is intact, and where the guest runs if that is not where the outcome says.
 fn integrity(repeat: &Repeat) -> String {
     let Some(integrity) = &repeat.integrity else {
         return "not checked".to_owned();
     };
     let memory = match integrity.memory_intact {
-        Some(true) => format!("intact ({} pages)", integrity.pages_checked),
-        Some(false) => format!("DAMAGED ({} pages)", integrity.pages_checked),
-        None => "not checked".to_owned(),
+        Some(true) => "intact",
+        Some(false) => "DAMAGED",
+        None => "not checked",
     };
-    format!(
-        "{memory}, runs on {}",
-        clean_short(&integrity.running_on, 20)
-    )
+    let home = match repeat.outcome {
+        Outcome::Completed => "destination",
+        Outcome::DidNotConverge | Outcome::Cancelled => "source",
+        Outcome::Failed | Outcome::Skipped => "",
+    };
+    if integrity.running_on == home {
+        memory.to_owned()
+    } else {
+        let runs_on = clean_short(&integrity.running_on, 20);
+        format!("{memory}, runs on {runs_on}")
+    }
 }
 
 fn event_line(event: &Event) -> String {
     let data = match &event.data {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::Object(map) if map.is_empty() => String::new(),
+        Value::Null => String::new(),
+        Value::Object(map) if map.is_empty() => String::new(),
         data => clean_short(&plain(data), 400),
     };
     let line = format!(
@@ -201,12 +282,6 @@ fn event_line(event: &Event) -> String {
         clean_short(&event.name, 60)
     );
     line.trim_end().to_owned()
-}
-
-fn range(id: &str, low: f64, high: f64) -> String {
-    metric::metric(id)
-        .map_or(metric::Unit::Count, |metric| metric.unit)
-        .format_range(low, high)
 }
 
 #[cfg(test)]

@@ -25,29 +25,26 @@ pub fn summary_text(record: &Record) -> String {
         }
         legend.extend(columns);
     }
-    if !legend.is_empty() {
-        text += "\nMedian of the completed repeats; below it, when there are several, the smallest and the largest.\n";
-    }
-    for column in legend {
-        let definition = metric::metric(column.ids[0]).map_or("", |metric| metric.definition);
-        let both = column.ids.len() == 2;
-        let definition = if both {
-            definition.replace(" on the source", "")
-        } else {
-            definition.to_owned()
-        };
-        let line = if both {
-            column.name.to_owned() + ", source and destination"
-        } else {
-            column.name.to_owned()
-        };
-        text += &wrapped(&format!("  {line}: {definition}"), 4);
-    }
+    text += &legend_text(&legend);
     let troubles = troubles(record);
     if !troubles.is_empty() {
         text += &format!("\n{troubles}");
     }
     text
+}
+
+/// What the columns mean, in a few lines; the exact definitions are in the README.
+fn legend_text(columns: &[&Column]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let words = columns
+        .iter()
+        .map(|column| format!("{}: {}", column.name, column.meaning))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let medians = "Medians of completed repeats; below, when there are several, smallest–largest.";
+    format!("\n{medians}\n{}", wrapped(&(words + "."), 0))
 }
 
 /// What did not end well, a line per cell and reason; empty when everything did.
@@ -164,7 +161,7 @@ fn headline(record: &Record) -> String {
     text += &format!(
         "; {}, QEMU {}, seed {}",
         clean(&record.environment.accelerator),
-        clean(&record.environment.qemu),
+        clean_short(version(&record.environment.qemu), 20),
         record.seed
     );
     let mut text = wrapped(&text, 4);
@@ -179,6 +176,11 @@ fn headline(record: &Record) -> String {
         );
     }
     text
+}
+
+/// QEMU's version without its packager's.
+fn version(qemu: &str) -> &str {
+    qemu.split_whitespace().next().unwrap_or(qemu)
 }
 
 fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> String {
@@ -212,6 +214,8 @@ fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> Str
 /// A column of the summary: one metric with its range, or two as source over destination.
 struct Column {
     name: &'static str,
+    /// For the legend.
+    meaning: &'static str,
     header: &'static str,
     ids: &'static [&'static str],
 }
@@ -261,28 +265,46 @@ fn without_unit(id: &str, value: f64) -> String {
         .to_owned()
 }
 
-const fn one(name: &'static str, ids: &'static [&'static str]) -> Column {
+const fn one(name: &'static str, meaning: &'static str, ids: &'static [&'static str]) -> Column {
     Column {
         name,
+        meaning,
         header: name,
         ids,
     }
 }
 
 const TIMES: &[Column] = &[
-    one("total time", &["total_time_ms"]),
-    one("blackout", &["blackout_ms"]),
-    one("downtime", &["downtime_ms"]),
-    one("pause", &["guest_pause_ms"]),
-    one("slowdown", &["workload_slowdown"]),
+    one("total time", "migrate to completed", &["total_time_ms"]),
+    one(
+        "blackout",
+        "STOP on the source to RESUME on the destination",
+        &["blackout_ms"],
+    ),
+    one("downtime", "QEMU's word for it", &["downtime_ms"]),
+    one(
+        "pause",
+        "longest gap between the guest's heartbeats",
+        &["guest_pause_ms"],
+    ),
+    one(
+        "slowdown",
+        "operations that the workload lost",
+        &["workload_slowdown"],
+    ),
 ];
 const COSTS: &[Column] = &[
-    one("throughput", &["throughput_bps"]),
-    one("wire", &["wire_bytes"]),
-    one("RAM sent", &["ram_bytes"]),
-    one("passes", &["iterations"]),
+    one(
+        "throughput",
+        "RAM sent over the time after setup",
+        &["throughput_bps"],
+    ),
+    one("wire", "bytes on the network", &["wire_bytes"]),
+    one("RAM sent", "by QEMU's counter", &["ram_bytes"]),
+    one("syncs", "of dirty memory", &["iterations"]),
     Column {
         name: "carrier CPU",
+        meaning: "time per GiB sent",
         header: "carrier\ns/GiB",
         ids: &[
             "cpu_carrier_source_s_per_gib",
@@ -291,10 +313,11 @@ const COSTS: &[Column] = &[
     },
     Column {
         name: "QEMU CPU",
+        meaning: "the same without its vCPUs",
         header: "QEMU\ns/GiB",
         ids: &[
-            "cpu_qemu_source_s_per_gib",
-            "cpu_qemu_destination_s_per_gib",
+            "cpu_qemu_without_vcpus_source_s_per_gib",
+            "cpu_qemu_without_vcpus_destination_s_per_gib",
         ],
     },
 ];

@@ -1,8 +1,9 @@
 //! What one writing thread has done, readable at any time without its help: a thread that hangs in a page fault must not
 //! hold up the report that says so.
 //!
-//! One thread writes, one reads; all counters only grow, the reader takes differences. The boundary between two intervals is
-//! therefore blurred by the one write in flight, but no write is lost or counted twice.
+//! One thread writes, one reads; all counters only grow, the reader takes differences. There is one bank of counters for intervals of
+//! even and one for those of odd number, so that the interval that ended is read while the next one counts, however slowly. A write that
+//! is being counted just when an interval ends may come two reports late; none is lost or counted twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,35 +14,42 @@ use crate::wire::Report;
 /// The counters of one thread.
 #[derive(Debug)]
 pub struct Readings {
-    latency: Box<[AtomicU64]>,
+    banks: [Bank; 2],
     longest_stall_ns: AtomicU64,
-    /// For intervals of even and of odd number, so that the interval that ended can be read while the next one counts.
-    pages_dirtied: [AtomicU64; 2],
     pauses: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Bank {
+    latency: Box<[AtomicU64]>,
+    pages_dirtied: AtomicU64,
 }
 
 impl Default for Readings {
     fn default() -> Self {
-        Self {
+        let bank = || Bank {
             latency: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            pages_dirtied: AtomicU64::new(0),
+        };
+        Self {
+            banks: [bank(), bank()],
             longest_stall_ns: AtomicU64::new(0),
-            pages_dirtied: [AtomicU64::new(0), AtomicU64::new(0)],
             pauses: AtomicU64::new(0),
         }
     }
 }
 
 impl Readings {
-    /// One write took this bucket's time.
+    /// One write, which ended in the interval of this number, took this bucket's time.
     #[inline]
-    pub fn operation(&self, bucket: usize) {
-        increment(&self.latency[bucket]);
+    pub fn operation(&self, interval: u64, bucket: usize) {
+        increment(&self.bank(interval).latency[bucket]);
     }
 
     /// A page was written for the first time in the interval of this number.
     #[inline]
     pub fn page_dirtied(&self, interval: u64) {
-        increment(&self.pages_dirtied[(interval % 2) as usize]);
+        increment(&self.bank(interval).pages_dirtied);
     }
 
     /// This long passed between two writes without being asked for.
@@ -56,6 +64,11 @@ impl Readings {
     pub fn pause(&self) {
         increment(&self.pauses);
     }
+
+    #[inline]
+    fn bank(&self, interval: u64) -> &Bank {
+        &self.banks[(interval % 2) as usize]
+    }
 }
 
 /// Only one thread writes, so that no locked instruction is needed.
@@ -67,14 +80,20 @@ fn increment(counter: &AtomicU64) {
     );
 }
 
+/// What a bank of all threads showed when it was read last.
+#[derive(Debug, Default)]
+struct Before {
+    latency: Vec<u64>,
+    pages_dirtied: u64,
+}
+
 /// Turns the readings of all threads into reports.
 #[derive(Debug)]
 pub struct Reporter {
     threads: Vec<Arc<Readings>>,
     /// Number of the running interval, shared with the writing threads, which note it per page.
     interval: Arc<AtomicU64>,
-    latency_before: Vec<u64>,
-    dirtied_before: [u64; 2],
+    before: [Before; 2],
     pauses_before: u64,
     operations_total: u64,
     sequence: u64,
@@ -87,8 +106,7 @@ impl Reporter {
         Self {
             threads,
             interval,
-            latency_before: vec![0; BUCKETS],
-            dirtied_before: [0; 2],
+            before: [Before::new(), Before::new()],
             pauses_before: 0,
             operations_total: 0,
             sequence: 0,
@@ -98,23 +116,15 @@ impl Reporter {
 
     /// Ends the running interval at `now_ns` and starts the next.
     pub fn report(&mut self, now_ns: u64) -> Report {
-        let parity = (self.interval.fetch_add(1, Ordering::Relaxed) % 2) as usize;
-        let dirtied = self.sum(|readings| &readings.pages_dirtied[parity]);
-        let mut pairs = Vec::new();
-        let mut operations = 0;
-        for (bucket, before) in self.latency_before.iter_mut().enumerate() {
-            let count = self
-                .threads
-                .iter()
-                .map(|readings| readings.latency[bucket].load(Ordering::Relaxed))
-                .sum();
-            if count != *before {
-                pairs.push((upper_ns(bucket), count - *before));
-                operations += count - *before;
-                *before = count;
-            }
-        }
-        let pauses = self.sum(|readings| &readings.pauses);
+        let ended = self.interval.fetch_add(1, Ordering::Relaxed);
+        let banks: Vec<&Bank> = self
+            .threads
+            .iter()
+            .map(|readings| readings.bank(ended))
+            .collect();
+        let (pages_dirtied, pairs) = self.before[(ended % 2) as usize].differences(&banks);
+        let operations: u64 = pairs.iter().map(|(_, count)| count).sum();
+        let pauses = sum(self.threads.iter().map(|readings| &readings.pauses));
         self.operations_total += operations;
         self.sequence += 1;
         let report = Report {
@@ -123,7 +133,7 @@ impl Reporter {
             interval_ns: now_ns - self.last_ns,
             operations_total: self.operations_total,
             operations,
-            pages_dirtied: dirtied - self.dirtied_before[parity],
+            pages_dirtied,
             longest_stall_ns: self
                 .threads
                 .iter()
@@ -133,17 +143,41 @@ impl Reporter {
             latency_ns: coarsen(pairs, LATENCY_PAIRS_MAX),
             pauses: pauses - self.pauses_before,
         };
-        self.dirtied_before[parity] = dirtied;
         (self.pauses_before, self.last_ns) = (pauses, now_ns);
         report
     }
+}
 
-    fn sum(&self, counter: impl Fn(&Readings) -> &AtomicU64) -> u64 {
-        self.threads
-            .iter()
-            .map(|readings| counter(readings).load(Ordering::Relaxed))
-            .sum()
+impl Before {
+    fn new() -> Self {
+        Self {
+            latency: vec![0; BUCKETS],
+            pages_dirtied: 0,
+        }
     }
+
+    /// Pages dirtied and the latency histogram since the banks were read last.
+    fn differences(&mut self, banks: &[&Bank]) -> (u64, Vec<(u64, u64)>) {
+        let mut pairs = Vec::new();
+        for (bucket, before) in self.latency.iter_mut().enumerate() {
+            let count = sum(banks.iter().map(|bank| &bank.latency[bucket]));
+            if count != *before {
+                pairs.push((upper_ns(bucket), count - *before));
+                *before = count;
+            }
+        }
+        let dirtied = sum(banks.iter().map(|bank| &bank.pages_dirtied));
+        (
+            dirtied - std::mem::replace(&mut self.pages_dirtied, dirtied),
+            pairs,
+        )
+    }
+}
+
+fn sum<'a>(counters: impl Iterator<Item = &'a AtomicU64>) -> u64 {
+    counters
+        .map(|counter| counter.load(Ordering::Relaxed))
+        .sum()
 }
 
 /// A pair is at most 36 bytes of JSON (13 digits of nanoseconds, 20 of a count), so this many and the rest of a report stay below 32 KiB.
@@ -177,9 +211,9 @@ mod tests {
     fn reports_are_differences() {
         let threads = [Arc::new(Readings::default()), Arc::new(Readings::default())];
         let mut reporter = Reporter::new(threads.to_vec(), Arc::default(), 100);
-        threads[0].operation(bucket(40));
-        threads[1].operation(bucket(40));
-        threads[1].operation(bucket(5));
+        threads[0].operation(0, bucket(40));
+        threads[1].operation(0, bucket(40));
+        threads[1].operation(0, bucket(5));
         threads[1].page_dirtied(0);
         threads[0].stall(9);
         threads[1].stall(7);
@@ -199,7 +233,7 @@ mod tests {
             (1, 9, 1)
         );
         assert_eq!(first.latency_ns, [(5, 1), (40, 2)]);
-        threads[0].operation(bucket(41));
+        threads[0].operation(1, bucket(41));
         let second = reporter.report(300);
         assert_eq!(
             (

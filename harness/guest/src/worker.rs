@@ -131,7 +131,9 @@ impl Worker<'_> {
             self.readings.page_dirtied(interval);
         }
         chain.now = monotonic_ns();
-        self.readings.operation(bucket(chain.now - start_ns));
+        let interval = self.interval.load(Ordering::Relaxed);
+        self.readings
+            .operation(interval, bucket(chain.now - start_ns));
         (chain.started, chain.waited) = (start_ns, 0);
     }
 

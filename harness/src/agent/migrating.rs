@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::protocol::{Notice, TimedSample, Told};
+use super::protocol::{Notice, Told};
 use super::readings::Notebook;
-use crate::cpu;
+use super::watching::Processes;
+use crate::clock::monotonic_ns;
 use crate::guest::{GuestEvent, Reading};
 use crate::migration::Observer;
 
@@ -14,26 +15,18 @@ use crate::migration::Observer;
 pub(super) struct Sampler {
     pub(super) notebook: Notebook,
     pub(super) told: mpsc::UnboundedSender<Told>,
-    pub(super) qemu_pid: u32,
-    pub(super) carrier_pids: Vec<u32>,
+    pub(super) processes: Processes,
     pub(super) started_ns: u64,
     pub(super) noticed_ns: u64,
 }
 
 impl Observer for Sampler {
-    fn reading(&mut self, at_ns: u64, trigger: &'static str, reading: &Reading) {
-        self.notebook.sample(TimedSample {
-            at_ns,
-            trigger: trigger.to_owned(),
-            migration: reading.raw.clone(),
-            threads: cpu::of_threads(self.qemu_pid),
-            qemu: cpu::of_process(self.qemu_pid),
-            carrier: self
-                .carrier_pids
-                .iter()
-                .filter_map(|pid| cpu::of_process(*pid))
-                .reduce(|sum, time| sum + time),
-        });
+    fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading) {
+        let at_ns = monotonic_ns();
+        self.notebook.sample(
+            self.processes
+                .sample(asked_ns, trigger, reading.raw.clone()),
+        );
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
             self.noticed_ns = at_ns;
             let elapsed_ns = at_ns.saturating_sub(self.started_ns);

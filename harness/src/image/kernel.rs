@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::ImageError;
 
+/// Names the kernel to boot, whatever else there is.
+pub const KERNEL_VARIABLE: &str = "LMBENCH_GUEST_KERNEL";
+
 /// A kernel and, unless all it needs is built in, its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestKernel {
@@ -19,7 +22,7 @@ impl GuestKernel {
     /// The first kernel that can be read: `LMBENCH_GUEST_KERNEL` (with `LMBENCH_GUEST_MODULES`), then
     /// `$XDG_DATA_HOME/lmbench/guest`, then `/usr/local/share/lmbench/guest`, then this machine's own.
     pub fn find() -> Result<Self, ImageError> {
-        if let Some(vmlinuz) = env::var_os("LMBENCH_GUEST_KERNEL") {
+        if let Some(vmlinuz) = env::var_os(KERNEL_VARIABLE) {
             let kernel = Self {
                 vmlinuz: vmlinuz.into(),
                 modules: env::var_os("LMBENCH_GUEST_MODULES").map(PathBuf::from),
@@ -100,7 +103,7 @@ mod tests {
         let error = first(missing).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no guest kernel: looked for /nowhere/one/vmlinuz, /nowhere/two/vmlinuz; `harness/setup.sh` installs one"
+            "no guest kernel that can be read: looked for /nowhere/one/vmlinuz, /nowhere/two/vmlinuz\nhint: `harness/setup.sh` installs one; LMBENCH_GUEST_KERNEL names one of your own"
         );
     }
 }

@@ -12,7 +12,7 @@ use crate::role::Role;
 #[non_exhaustive]
 pub enum LabError {
     /// A file or directory of the lab.
-    #[error("cannot {operation} {}; the lab lives below $XDG_RUNTIME_DIR, or /tmp if that is not set: it must be a local, writable directory", path.display())]
+    #[error("cannot {operation} {}\nhint: the lab lives below $XDG_RUNTIME_DIR, or /tmp if that is not set: it must be a local, writable directory", path.display())]
     File {
         /// What was tried.
         operation: &'static str,
@@ -22,7 +22,7 @@ pub enum LabError {
         source: io::Error,
     },
     /// Somebody else could read or replace what is in the directory.
-    #[error("{} {why}; remove it, or set XDG_RUNTIME_DIR to a directory of your own", path.display())]
+    #[error("{} {why}\nhint: remove it, or set XDG_RUNTIME_DIR to a directory of your own", path.display())]
     Insecure {
         /// The directory.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum LabError {
         why: String,
     },
     /// Unix sockets in the lab would have names that the kernel refuses.
-    #[error("{} is {bytes} bytes long, and a unix socket below it would pass the kernel's limit of 107; set XDG_RUNTIME_DIR to a directory at least {excess} bytes shorter", path.display())]
+    #[error("{} is {bytes} bytes long, and a unix socket below it would pass the kernel's limit of 107\nhint: set XDG_RUNTIME_DIR to a directory whose path is at least {excess} bytes shorter", path.display())]
     PathTooLong {
         /// The directory.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum LabError {
         excess: usize,
     },
     /// A tool did not start.
-    #[error("cannot start {tool}; install the package {package} (harness/setup.sh does)")]
+    #[error("cannot start {tool}\nhint: install the package {package} (harness/setup.sh does)")]
     Tool {
         /// The program.
         tool: &'static str,
@@ -51,7 +51,7 @@ pub enum LabError {
     },
     /// An `ip` or `tc` command failed.
     #[error(
-        "`{command}` failed: {stderr}; with `cannot open`, `not found` or `failed to execute`, install iproute2 and util-linux, otherwise repeat it by hand to see why"
+        "`{command}` failed: {stderr}\nhint: with `cannot open`, `not found` or `failed to execute`, install iproute2 and util-linux, otherwise repeat it by hand to see why"
     )]
     Command {
         /// The command as a user can repeat it.
@@ -61,7 +61,7 @@ pub enum LabError {
     },
     /// The agent ended before its host was ready.
     #[error(
-        "the {role} agent ended ({status}) while its host was being made; run `{command}` by hand to see why"
+        "the {role} agent ended ({status}) while its host was being made\nhint: run `{command}` by hand to see why"
     )]
     AgentEnded {
         /// Which.
@@ -72,7 +72,7 @@ pub enum LabError {
         command: String,
     },
     /// Something did not happen in time.
-    #[error("{awaited} took longer than {} s; the machine may be overloaded: try again with less running beside lmbench", limit.as_secs_f64())]
+    #[error("{awaited} took longer than {} s\nhint: the machine may be overloaded: try again with less running beside lmbench", limit.as_secs_f64())]
     Timeout {
         /// What was awaited.
         awaited: String,
@@ -80,7 +80,7 @@ pub enum LabError {
         limit: Duration,
     },
     /// The kernel cannot do what the scenario asks for.
-    #[error("{key}: {missing}; {mend}")]
+    #[error("{key}: {missing}\nhint: {mend}")]
     Unsupported {
         /// The scenario's key.
         key: String,
@@ -98,7 +98,7 @@ pub enum LabError {
         why: String,
     },
     /// This user may not make namespaces.
-    #[error("this user may not make network namespaces: {why}; {mend}")]
+    #[error("this user may not make network namespaces: {why}\nhint: {mend}")]
     NotPermitted {
         /// What was refused.
         why: String,
@@ -106,13 +106,13 @@ pub enum LabError {
         mend: String,
     },
     /// The lab is gone, but the agents had left processes in it, which had to be killed.
-    #[error("the agents left processes in the lab, which were killed: {}; this is a bug of lmbench unless an agent was killed", processes.join(", "))]
+    #[error("the agents left processes in the lab, which were killed: {}\nhint: this is a bug of lmbench unless an agent was killed", processes.join(", "))]
     LeftBehind {
         /// Process ids with their programs' names.
         processes: Vec<String>,
     },
     /// Processes that even SIGKILL did not end in time.
-    #[error("processes of the lab survive: {}; the namespaces stay until they end (look for state D in `ps`)", processes.join(", "))]
+    #[error("processes of the lab survive: {}\nhint: the namespaces stay until they end (look for state D in `ps`)", processes.join(", "))]
     Survivors {
         /// Process ids with their programs' names.
         processes: Vec<String>,

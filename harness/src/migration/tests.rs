@@ -22,11 +22,20 @@ struct State {
     status: String,
     reads: u64,
     stuck: bool,
+    /// Neither a pause nor post-copy ends it.
+    stubborn: bool,
+    stopped: bool,
+    /// `cancel` is taken and leads nowhere.
+    deaf: bool,
     gone: bool,
     queue: VecDeque<GuestEvent>,
 }
 
 impl Simulated {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
     fn announce(&self, status: &str) {
         let mut state = self.state.lock().unwrap();
         status.clone_into(&mut state.status);
@@ -72,7 +81,11 @@ impl Guest for Handle {
         let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
         let progress = Progress {
             status: state.status.clone(),
-            pass: 1 + state.reads / 10,
+            pass: if state.status == "cancelled" {
+                0
+            } else {
+                1 + state.reads / 10
+            },
             transferred_bytes,
             ..Progress::default()
         };
@@ -85,12 +98,20 @@ impl Guest for Handle {
 
     async fn apply(&self, action: &Action) -> Result<(), GuestError> {
         match action {
+            Action::Cancel if self.0.state().deaf => self.0.announce("cancelling"),
             Action::Cancel => self.0.announce("cancelled"),
+            Action::StartPostCopy if self.0.state().stubborn => self.0.announce("postcopy-paused"),
             Action::StartPostCopy => {
                 self.0.announce("postcopy-active");
                 self.0.announce("completed");
             }
-            Action::Pause => self.0.announce("completed"),
+            Action::Pause => {
+                self.0.state().stopped = true;
+                if !self.0.state().stubborn {
+                    self.0.announce("completed");
+                }
+            }
+            Action::Resume => self.0.state().stopped = false,
         }
         Ok(())
     }
@@ -115,7 +136,7 @@ impl Guest for Handle {
 struct Kept(Vec<String>);
 
 impl Observer for Kept {
-    fn reading(&mut self, _at_ns: u64, trigger: &'static str, _reading: &Reading) {
+    fn reading(&mut self, _asked_ns: u64, trigger: &'static str, _reading: &Reading) {
         self.0.push(trigger.to_owned());
     }
     fn event(&mut self, event: GuestEvent) {
@@ -130,6 +151,15 @@ async fn migrate(
     cancelled: bool,
 ) -> (Result<Ended, GuestError>, Vec<String>) {
     let guest = Handle(std::sync::Arc::new(guest));
+    migrate_handle(&guest, policy, action, cancelled).await
+}
+
+async fn migrate_handle(
+    guest: &Handle,
+    policy: PolicySpec,
+    action: TimeoutAction,
+    cancelled: bool,
+) -> (Result<Ended, GuestError>, Vec<String>) {
     let (sender, cancel) = tokio::sync::watch::channel(false);
     if cancelled {
         sender.send_replace(true);
@@ -144,7 +174,7 @@ async fn migrate(
         cancel,
     };
     let mut kept = Kept::default();
-    let ended = run(&guest, plan, &mut kept).await;
+    let ended = run(guest, plan, &mut kept).await;
     (ended, kept.0)
 }
 
@@ -159,6 +189,11 @@ async fn a_migration_that_never_converges_is_a_result() {
     .await;
     let ended = ended.unwrap();
     assert_eq!(ended.ending, Ending::TimedOut);
+    // A pass every ten readings of the simulated guest, which forgets it when it is cancelled, as QEMU does.
+    assert_eq!(
+        ended.reason.unwrap(),
+        "not converged after 20.0 s, in pass 21"
+    );
     // 20 s of readings every 100 ms, the first at once, and the final one.
     assert_eq!(kept.iter().filter(|name| *name == "interval").count(), 201);
     assert_eq!(kept.last().unwrap(), "final");
@@ -200,6 +235,48 @@ async fn a_timeout_can_pause_the_guest_instead() {
     )
     .await;
     assert_eq!(ended.unwrap().ending, Ending::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_we_stopped_in_vain_runs_again() {
+    let guest = Handle(std::sync::Arc::new(Simulated::default()));
+    guest.0.state().stubborn = true;
+    let ended = migrate_handle(&guest, PolicySpec::Static, TimeoutAction::Pause, false)
+        .await
+        .0
+        .unwrap();
+    assert_eq!(ended.ending, Ending::TimedOut);
+    assert!(!guest.0.state().stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_copy_that_is_cut_off_has_failed() {
+    let guest = Simulated::default();
+    guest.state().stubborn = true;
+    let policy = PolicySpec::PostCopy {
+        after_passes: Some(1),
+        after: None,
+    };
+    let ended = migrate(guest, policy, TimeoutAction::Cancel, false)
+        .await
+        .0
+        .unwrap();
+    assert_eq!(ended.ending, Ending::Failed);
+    assert!(ended.reason.unwrap().starts_with("post-copy was cut off"));
+}
+
+// 20 s of timeout, 20 s for its action, and ten seconds without a byte are over by then.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_leads_nowhere_is_given_up() {
+    let guest = Simulated::default();
+    guest.state().deaf = true;
+    guest.state().stuck = true;
+    let ended = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false)
+        .await
+        .0
+        .unwrap();
+    assert_eq!(ended.ending, Ending::Failed);
+    assert!(ended.reason.unwrap().starts_with("given up after 40"));
 }
 
 #[tokio::test(start_paused = true)]

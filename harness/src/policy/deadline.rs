@@ -37,12 +37,19 @@ impl Deadline {
         self.moved.map_or(now, |(_, at)| now.saturating_sub(at))
     }
 
-    fn cancel(&mut self, reason: String) -> Option<Decision> {
+    /// Whether nothing can be hoped for any more: the timeout's action had its time and the stream stands still. A
+    /// post-copy that lost its network can't be cancelled, only given up.
+    pub fn hopeless(&self, now: Duration) -> bool {
+        let overdue = self.timeout + self.timeout.max(GRACE);
+        now >= overdue && self.still_for(now) >= GRACE
+    }
+
+    fn cancel(&mut self, reason: String) -> Decision {
         self.cancelled = true;
-        Some(Decision {
+        Decision {
             action: Action::Cancel,
             reason,
-        })
+        }
     }
 }
 
@@ -72,28 +79,19 @@ impl Policy for Deadline {
             // A second limit: post-copy or a paused guest must end too, but a guest that already runs on the
             // destination can't be taken back.
             let overdue = now >= acted + self.timeout.max(GRACE) && !progress.in_post_copy();
-            return if overdue {
-                self.cancel("the timeout's action did not end it".to_owned())
-            } else {
-                None
-            };
+            return overdue.then(|| self.cancel("the timeout's action did not end it".to_owned()));
         }
         if now < self.timeout || progress.in_post_copy() {
             return None;
         }
         self.acted = Some(now);
         let reason = format!("the timeout of {:.1} s is over", self.timeout.as_secs_f64());
-        match self.action {
-            TimeoutAction::Cancel => self.cancel(reason),
-            TimeoutAction::Pause => Some(Decision {
-                action: Action::Pause,
-                reason,
-            }),
-            TimeoutAction::PostCopy => Some(Decision {
-                action: Action::StartPostCopy,
-                reason,
-            }),
-        }
+        let action = match self.action {
+            TimeoutAction::Cancel => return Some(self.cancel(reason)),
+            TimeoutAction::Pause => Action::Pause,
+            TimeoutAction::PostCopy => Action::StartPostCopy,
+        };
+        Some(Decision { action, reason })
     }
 }
 
@@ -155,6 +153,17 @@ mod tests {
                 .action,
             Action::Cancel
         );
+    }
+
+    // Twice the timeout (or the timeout and ten seconds) must have passed, and ten seconds without a byte.
+    #[test]
+    fn only_a_stream_that_stands_still_after_all_is_hopeless() {
+        let mut deadline = Deadline::new(Duration::from_secs(4), TimeoutAction::Cancel);
+        deadline.on_progress(Duration::from_secs(3), &at("postcopy-active", 7));
+        assert!(!deadline.hopeless(Duration::from_millis(13_999)));
+        assert!(deadline.hopeless(Duration::from_secs(14)));
+        deadline.on_progress(Duration::from_secs(14), &at("postcopy-active", 8));
+        assert!(!deadline.hopeless(Duration::from_secs(15)));
     }
 
     #[test]

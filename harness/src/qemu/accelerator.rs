@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::launch::launch;
+use super::launch::{LaunchError, launch};
 use super::program;
+use crate::error::chain;
 use crate::image::GuestKernel;
 use crate::role::Role;
 use crate::spec::{Accelerator, Boot, GuestSpec};
@@ -61,13 +62,30 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
     if let Some(answer) = known.get(&key) {
         return answer.clone();
     }
-    let answer = prove(scratch).await;
-    known.insert(key, answer.clone());
-    write(&file, &known);
-    answer
+    match prove(scratch).await {
+        Ok(()) => {
+            known.insert(key, None);
+            write(&file, &known);
+            None
+        }
+        Err(Defect { reason, lasting }) => {
+            if lasting {
+                known.insert(key, Some(reason.clone()));
+                write(&file, &known);
+            }
+            Some(reason)
+        }
+    }
 }
 
-async fn prove(scratch: &Path) -> Option<String> {
+/// Why KVM did not boot a guest.
+struct Defect {
+    reason: String,
+    /// Whether KVM is to blame: a full disk or a missing file says nothing of it and must not be remembered.
+    lasting: bool,
+}
+
+async fn prove(scratch: &Path) -> Result<(), Defect> {
     let spec = GuestSpec {
         vcpus: 1,
         memory_bytes: 256 << 20,
@@ -81,8 +99,22 @@ async fn prove(scratch: &Path) -> Option<String> {
         heartbeat: Duration::ZERO,
     };
     match launch(&spec, Role::Source, Accelerator::Kvm, scratch).await {
-        Ok(launched) => launched.end().await.err().map(|error| error.to_string()),
-        Err(error) => Some(format!("KVM opens but did not boot a guest: {error}")),
+        Ok(launched) => launched.end().await.map_err(|error| Defect {
+            reason: chain(&error),
+            lasting: false,
+        }),
+        Err(error) => {
+            let text = chain(&error);
+            // Its hint is for scenarios; this guest is ours.
+            let words = text.split("\nhint: ").next().unwrap_or_default();
+            Err(Defect {
+                reason: format!("/dev/kvm opens, but KVM boots no guest here: {words}"),
+                lasting: matches!(
+                    error,
+                    LaunchError::Died { .. } | LaunchError::NotReady { .. }
+                ),
+            })
+        }
     }
 }
 
@@ -116,7 +148,8 @@ pub(super) fn which(program: &Path) -> PathBuf {
         .unwrap_or_else(|| program.to_owned())
 }
 
-fn memory_file() -> PathBuf {
+/// Where proofs are remembered.
+pub(super) fn memory_file() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use lmbench_guest::wire::{FromGuest, VERSION};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
 
 use super::command_line::{Files, OwnKernel, arguments, program};
 use super::driver::QemuGuest;
+use super::keeper::Keeper;
 use super::ports::{GuestPorts, PortError};
 use crate::guest::{Guest as _, GuestError};
 use crate::image::{self, GuestKernel, ImageError};
@@ -44,7 +44,7 @@ pub enum LaunchError {
         reason: String,
     },
     /// Its monitor does not work.
-    #[error("QEMU's monitor on the {role} does not answer")]
+    #[error("QEMU's monitor on the {role} does not answer{NOT_READY_HINT}")]
     Monitor {
         /// Which side.
         role: Role,
@@ -52,15 +52,11 @@ pub enum LaunchError {
         source: QmpError,
     },
     /// The guest's code is not heard.
-    #[error(
-        "the guest did not become ready within {within:.0?} ({reason}); its console ends with: {console}"
-    )]
+    #[error("{reason}; {console}{NOT_READY_HINT}")]
     NotReady {
-        /// How long was waited.
-        within: Duration,
-        /// What was awaited.
+        /// What was awaited, and for how long.
         reason: PortError,
-        /// The console's last lines.
+        /// The console's last lines, in a sentence.
         console: String,
     },
     /// The disk's overlay could not be made.
@@ -83,16 +79,13 @@ pub struct Launched {
     pub pid: u32,
     /// From QEMU's start to the guest's greeting (source) or the monitor's (destination).
     pub boot: Duration,
-    ending: mpsc::Sender<()>,
-    ended: tokio::task::JoinHandle<Result<(), ProcessError>>,
+    keeper: Keeper,
 }
 
 impl Launched {
     /// Kills QEMU and makes sure that it is gone.
-    pub async fn end(self) -> Result<(), ProcessError> {
-        // The keeper may have seen QEMU die already.
-        let _ = self.ending.send(()).await;
-        self.ended.await.unwrap_or(Ok(()))
+    pub async fn end(self) -> Result<(), Arc<ProcessError>> {
+        self.keeper.end().await
     }
 }
 
@@ -102,6 +95,18 @@ pub async fn launch(
     role: Role,
     accelerator: Accelerator,
     directory: &Path,
+) -> Result<Launched, LaunchError> {
+    launch_kept(spec, role, accelerator, directory, |_| ()).await
+}
+
+/// As [`launch`]; `keep` gets a hold on the process in the same moment in which it exists, so that it can be ended however
+/// far the launch has come. When this returns an error, QEMU is gone.
+pub async fn launch_kept(
+    spec: &GuestSpec,
+    role: Role,
+    accelerator: Accelerator,
+    directory: &Path,
+    keep: impl FnOnce(Keeper),
 ) -> Result<Launched, LaunchError> {
     let started = tokio::time::Instant::now();
     let files = Files::below(directory);
@@ -114,27 +119,46 @@ pub async fn launch(
     let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
     let process = Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)?;
     let pid = process.pid();
-    let (ending, end_asked) = mpsc::channel(1);
-    let (end_sender, mut end) = watch::channel(None);
-    let ended = tokio::spawn(keep(process, end_asked, end_sender));
+    let keeper = Keeper::of(process);
+    keep(keeper.clone());
+    match meet(spec, role, &files, &keeper).await {
+        Ok((guest, ports)) => Ok(Launched {
+            guest,
+            ports,
+            pid,
+            boot: started.elapsed(),
+            keeper,
+        }),
+        Err(error) => {
+            if let Err(survived) = keeper.end().await {
+                tracing::error!(%survived, "after a launch that failed");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn meet(
+    spec: &GuestSpec,
+    role: Role,
+    files: &Files,
+    keeper: &Keeper,
+) -> Result<(QemuGuest, Option<Arc<GuestPorts>>), LaunchError> {
     // Preallocation happens before the monitor answers, so it shares the boot's time limit.
     let qmp = tokio::select! {
         qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
-        _ = end.wait_for(Option::is_some) => return Err(LaunchError::Died { role, reason: log_tail(&files.log) }),
+        end = keeper.ended() => {
+            let words = log_tail(&files.log).replace('\n', "; ");
+            let reason = if words.is_empty() { end.to_string() } else { format!("{end}: {words}") };
+            return Err(LaunchError::Died { role, reason });
+        }
     };
-    let guest = QemuGuest::new(qmp, role, files.log.clone(), end);
+    let guest = QemuGuest::new(qmp, role, files.log.clone(), keeper.watch());
     let ports = match spec.boot {
-        Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, &files).await?)),
+        Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, files).await?)),
         Boot::Kernel { .. } | Boot::Image { .. } => None,
     };
-    Ok(Launched {
-        guest,
-        ports,
-        pid,
-        boot: started.elapsed(),
-        ending,
-        ended,
-    })
+    Ok((guest, ports))
 }
 
 async fn hear(
@@ -144,9 +168,8 @@ async fn hear(
     files: &Files,
 ) -> Result<GuestPorts, LaunchError> {
     let not_ready = |reason| LaunchError::NotReady {
-        within: spec.boot_timeout,
         reason,
-        console: log_tail(&files.console),
+        console: console(files),
     };
     let ports = GuestPorts::connect(&files.control, &files.heartbeat)
         .await
@@ -158,7 +181,7 @@ async fn hear(
         greeting = ports.greet(spec.boot_timeout) => greeting.map_err(not_ready)?,
         _ = guest.qmp().closed() => {
             let GuestError::Gone { reason, .. } = guest.obituary().await else { return Ok(ports) };
-            return Err(LaunchError::Died { role, reason: format!("{reason}; its console ends with: {}", log_tail(&files.console)) });
+            return Err(LaunchError::Died { role, reason: format!("{reason}; {}", console(files)) });
         }
     };
     match greeting {
@@ -171,22 +194,13 @@ async fn hear(
     }
 }
 
-/// Owns the process: reaps it when it ends by itself, kills it when asked or when the owner is dropped.
-async fn keep(
-    mut process: Process,
-    mut end_asked: mpsc::Receiver<()>,
-    end: watch::Sender<Option<String>>,
-) -> Result<(), ProcessError> {
-    tokio::select! {
-        status = process.wait() => {
-            end.send_replace(Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())));
-            process.end().await
-        }
-        _ = end_asked.recv() => {
-            let result = process.end().await;
-            end.send_replace(Some("ended by lmbench".to_owned()));
-            result
-        }
+/// What the guest's console said last, in a sentence.
+fn console(files: &Files) -> String {
+    let words = log_tail(&files.console).replace('\n', "; ");
+    if words.is_empty() {
+        "its console is empty".to_owned()
+    } else {
+        format!("its console ends with: {words}")
     }
 }
 
@@ -260,3 +274,5 @@ async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
     .await?;
     Ok(())
 }
+
+const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";

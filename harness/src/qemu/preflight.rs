@@ -10,9 +10,10 @@ use serde_json::json;
 use super::accelerator::{self, Resolved};
 use super::program;
 use super::settings::settings;
-use crate::image::GuestKernel;
+use crate::error::chain;
+use crate::image::{self, GuestKernel};
 use crate::process::{Pipes, Process};
-use crate::qmp::{Qmp, QmpError, Schema};
+use crate::qmp::{Qmp, QmpError, Schema, SettingProblem};
 use crate::role::Role;
 use crate::spec::{Accelerator, Boot, GuestSpec, MigrationSpec, PolicySpec};
 
@@ -38,6 +39,37 @@ pub struct Problem {
     pub text: String,
     /// How to mend it.
     pub hint: String,
+    /// The scenario's keys that have to do with it, each with what it does; the first is the one to blame.
+    pub keys: Vec<(String, String)>,
+    /// The cell that met it; none if every cell would.
+    pub cell: Option<String>,
+}
+
+impl Problem {
+    /// The machine lacks something.
+    pub fn of_machine(text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem {
+            scenario: false,
+            text: text.into(),
+            hint: hint.into(),
+            keys: Vec::new(),
+            cell: None,
+        }
+    }
+
+    /// A cell asks for what there is not.
+    fn of_cell(case: &Case, text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem {
+            scenario: true,
+            cell: Some(case.cell.clone()),
+            ..Problem::of_machine(text, hint)
+        }
+    }
+
+    fn key(mut self, path: impl Into<String>, label: impl Into<String>) -> Self {
+        self.keys.push((path.into(), label.into()));
+        self
+    }
 }
 
 /// What a host can do for a run.
@@ -56,10 +88,12 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
     let mut problems = BTreeSet::new();
     for case in cases {
         problems.extend(files(&case.guest));
+        problems.extend(huge_pages(case));
     }
     let qemu = match Scratch::start(role, scratch).await {
         Ok(qemu) => {
             for case in cases {
+                problems.extend(qemu.unknown_hardware(case).await);
                 problems.extend(qemu.refusals(case, role).await);
             }
             qemu.end().await
@@ -79,13 +113,13 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
         if wish == Accelerator::Kvm
             && let Some(reason) = &resolved.reason
         {
-            let hint = "set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM on this host"
-                .to_owned();
-            problems.insert(Problem {
-                scenario: false,
-                text: reason.clone(),
-                hint,
-            });
+            let hint = format!(
+                "set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM; the answer is kept in {}: remove it to try KVM again",
+                accelerator::memory_file().display()
+            );
+            problems.insert(
+                Problem::of_machine(reason.clone(), hint).key("guest.accelerator", "asks for KVM"),
+            );
         }
         accelerator = Some(resolved);
     }
@@ -97,31 +131,58 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
 }
 
 fn files(guest: &GuestSpec) -> Vec<Problem> {
-    let unreadable = |path: &Path| {
-        let error = std::fs::File::open(path).err()?;
-        Some(Problem {
-            scenario: false,
-            text: format!("{} can't be read: {error}", path.display()),
-            hint: "give a path that exists on both hosts".to_owned(),
-        })
+    let unreadable = |key: &str, path: &Path| {
+        let why = match std::fs::metadata(path) {
+            Ok(file) if file.is_dir() => "it is a directory".to_owned(),
+            _ => std::fs::File::open(path).err()?.to_string(),
+        };
+        Some(
+            Problem::of_machine(
+                format!("{} can't be read: {why}", path.display()),
+                "give the path of a file that exists on both hosts",
+            )
+            .key(key, "names it"),
+        )
     };
     match &guest.boot {
         Boot::Lmbench => GuestKernel::find()
+            .and_then(|kernel| image::initramfs(&kernel))
             .err()
-            .map(|error| Problem {
-                scenario: false,
-                text: error.to_string(),
-                hint: "run harness/setup.sh".to_owned(),
-            })
+            .map(|error| with_hint(&chain(&error), "run harness/setup.sh"))
             .into_iter()
             .collect(),
-        Boot::Kernel { kernel, initrd, .. } => [Some(kernel), initrd.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|path| unreadable(path))
-            .collect(),
-        Boot::Image { image } => unreadable(image).into_iter().collect(),
+        Boot::Kernel { kernel, initrd, .. } => [
+            Some(("guest.kernel", kernel)),
+            initrd.as_ref().map(|initrd| ("guest.initrd", initrd)),
+        ]
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, path)| unreadable(key, path))
+        .collect(),
+        Boot::Image { image } => unreadable("guest.image", image).into_iter().collect(),
     }
+}
+
+/// QEMU would end at once, with words that do not say how many there are.
+fn huge_pages(case: &Case) -> Option<Problem> {
+    if !case.guest.huge_pages {
+        return None;
+    }
+    let (free, size) = crate::host::huge_pages();
+    let needed = case.guest.memory_bytes.div_ceil(size.max(1));
+    (free < needed).then(|| {
+        Problem::of_machine(
+            format!("each guest needs {needed} huge pages of {} KiB, {free} are free", size >> 10),
+            format!("reserve them for both guests: sysctl -w vm.nr_hugepages={}; or remove huge-pages from [guest]", needed * 2),
+        )
+        .key("guest.huge-pages", "asks for them")
+    })
+}
+
+/// A problem of the machine from an error's text, with the hint that it brings or this one.
+fn with_hint(text: &str, otherwise: &str) -> Problem {
+    let (text, hint) = text.split_once("\nhint: ").unwrap_or((text, otherwise));
+    Problem::of_machine(text, hint.replace("\nhint: ", "; "))
 }
 
 /// A QEMU without a machine, only to be asked.
@@ -133,12 +194,10 @@ struct Scratch {
 
 impl Scratch {
     async fn start(role: Role, scratch: &Path) -> Result<Self, Problem> {
-        let missing = |text: String| Problem {
-            scenario: false,
-            text,
-            hint: "run harness/setup.sh, then `lmbench doctor`".to_owned(),
-        };
         let socket = scratch.join("ask");
+        let log = scratch.join("ask.log");
+        // What another QEMU said before must not be taken for this one's words.
+        let _ = std::fs::remove_file(&log);
         let chardev = format!(
             "socket,id=ask,server=on,wait=off,path={}",
             socket.display().to_string().replace(',', ",,")
@@ -160,39 +219,37 @@ impl Scratch {
             arguments.extend(["-incoming", "defer"]);
         }
         let arguments: Vec<_> = arguments.into_iter().map(Into::into).collect();
-        let mut process = Process::start(
-            "qemu",
-            &program(),
-            &arguments,
-            &[],
-            &scratch.join("ask.log"),
-            Pipes::None,
-        )
-        .map_err(|error| {
-            missing(format!(
-                "{error}: {}",
-                std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default()
+        let mut process = Process::start("qemu", &program(), &arguments, &[], &log, Pipes::None)
+            .map_err(|error| missing(&chain(&error)))?;
+        let connected = tokio::select! {
+            // An end explains more than the connection that it broke.
+            biased;
+            status = process.wait() => Err(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
+            connected = Qmp::connect(&socket, PATIENCE) => connected.map_err(|error| chain(&error)),
+        };
+        let qmp = connected.map_err(|how| {
+            let words = process.log_tail().replace('\n', "; ");
+            let colon = if words.is_empty() { "" } else { ": " };
+            missing(&format!(
+                "{} does not start or is no QEMU ({how}){colon}{words}",
+                program().display()
             ))
         })?;
-        let connected = tokio::select! {
-            connected = Qmp::connect(&socket, PATIENCE) => connected.map_err(|error| error.to_string()),
-            status = process.wait() => Err(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
-        };
-        let words = process.log_tail();
-        let qmp =
-            connected.map_err(|how| missing(format!("QEMU did not start ({how}) {words}")))?;
-        if qmp.version().major < QEMU_MAJOR_MIN {
-            return Err(missing(format!(
-                "QEMU {} is too old: lmbench needs {QEMU_MAJOR_MIN}.0 or newer",
-                qmp.version()
+        let version = qmp.version();
+        if (version.major, version.minor) < QEMU_LEAST {
+            let (major, minor) = QEMU_LEAST;
+            return Err(missing(&format!(
+                "QEMU {}.{}.{} ({}) is too old: lmbench needs {major}.{minor} or newer",
+                version.major,
+                version.minor,
+                version.micro,
+                program().display()
             )));
         }
         let schema = qmp
             .schema()
             .await
-            .map_err(|error| missing(error.to_string()))?;
+            .map_err(|error| missing(&chain(&error)))?;
         Ok(Scratch {
             process,
             qmp,
@@ -200,19 +257,74 @@ impl Scratch {
         })
     }
 
-    async fn refusals(&self, case: &Case, role: Role) -> Vec<Problem> {
-        let of_scenario = |text: String, hint: String| Problem {
-            scenario: true,
-            text,
-            hint,
+    /// Machine types and CPU models that QEMU does not have; it would end at once.
+    async fn unknown_hardware(&self, case: &Case) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let machines = self.names("query-machines", &["name", "alias"]).await;
+        let machine = case.guest.machine.split(',').next().unwrap_or_default();
+        if !machines.is_empty() && !machines.iter().any(|name| name == machine) {
+            problems.push(
+                Problem::of_cell(
+                    case,
+                    format!("{} has no machine type `{machine}`", self.short()),
+                    "use q35 or pc; `qemu-system-x86_64 -machine help` lists all",
+                )
+                .key("guest.machine", "no such type"),
+            );
+        }
+        let Some(cpu) = &case.guest.cpu else {
+            return problems;
         };
+        let models = self.names("query-cpu-definitions", &["name"]).await;
+        let model = cpu.split(',').next().unwrap_or_default();
+        if !models.is_empty() && !models.iter().any(|name| name == model) {
+            problems.push(
+                Problem::of_cell(
+                    case,
+                    format!("{} has no CPU model `{model}`", self.short()),
+                    "remove it, or use max; `qemu-system-x86_64 -cpu help` lists all",
+                )
+                .key("guest.cpu", "no such model"),
+            );
+        }
+        problems
+    }
+
+    /// The values of some fields in a list that QEMU answers; empty when it does not.
+    async fn names(&self, command: &str, fields: &[&str]) -> Vec<String> {
+        let reply = self.qmp.execute_within(command, json!({}), PATIENCE).await;
+        let reply = reply.unwrap_or_default();
+        let entries = reply.as_array().into_iter().flatten();
+        entries
+            .flat_map(|entry| fields.iter().filter_map(|field| entry[*field].as_str()))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// `QEMU 10.0.2`, without the packager's text.
+    fn short(&self) -> String {
+        let version = self.qmp.version();
+        format!("QEMU {}.{}.{}", version.major, version.minor, version.micro)
+    }
+
+    async fn refusals(&self, case: &Case, role: Role) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();
         for (name, value) in &case.migration.qmp {
             if let Err(problem) = self.schema.check(name, value) {
-                problems.push(of_scenario(
-                    format!("[migration.qmp] {problem}"),
-                    format!("this is QEMU {}", self.qmp.version()),
-                ));
+                let closest = self.schema.closest(name);
+                let hint = match (&problem, closest) {
+                    (SettingProblem::Unknown { .. }, Some(closest)) => {
+                        format!(
+                            "write {closest}, or remove the line; this is {}",
+                            self.short()
+                        )
+                    }
+                    _ => format!("mend or remove the line; this is {}", self.short()),
+                };
+                problems.push(
+                    Problem::of_cell(case, problem.to_string(), hint)
+                        .key(format!("migration.qmp.{name}"), ""),
+                );
             }
         }
         if !problems.is_empty() {
@@ -234,23 +346,49 @@ impl Scratch {
             .iter()
             .map(|(name, on)| (name.as_str(), *on))
             .collect();
-        for result in [
-            self.qmp.set_capabilities(&capabilities).await,
-            self.qmp.set_parameters(made.parameters).await,
-        ] {
-            if let Err(QmpError::Refused { description, .. }) = result {
-                let hint = format!(
-                    "cell {} asks for it; this is QEMU {}",
-                    case.cell,
-                    self.qmp.version()
-                );
-                problems.push(of_scenario(
-                    format!("QEMU on the {role} refuses these settings: {description}"),
-                    hint,
-                ));
-            }
+        if let Err(error) = self.qmp.set_capabilities(&capabilities).await {
+            let on = capabilities.iter().filter(|(_, on)| *on);
+            problems.push(self.refusal(case, &error, on.map(|(name, _)| *name)));
+        }
+        let names: Vec<String> = made.parameters.keys().cloned().collect();
+        if let Err(error) = self.qmp.set_parameters(made.parameters).await {
+            // QEMU names the parameter, with the underscores of its source code.
+            let said = error.to_string().replace('_', "-");
+            let named = names.iter().filter(|name| said.contains(name.as_str()));
+            problems.push(self.refusal(case, &error, named.map(String::as_str)));
         }
         problems
+    }
+
+    fn refusal<'a>(
+        &self,
+        case: &Case,
+        error: &QmpError,
+        settings: impl Iterator<Item = &'a str>,
+    ) -> Problem {
+        let why = match error {
+            QmpError::Refused { description, .. } => description.clone(),
+            other => chain(other),
+        };
+        let mut problem = Problem::of_cell(case, format!("QEMU refuses these settings: {why}"), "");
+        let mut asked = Vec::new();
+        for name in settings {
+            // What lmbench sets in every migration nobody can take away.
+            if let Some(key) = key_of(name, case) {
+                asked.push(name);
+                problem = problem.key(key, format!("asks for {name}"));
+            }
+        }
+        problem.hint = if asked.len() > 1 {
+            format!(
+                "{} was asked for {} at once: give one of them up",
+                self.short(),
+                asked.join(" and ")
+            )
+        } else {
+            format!("this is {}: change the setting", self.short())
+        };
+        problem
     }
 
     async fn end(self) -> String {
@@ -263,6 +401,43 @@ impl Scratch {
     }
 }
 
-/// The oldest QEMU whose events and counters lmbench relies on (`device` status before switchover, 10.0).
-const QEMU_MAJOR_MIN: u32 = 10;
+/// The machine lacks a QEMU that can be used.
+fn missing(text: &str) -> Problem {
+    let hint = if std::env::var_os("LMBENCH_QEMU").is_some() {
+        "LMBENCH_QEMU names it: unset it, or name a QEMU; `lmbench doctor` tells what is there"
+    } else {
+        "run harness/setup.sh, which installs QEMU; `lmbench doctor` tells what is there"
+    };
+    Problem::of_machine(text, hint)
+}
+
+/// The scenario's key behind a capability or parameter; none if lmbench sets it by itself.
+fn key_of(name: &str, case: &Case) -> Option<String> {
+    if case.migration.qmp.contains_key(name) {
+        return Some(format!("migration.qmp.{name}"));
+    }
+    let key = match name {
+        "multifd" | "multifd-channels" => "migration.multifd-channels",
+        "postcopy-preempt" => "migration.preempt",
+        "postcopy-ram" if !matches!(case.policy, PolicySpec::PostCopy { .. }) => {
+            "migration.timeout-action"
+        }
+        "postcopy-ram" | "auto-converge" => "policy",
+        "cpu-throttle-initial" => "policy.auto-converge.initial",
+        "cpu-throttle-increment" => "policy.auto-converge.increment",
+        "max-cpu-throttle" => "policy.auto-converge.max",
+        "downtime-limit" => "migration.downtime-limit",
+        "max-bandwidth" => "migration.max-bandwidth",
+        "max-postcopy-bandwidth" => "migration.max-postcopy-bandwidth",
+        _ => return None,
+    };
+    Some(key.to_owned())
+}
+
+/// The oldest QEMU that lmbench drives, here and in `lmbench doctor`. What is relied on: the capability
+/// `postcopy-preempt` (7.1), which is always set, and `query-migrate` with its events as Debian's and Ubuntu's oldest
+/// supported packages have them (8.2). Nothing needs more; what a scenario asks for beyond that, QEMU itself is asked.
+pub const QEMU_LEAST: (u32, u32) = (8, 2);
+/// The QEMU that lmbench is tested with; `lmbench doctor` says what an older one lacks.
+pub const QEMU_WANTED: (u32, u32) = (10, 0);
 const PATIENCE: Duration = Duration::from_secs(10);

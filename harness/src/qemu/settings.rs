@@ -25,6 +25,9 @@ pub fn settings(
 ) -> Settings {
     let mut settings = Settings::default();
     settings.capability("events", true);
+    // Without it the source says "completed" once its last byte is in some buffer, and a destination that can't load the
+    // state has lost the guest. libvirt sets it for every migration that is not tunnelled.
+    settings.capability("return-path", true);
     let multifd = migration.multifd_channels > 1;
     settings.capability("multifd", multifd);
     if multifd {
@@ -40,11 +43,18 @@ pub fn settings(
     {
         settings.capability(name, on);
     }
-    if role == Role::Source {
-        settings.source_parameters(migration);
-        for (name, value) in policy.parameters() {
-            settings.parameter(name, value);
+    match role {
+        Role::Source => {
+            settings.source_parameters(migration);
+            for (name, value) in policy.parameters() {
+                settings.parameter(name, value);
+            }
         }
+        // Only the destination's QEMU keeps the time, and only this capability makes it.
+        Role::Destination if settings.has("postcopy-ram") => {
+            settings.capability("postcopy-blocktime", true);
+        }
+        Role::Destination => {}
     }
     for (name, value) in &migration.qmp {
         match value {
@@ -59,6 +69,10 @@ impl Settings {
     fn capability(&mut self, name: &str, on: bool) {
         self.capabilities.retain(|(other, _)| other != name);
         self.capabilities.push((name.to_owned(), on));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.capabilities.contains(&(name.to_owned(), true))
     }
 
     fn parameter(&mut self, name: &str, value: Value) {
@@ -140,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_agree_on_capabilities() {
+    fn both_sides_agree_on_capabilities_but_for_the_blocktime() {
         let policy = PolicySpec::PostCopy {
             after_passes: Some(1),
             after: None,
@@ -151,7 +165,9 @@ mod tests {
         };
         let source = settings(&spec, &policy, Role::Source, |_| false);
         let destination = settings(&spec, &policy, Role::Destination, |_| false);
-        assert_eq!(source.capabilities, destination.capabilities);
+        let (blocktime, shared) = destination.capabilities.split_last().unwrap();
+        assert_eq!(source.capabilities, shared);
+        assert_eq!(blocktime.0, "postcopy-blocktime");
         assert!(source.capabilities.contains(&("postcopy-ram".into(), true)));
         assert_eq!(destination.parameters["multifd-channels"], 4);
     }

@@ -1,11 +1,11 @@
 //! Both hosts' readings on one time line: milliseconds from the moment `migrate` was accepted, negative before it.
 
-use lmbench_guest::wire::{Report, Verified};
-use lmbench_harness::agent::protocol::{Filled, TimedSample};
+use lmbench_guest::wire::Report;
+use lmbench_harness::agent::protocol::{Filled, Readings, TimedSample};
 use lmbench_harness::role::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Measured, heartbeats_sample, sample};
+use super::Measured;
 use crate::record::Event;
 use crate::run::hosts::Offset;
 use crate::store::Sample;
@@ -18,12 +18,19 @@ pub(super) struct Beat {
     pub(super) role: Role,
 }
 
-/// A report that arrived, with the wall time it covers.
-#[derive(Debug, Clone)]
-pub(super) struct Span<'a> {
+/// A report that arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimedReport<'a> {
+    pub(super) at_ms: f64,
+    pub(super) role: Role,
+    pub(super) report: &'a Report,
+}
+
+/// From one moment to a later one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Window {
     pub(super) from_ms: f64,
     pub(super) to_ms: f64,
-    pub(super) report: &'a Report,
 }
 
 /// Everything in the order of one clock.
@@ -32,10 +39,32 @@ pub(super) struct TimeLine<'a> {
     zero_ns: u64,
     /// When the source reported the end.
     pub(super) end_ms: f64,
+    /// The events of both hosts in the order of the line.
+    pub(super) events: Vec<Event>,
     /// All heartbeats by sequence number, then by arrival.
     pub(super) beats: Vec<Beat>,
-    /// Consecutive reports of the guest, wherever it ran.
-    pub(super) spans: Vec<Span<'a>>,
+    /// All reports by sequence number, then by arrival.
+    pub(super) reports: Vec<TimedReport<'a>>,
+}
+
+impl Window {
+    pub(super) fn length_ms(self) -> f64 {
+        self.to_ms - self.from_ms
+    }
+
+    /// How much of `other` lies in this window.
+    pub(super) fn overlap_ms(self, other: Window) -> f64 {
+        (self.to_ms.min(other.to_ms) - self.from_ms.max(other.from_ms)).max(0.0)
+    }
+
+    /// The part of this window in `other`; `None` without one.
+    pub(super) fn within(self, other: Window) -> Option<Window> {
+        let part = Window {
+            from_ms: self.from_ms.max(other.from_ms),
+            to_ms: self.to_ms.min(other.to_ms),
+        };
+        (part.length_ms() > 0.0).then_some(part)
+    }
 }
 
 impl<'a> TimeLine<'a> {
@@ -45,20 +74,28 @@ impl<'a> TimeLine<'a> {
             measured,
             zero_ns,
             end_ms: 0.0,
+            events: Vec::new(),
             beats: Vec::new(),
-            spans: Vec::new(),
+            reports: Vec::new(),
         };
         line.end_ms = line.at(measured.clocks.source, measured.ended.finished_ns);
+        line.events = line.all_events();
         line.beats = line.all_beats();
-        line.spans = line.all_spans();
+        line.reports = line.all_reports();
         line
     }
 
     fn at(&self, clock: Offset, at_ns: u64) -> f64 {
-        clock.apply(at_ns) as f64 / 1e6 - self.zero_ns as f64 / 1e6
+        // The difference first: as floats, nanoseconds since boot have lost their last digits.
+        let (at_ns, zero_ns) = (clock.apply(at_ns), self.zero_ns);
+        if at_ns >= zero_ns {
+            (at_ns - zero_ns) as f64 / 1e6
+        } else {
+            -((zero_ns - at_ns) as f64 / 1e6)
+        }
     }
 
-    fn sides(&self) -> [(Role, Offset, &'a lmbench_harness::agent::protocol::Readings); 2] {
+    fn sides(&self) -> [(Role, Offset, &'a Readings); 2] {
         let Measured {
             clocks, readings, ..
         } = self.measured;
@@ -68,79 +105,7 @@ impl<'a> TimeLine<'a> {
         ]
     }
 
-    fn all_beats(&self) -> Vec<Beat> {
-        let beats = self
-            .sides()
-            .into_iter()
-            .flat_map(|(role, clock, readings)| {
-                readings.heartbeats.iter().map(move |beat| Beat {
-                    sequence: beat.sequence,
-                    at_ms: self.at(clock, beat.at_ns),
-                    role,
-                })
-            });
-        let mut beats: Vec<Beat> = beats.collect();
-        beats.sort_by(|one, other| {
-            one.sequence
-                .cmp(&other.sequence)
-                .then(one.at_ms.total_cmp(&other.at_ms))
-        });
-        beats
-    }
-
-    /// A report covers the time since the one before it, in wall time: the guest's own clock stands still in a blackout.
-    fn all_spans(&self) -> Vec<Span<'a>> {
-        let reports = self.sides().into_iter().flat_map(|(_, clock, readings)| {
-            readings
-                .reports
-                .iter()
-                .map(move |timed| (self.at(clock, timed.at_ns), &timed.report))
-        });
-        let mut reports: Vec<_> = reports.collect();
-        reports.sort_by_key(|(_, report)| report.sequence);
-        let pairs = reports
-            .windows(2)
-            .filter(|pair| pair[1].1.sequence == pair[0].1.sequence + 1 && pair[1].0 > pair[0].0);
-        pairs
-            .map(|pair| Span {
-                from_ms: pair[0].0,
-                to_ms: pair[1].0,
-                report: pair[1].1,
-            })
-            .collect()
-    }
-
-    /// STOP on the source to RESUME on the destination.
-    pub(super) fn blackout(&self) -> Option<(f64, f64)> {
-        let events = self.events();
-        let from = events
-            .iter()
-            .rfind(|event| event.host == "source" && event.name == "STOP")?
-            .at_ms;
-        let to = events
-            .iter()
-            .find(|event| event.host == "destination" && event.name == "RESUME")?
-            .at_ms;
-        (to > from).then_some((from, to))
-    }
-
-    /// Whether what the guest knows now continues what was heard from it before: reports and heartbeats only grow.
-    pub(super) fn reports_go_on(&self, verified: &Verified) -> bool {
-        let told = self
-            .spans
-            .iter()
-            .map(|span| span.report.operations_total)
-            .max()
-            .unwrap_or(0);
-        let twice = self
-            .beats
-            .windows(2)
-            .any(|pair| pair[0].sequence == pair[1].sequence);
-        verified.operations_total >= told && !twice
-    }
-
-    /// The events of both hosts in the order of the line.
-    pub(super) fn events(&self) -> Vec<Event> {
+    fn all_events(&self) -> Vec<Event> {
         let events = self
             .sides()
             .into_iter()
@@ -157,59 +122,157 @@ impl<'a> TimeLine<'a> {
         events
     }
 
+    fn all_beats(&self) -> Vec<Beat> {
+        let beats = self
+            .sides()
+            .into_iter()
+            .flat_map(|(role, clock, readings)| {
+                readings.heartbeats.iter().map(move |beat| Beat {
+                    sequence: beat.sequence,
+                    at_ms: self.at(clock, beat.at_ns),
+                    role,
+                })
+            });
+        let mut beats: Vec<Beat> = beats.collect();
+        beats.sort_by(|one, other| {
+            let order = one.sequence.cmp(&other.sequence);
+            order.then(one.at_ms.total_cmp(&other.at_ms))
+        });
+        beats
+    }
+
+    fn all_reports(&self) -> Vec<TimedReport<'a>> {
+        let reports = self
+            .sides()
+            .into_iter()
+            .flat_map(|(role, clock, readings)| {
+                readings.reports.iter().map(move |timed| TimedReport {
+                    at_ms: self.at(clock, timed.at_ns),
+                    role,
+                    report: &timed.report,
+                })
+            });
+        let mut reports: Vec<TimedReport<'a>> = reports.collect();
+        reports.sort_by(|one, other| {
+            let order = one.report.sequence.cmp(&other.report.sequence);
+            order.then(one.at_ms.total_cmp(&other.at_ms))
+        });
+        reports
+    }
+
+    /// The last STOP on the source before the first RESUME on the destination, and that RESUME.
+    pub(super) fn blackout(&self) -> Option<Window> {
+        let is = |event: &Event, host: Role, name| event.host == host.name() && event.name == name;
+        let resumed = self
+            .events
+            .iter()
+            .position(|event| is(event, Role::Destination, "RESUME"))?;
+        let stopped = self.events[..resumed]
+            .iter()
+            .rfind(|event| is(event, Role::Source, "STOP"))?;
+        Some(Window {
+            from_ms: stopped.at_ms,
+            to_ms: self.events[resumed].at_ms,
+        })
+    }
+
+    /// All times in which the guest executed nothing, wherever it was: each STOP to the next RESUME.
+    pub(super) fn dark(&self) -> Vec<Window> {
+        let mut dark = Vec::new();
+        let mut stopped_ms = None;
+        for event in &self.events {
+            match (event.name.as_str(), stopped_ms) {
+                ("STOP", None) => stopped_ms = Some(event.at_ms),
+                ("RESUME", Some(from_ms)) => {
+                    dark.push(Window {
+                        from_ms,
+                        to_ms: event.at_ms,
+                    });
+                    stopped_ms = None;
+                }
+                _ => {}
+            }
+        }
+        dark.extend(stopped_ms.map(|from_ms| Window {
+            from_ms,
+            to_ms: f64::INFINITY,
+        }));
+        dark
+    }
+
+    /// The migration as the guest sees it: until its source reports the end, and until it runs again. Before post-copy the
+    /// destination resumes a moment after the source is done.
+    pub(super) fn migration(&self) -> Window {
+        let resumed_ms = self.blackout().map_or(0.0, |blackout| blackout.to_ms);
+        Window {
+            from_ms: 0.0,
+            to_ms: self.end_ms.max(resumed_ms),
+        }
+    }
+
     /// When the workload began, with what the guest said of itself: its own overhead is among it.
     pub(super) fn workload_started(&self, filled: &Filled) -> Event {
-        let at_ms = self.spans.first().map_or(0.0, |span| span.from_ms);
         Event {
-            at_ms,
-            host: "source".to_owned(),
+            at_ms: self.reports.first().map_or(0.0, |first| first.at_ms),
+            host: Role::Source.name().to_owned(),
             name: "workload".to_owned(),
             data: json!(filled),
         }
     }
 
-    /// QEMU's answers on the source in the order of the line.
-    pub(super) fn migration_samples(&self) -> &'a [TimedSample] {
-        &self.measured.readings.source.samples
+    /// QEMU's answers on the source in the order of the line, with when they were complete.
+    pub(super) fn answers(&self) -> impl DoubleEndedIterator<Item = (f64, &'a TimedSample)> {
+        let clock = self.measured.clocks.source;
+        let samples = &self.measured.readings.source.samples;
+        samples
+            .iter()
+            .map(move |sample| (self.at(clock, sample.at_ns), sample))
     }
 
     /// The raw time series for the file beside the record.
     pub(super) fn samples(&self, cell: &str, repeat: u32) -> Vec<Sample> {
+        let sample = |at_ms, host: Role, kind: &str, data| Sample {
+            cell: cell.to_owned(),
+            repeat,
+            at_ms,
+            host: host.name().to_owned(),
+            kind: kind.to_owned(),
+            data,
+        };
         let mut samples = Vec::new();
         for (role, clock, readings) in self.sides() {
-            let host = role.name();
             for taken in &readings.samples {
-                let data = json!({ "trigger": taken.trigger, "migration": taken.migration, "qemu": taken.qemu, "threads": taken.threads, "carrier": taken.carrier });
-                samples.push(sample(
-                    cell,
-                    repeat,
-                    self.at(clock, taken.at_ns),
-                    host,
-                    "migration",
-                    data,
-                ));
+                let (kind, data) = sampled(taken);
+                samples.push(sample(self.at(clock, taken.at_ns), role, kind, data));
             }
-            for timed in &readings.reports {
-                samples.push(sample(
-                    cell,
-                    repeat,
-                    self.at(clock, timed.at_ns),
-                    host,
-                    "workload",
-                    json!(timed.report),
-                ));
-            }
+            // All of a host's heartbeats are one sample: a line each would make the file ten times as long.
             let beats: Vec<(u64, f64)> = self
                 .beats
                 .iter()
                 .filter(|beat| beat.role == role)
                 .map(|beat| (beat.sequence, beat.at_ms))
                 .collect();
-            if !beats.is_empty() {
-                samples.push(heartbeats_sample(cell, repeat, host, &beats));
+            if let Some((_, first_ms)) = beats.first() {
+                let data = json!({ "sequence_and_at_ms": beats });
+                samples.push(sample(*first_ms, role, "heartbeats", data));
             }
         }
+        samples.extend(
+            self.reports
+                .iter()
+                .map(|timed| sample(timed.at_ms, timed.role, "workload", json!(timed.report))),
+        );
         samples.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
         samples
     }
+}
+
+/// Kind and data of a sample: with QEMU's answer it is one of the migration, without it one of CPU time only.
+fn sampled(taken: &TimedSample) -> (&'static str, Value) {
+    let mut data = json!({ "trigger": taken.trigger, "cost": taken.cost, "qemu": taken.qemu, "threads": taken.threads, "carrier": taken.carrier });
+    if taken.migration.is_null() {
+        return ("cpu", data);
+    }
+    data["migration"] = taken.migration.clone();
+    ("migration", data)
 }

@@ -1,34 +1,35 @@
 //! The workload during the migration against the same workload before it.
+//!
+//! Rates are per guest time: the guest's clock stands still in a blackout and knows nothing of a report that arrives late.
+//! A report whose interval lies in the migration only in part counts by that part, its operations taken as evenly spread
+//! over the time in which the guest ran.
 
 use std::collections::BTreeMap;
 
 use lmbench_guest::spec::PAGE_BYTES;
 
 use super::Values;
-use super::time_line::{Span, TimeLine};
+use super::time_line::{TimeLine, TimedReport, Window};
 
-pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) {
-    let before: Vec<&Span> = line.spans.iter().filter(|span| span.to_ms <= 0.0).collect();
-    let during: Vec<&Span> = line
-        .spans
+/// Values of the workload, and the histogram of its operation latency during the migration.
+pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64)> {
+    let spans = spans(line);
+    let migration = line.migration();
+    let settled = settled(&spans);
+    if let Some(settled) = &settled {
+        values.put("settle_rate_bps", settled.rate * 1e3 * PAGE_BYTES as f64);
+    }
+    let during: Vec<Part<'_>> = spans
         .iter()
-        .filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms)
+        .filter_map(|span| span.part_in(migration))
         .collect();
-    let Some(undisturbed) = rate(&before).filter(|rate| *rate > 0.0) else {
-        return;
-    };
-    values.put("settle_rate_bps", undisturbed * 1e3 * PAGE_BYTES as f64);
-    let Some(migrated) = rate(&during) else {
-        return;
-    };
-    values.put("workload_slowdown", 1.0 - migrated / undisturbed);
-    let pages: u64 = during.iter().map(|span| span.report.pages_dirtied).sum();
-    values.put(
-        "guest_dirty_rate_bps",
-        pages as f64 * PAGE_BYTES as f64 / (wall_ms(&during) / 1e3),
-    );
-    values.put("brownout_ms", brownout_ms(line, &during, undisturbed));
-    let latency = merged(&during);
+    let latency = latency(&during);
+    // Reports that end before the migration does say nothing of the rest of it.
+    let covered: f64 = during.iter().map(|part| part.wall_ms).sum();
+    if covered < migration.length_ms() - ROUNDING_MS {
+        return latency.into_iter().collect();
+    }
+    values.put("guest_dirty_rate_bps", dirty_rate(&during));
     for (metric, share) in [
         ("op_latency_us_p50", 0.5),
         ("op_latency_us_p99", 0.99),
@@ -36,48 +37,141 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) {
     ] {
         values.put(metric, percentile_us(&latency, share));
     }
+    if let Some(settled) = settled.filter(|settled| settled.rate > 0.0) {
+        let done: f64 = during.iter().map(|part| part.operations).sum();
+        let expected = settled.rate * migration.length_ms();
+        values.put("workload_slowdown", 1.0 - done / expected);
+        let slow = during.iter().filter(|part| part.span.is_slow(settled.rate));
+        values.put("brownout_ms", slow.map(|part| part.lit_ms).sum::<f64>());
+        values.put("settle_brownout_share", settled.slow_share);
+    }
+    latency.into_iter().collect()
 }
 
-/// The histogram of operation latency during the migration, in guest nanoseconds.
-pub(super) fn latency(line: &TimeLine<'_>) -> Vec<(u64, u64)> {
-    let during: Vec<&Span> = line
-        .spans
-        .iter()
-        .filter(|span| span.to_ms > 0.0 && span.from_ms < line.end_ms)
-        .collect();
-    merged(&during).into_iter().collect()
+/// What happened between two reports.
+#[derive(Debug)]
+struct Span<'a> {
+    wall: Window,
+    /// Times in which the guest stood still.
+    dark: Vec<Window>,
+    /// The guest's own time between the two.
+    guest_ms: f64,
+    operations: u64,
+    report: TimedReport<'a>,
 }
 
-fn wall_ms(spans: &[&Span<'_>]) -> f64 {
-    spans.iter().map(|span| span.to_ms - span.from_ms).sum()
+/// The part of a span that lies in a window.
+#[derive(Debug)]
+struct Part<'a> {
+    span: &'a Span<'a>,
+    wall_ms: f64,
+    /// Without the time in which the guest stood still.
+    lit_ms: f64,
+    /// Of the span, 0 to 1.
+    share: f64,
+    operations: f64,
 }
 
-/// Operations per millisecond of wall time.
-fn rate(spans: &[&Span<'_>]) -> Option<f64> {
-    let wall = wall_ms(spans);
-    let operations: u64 = spans.iter().map(|span| span.report.operations).sum();
-    (wall > 0.0).then(|| operations as f64 / wall)
+/// The workload before the migration.
+#[derive(Debug)]
+struct Settled {
+    /// Operations per millisecond.
+    rate: f64,
+    /// Of that time, the share that would count as brownout.
+    slow_share: f64,
 }
 
-/// Time in intervals that ran below 90 % of the undisturbed rate, the blackout taken out of them.
-fn brownout_ms(line: &TimeLine<'_>, during: &[&Span<'_>], undisturbed: f64) -> f64 {
-    let blackout = line.blackout();
-    let lit = |span: &Span<'_>| {
-        let dark = blackout.map_or(0.0, |(from, to)| {
-            (span.to_ms.min(to) - span.from_ms.max(from)).max(0.0)
-        });
-        (span.to_ms - span.from_ms - dark).max(0.0)
+/// Neighbours among the reports, by what was counted since the start: a report that was lost leaves no hole.
+fn spans<'a>(line: &TimeLine<'a>) -> Vec<Span<'a>> {
+    let dark = line.dark();
+    let spans = line.reports.windows(2).filter_map(|pair| {
+        let (before, after) = (pair[0], pair[1]);
+        let wall = Window {
+            from_ms: before.at_ms,
+            to_ms: after.at_ms,
+        };
+        let operations = after.report.operations_total;
+        let span = Span {
+            wall,
+            dark: dark.iter().filter_map(|dark| dark.within(wall)).collect(),
+            guest_ms: after.report.guest_ns.checked_sub(before.report.guest_ns)? as f64 / 1e6,
+            operations: operations.checked_sub(before.report.operations_total)?,
+            report: after,
+        };
+        (wall.length_ms() > 0.0 && span.guest_ms > 0.0).then_some(span)
+    });
+    spans.collect()
+}
+
+impl Span<'_> {
+    fn part_in(&self, window: Window) -> Option<Part<'_>> {
+        let part = self.wall.within(window)?;
+        let lit_in = |window: Window| {
+            let dark: f64 = self.dark.iter().map(|dark| dark.overlap_ms(window)).sum();
+            (window.length_ms() - dark).max(0.0)
+        };
+        let (lit_ms, all_lit_ms) = (lit_in(part), lit_in(self.wall));
+        let share = if all_lit_ms > 0.0 {
+            lit_ms / all_lit_ms
+        } else {
+            part.length_ms() / self.wall.length_ms()
+        };
+        Some(Part {
+            span: self,
+            wall_ms: part.length_ms(),
+            lit_ms,
+            share,
+            operations: self.operations as f64 * share,
+        })
+    }
+
+    fn is_slow(&self, settled_rate: f64) -> bool {
+        (self.operations as f64) < BROWNOUT_SHARE * settled_rate * self.guest_ms
+    }
+}
+
+/// `None` if the workload was observed too shortly before the migration to know its rate.
+fn settled(spans: &[Span<'_>]) -> Option<Settled> {
+    let started_ms = spans.first()?.wall.from_ms;
+    let warm = |span: &&Span<'_>| span.wall.from_ms >= started_ms + WARM_UP_MS;
+    let before = || {
+        let spans = spans.iter().filter(|span| span.wall.to_ms <= 0.0);
+        spans.filter(warm)
     };
-    let slow = during
-        .iter()
-        .filter(|span| (span.report.operations as f64) < BROWNOUT_SHARE * undisturbed * lit(span));
-    slow.map(|span| lit(span)).sum()
+    let guest_ms: f64 = before().map(|span| span.guest_ms).sum();
+    if guest_ms < SETTLED_MS {
+        return None;
+    }
+    let operations: u64 = before().map(|span| span.operations).sum();
+    let rate = operations as f64 / guest_ms;
+    let slow_ms: f64 = before()
+        .filter(|span| span.is_slow(rate))
+        .map(|span| span.guest_ms)
+        .sum();
+    Some(Settled {
+        rate,
+        slow_share: slow_ms / guest_ms,
+    })
 }
 
-fn merged(spans: &[&Span<'_>]) -> BTreeMap<u64, u64> {
+/// Pages that the reports say were dirtied, over the guest's own time.
+fn dirty_rate(during: &[Part<'_>]) -> f64 {
+    let (mut pages, mut guest_ms) = (0.0, 0.0);
+    for part in during {
+        let report = part.span.report.report;
+        pages += report.pages_dirtied as f64 * part.share;
+        guest_ms += report.interval_ns as f64 / 1e6 * part.share;
+    }
+    pages * PAGE_BYTES as f64 / (guest_ms / 1e3)
+}
+
+/// Operation latency in guest nanoseconds. A report that straddles an end counts whole, so that no slow operation is missed.
+fn latency(during: &[Part<'_>]) -> BTreeMap<u64, u64> {
     let mut histogram = BTreeMap::new();
-    for (latency_ns, count) in spans.iter().flat_map(|span| &span.report.latency_ns) {
-        *histogram.entry(*latency_ns).or_insert(0) += count;
+    for part in during {
+        for (latency_ns, count) in &part.span.report.report.latency_ns {
+            *histogram.entry(*latency_ns).or_insert(0) += count;
+        }
     }
     histogram
 }
@@ -95,18 +189,12 @@ fn percentile_us(histogram: &BTreeMap<u64, u64>, share: f64) -> Option<f64> {
 
 /// Below this share of its undisturbed rate, a workload is in brownout.
 const BROWNOUT_SHARE: f64 = 0.9;
+/// The workload's first moments, in which TCG translates its code and caches fill: 10 to 30 % slower than later.
+const WARM_UP_MS: f64 = 250.0;
+/// Guest time after that and before the migration without which its rate is not known: three reports.
+const SETTLED_MS: f64 = 250.0;
+/// Sums of window lengths differ from the whole by less.
+const ROUNDING_MS: f64 = 1e-3;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Of 100 operations at 1 µs and one at 9 µs, the 99th percentile is the 100th smallest of 101.
-    #[test]
-    fn percentiles_are_ranks() {
-        let histogram = BTreeMap::from([(1_000, 100), (9_000, 1)]);
-        assert_eq!(percentile_us(&histogram, 0.5), Some(1.0));
-        assert_eq!(percentile_us(&histogram, 0.99), Some(1.0));
-        assert_eq!(percentile_us(&histogram, 1.0), Some(9.0));
-        assert_eq!(percentile_us(&BTreeMap::new(), 0.5), None);
-    }
-}
+mod tests;

@@ -8,13 +8,28 @@ use crate::scenario::units::{Rate, Share, Time};
 
 /// Reads `[network]`.
 pub(super) fn network(section: &Section<'_>, problems: &mut Problems) -> NetworkSpec {
+    let (migration, management) = (section.section("migration"), section.section("management"));
+    let backgrounds = [&management, &migration].map(|link| link.get::<Rate>("background"));
+    if backgrounds
+        .iter()
+        .all(|background| background.value.is_some())
+    {
+        problems.push(
+            Problem::at(
+                &backgrounds[1].place(&migration),
+                "both networks have `background`",
+            )
+            .label("a run makes other traffic on one network only")
+            .hint("leave `background` out on one of them"),
+        );
+    }
     NetworkSpec {
         inbound: match section.get::<String>("inbound").value.as_deref() {
             Some("management") => Network::Management,
             _ => Network::Migration,
         },
-        migration: link(&section.section("migration"), problems),
-        management: link(&section.section("management"), problems),
+        migration: link(&migration, problems),
+        management: link(&management, problems),
     }
 }
 

@@ -51,6 +51,13 @@ pub(crate) fn axes(matrix: &Entry, document: &mut Document, check: &mut Check) -
     };
     let mut lines = Vec::new();
     flatten(table, "", &mut lines);
+    if lines.is_empty() {
+        check.problems.push(
+            Problem::at(&matrix.key_span, "[matrix] has no axes")
+                .label("spans no cells")
+                .hint("add an axis such as carrier = [\"native-tcp\", \"tcp\"], or remove [matrix] to run the one cell"),
+        );
+    }
     let mut axes = Vec::new();
     let mut seen = BTreeSet::new();
     for (path, entry) in lines {

@@ -1,0 +1,282 @@
+//! Migrations made up for tests: what both agents would have collected, told in milliseconds from `migrate`.
+//!
+//! The two hosts' clocks differ by [`APART_NS`], so that a time taken from the wrong clock is wrong by seconds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lmbench_guest::wire::{Report, Verified};
+use lmbench_harness::agent::protocol::{
+    Filled, Readings, SampleCost, TimedEvent, TimedSample, Usage,
+};
+use lmbench_harness::cpu::{CpuTime, ThreadTime};
+use lmbench_harness::lab::InterfaceBytes;
+use lmbench_harness::migration::{Ended, Ending};
+use lmbench_harness::qemu::{Heartbeat, TimedReport};
+use lmbench_harness::role::Role;
+use serde_json::{Value, json};
+
+use super::{Measured, Sides, finish};
+use crate::record::Repeat;
+use crate::run::hosts::Offset;
+use crate::scenario::{self, Cell};
+use crate::store::Sample;
+
+/// A migration that is being made up.
+pub(super) struct Story {
+    pub(super) measured: Measured,
+    pub(super) cell: Cell,
+    operations: u64,
+    guest_ns: u64,
+}
+
+impl Story {
+    /// Completed after `total_ms`, with nothing else known.
+    pub(super) fn new(total_ms: f64) -> Self {
+        let clock = |add_ns| Offset {
+            add_ns,
+            bound_ns: 20_000,
+        };
+        let ended = Ended {
+            ending: Ending::Completed,
+            reason: None,
+            accepted_ns: at_ns(Role::Source, 0.0),
+            finished_ns: at_ns(Role::Source, total_ms),
+            last_active: None,
+            last: Some(json!({})),
+        };
+        let usage = || Sides {
+            source: usage(0.0, 0.0, 0),
+            destination: usage(0.0, 0.0, 0),
+        };
+        let measured = Measured {
+            clocks: Sides {
+                source: clock(0),
+                destination: clock(APART_NS),
+            },
+            boot: Duration::from_secs(2),
+            fill: Duration::from_secs(1),
+            filled: None,
+            handshake_ms: None,
+            ended,
+            usage_before: usage(),
+            usage_after: usage(),
+            running_on: "destination".to_owned(),
+            destination_info: None,
+            verified: None,
+            background_before: None,
+            background: None,
+            readings: Sides {
+                source: Readings::default(),
+                destination: Readings::default(),
+            },
+        };
+        Story {
+            measured,
+            cell: cell(""),
+            operations: 0,
+            guest_ns: 7_000_000_000,
+        }
+    }
+
+    /// A guest with our code that wrote `operations` pages in each of ten reports before the migration and 256 pages in all.
+    pub(super) fn settled(mut self, operations: u64) -> Self {
+        self.measured.filled = Some(Filled {
+            pages: 256,
+            fill_ns: 1_000_000,
+            overhead_ns_per_operation: 100,
+        });
+        for number in 0..=10 {
+            let at_ms = -1000.0 + 100.0 * f64::from(number);
+            self = self.report(Role::Source, at_ms, 100.0, operations);
+        }
+        self
+    }
+
+    /// A report over `guest_ms` of the guest's own time; each operation took 1 µs but the last, which took 9 µs, and half
+    /// of them wrote a page that the interval had not seen.
+    pub(super) fn report(self, role: Role, at_ms: f64, guest_ms: f64, operations: u64) -> Self {
+        let sequence = self.reports().map_or(1, |last| last + 1);
+        self.numbered_report(sequence, role, at_ms, guest_ms, operations)
+    }
+
+    pub(super) fn numbered_report(
+        mut self,
+        sequence: u64,
+        role: Role,
+        at_ms: f64,
+        guest_ms: f64,
+        operations: u64,
+    ) -> Self {
+        self.operations += operations;
+        self.guest_ns += (guest_ms * 1e6) as u64;
+        let report = Report {
+            sequence,
+            guest_ns: self.guest_ns,
+            interval_ns: (guest_ms * 1e6) as u64,
+            operations_total: self.operations,
+            operations,
+            pages_dirtied: operations / 2,
+            latency_ns: [
+                (1_000, operations.saturating_sub(1)),
+                (9_000, operations.min(1)),
+            ]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+            ..Report::default()
+        };
+        let at_ns = at_ns(role, at_ms);
+        self.side(role).reports.push(TimedReport { at_ns, report });
+        self.measured.verified = Some(Verified {
+            pages_checked: 256,
+            checksum_matches: true,
+            operations_total: self.operations,
+            ..Verified::default()
+        });
+        self
+    }
+
+    pub(super) fn beats(mut self, role: Role, beats: &[(u64, f64)]) -> Self {
+        let heartbeats = beats.iter().map(|(sequence, at_ms)| Heartbeat {
+            sequence: *sequence,
+            at_ns: at_ns(role, *at_ms),
+            guest_ns: 0,
+        });
+        self.side(role).heartbeats.extend(heartbeats);
+        self
+    }
+
+    pub(super) fn event(mut self, role: Role, at_ms: f64, name: &str, data: Value) -> Self {
+        let event = TimedEvent {
+            at_ns: at_ns(role, at_ms),
+            name: name.to_owned(),
+            data,
+        };
+        self.side(role).events.push(event);
+        self
+    }
+
+    /// STOP on the source and RESUME on the destination.
+    pub(super) fn blackout(self, stop_ms: f64, resume_ms: f64) -> Self {
+        self.event(Role::Source, stop_ms, "STOP", Value::Null)
+            .event(Role::Destination, resume_ms, "RESUME", Value::Null)
+    }
+
+    /// An answer of the source's QEMU whose `ram` counters are these.
+    pub(super) fn ram(self, at_ms: f64, trigger: &str, status: &str, ram: Value) -> Self {
+        let answer = json!({ "status": status, "setup-time": 10, "ram": ram });
+        self.answer(at_ms, trigger, answer)
+    }
+
+    pub(super) fn answer(mut self, at_ms: f64, trigger: &str, migration: Value) -> Self {
+        self.measured.readings.source.samples.push(TimedSample {
+            at_ns: at_ns(Role::Source, at_ms),
+            trigger: trigger.to_owned(),
+            cost: SampleCost {
+                answer_ns: 200_000,
+                read_ns: 50_000,
+            },
+            migration,
+            threads: Vec::new(),
+            qemu: None,
+            carrier: None,
+        });
+        self
+    }
+
+    pub(super) fn ended(mut self, ending: Ending, reason: &str, running_on: &str) -> Self {
+        self.measured.ended.ending = ending;
+        self.measured.ended.reason = Some(reason.to_owned());
+        running_on.clone_into(&mut self.measured.running_on);
+        self
+    }
+
+    /// Settings of the cell, as lines of a scenario.
+    pub(super) fn with(mut self, settings: &str) -> Self {
+        self.cell = cell(settings);
+        self
+    }
+
+    /// What `finish` makes of it, in a repeat of ten seconds.
+    pub(super) fn finish(&self) -> (Repeat, Vec<Sample>) {
+        finish(&self.measured, &self.cell, 1, 0.0, Duration::from_secs(10))
+    }
+
+    /// The value of a metric.
+    pub(super) fn value(&self, metric: &str) -> Option<f64> {
+        self.finish().0.metrics.get(metric).copied()
+    }
+
+    fn side(&mut self, role: Role) -> &mut Readings {
+        match role {
+            Role::Source => &mut self.measured.readings.source,
+            Role::Destination => &mut self.measured.readings.destination,
+        }
+    }
+
+    fn reports(&self) -> Option<u64> {
+        let Sides {
+            source,
+            destination,
+        } = &self.measured.readings;
+        let reports = source.reports.iter().chain(&destination.reports);
+        reports.map(|timed| timed.report.sequence).max()
+    }
+}
+
+/// QEMU used `qemu_s`, of which the vCPU `vcpu_s`; the migration's network moved `bytes` in each direction.
+pub(super) fn usage(qemu_s: f64, vcpu_s: f64, bytes: u64) -> Usage {
+    Usage {
+        at_ns: 0,
+        qemu: Some(cpu(qemu_s)),
+        threads: vec![
+            thread("qemu-system-x86", 1, 0.1),
+            thread("CPU 0/TCG", 2, vcpu_s),
+        ],
+        carrier: None,
+        agent: Some(cpu(qemu_s / 100.0)),
+        migration_network: Some(InterfaceBytes {
+            sent: bytes,
+            received: bytes,
+        }),
+        management_network: None,
+    }
+}
+
+pub(super) fn cpu(seconds: f64) -> CpuTime {
+    CpuTime {
+        total_ns: (seconds * 1e9).round() as u64,
+        ..CpuTime::default()
+    }
+}
+
+fn thread(name: &str, tid: u32, seconds: f64) -> ThreadTime {
+    ThreadTime {
+        name: name.to_owned(),
+        tid,
+        cpu_ns: (seconds * 1e9).round() as u64,
+    }
+}
+
+fn at_ns(role: Role, at_ms: f64) -> u64 {
+    let on_the_line = ZERO_NS.saturating_add_signed((at_ms * 1e6) as i64);
+    match role {
+        Role::Source => on_the_line,
+        Role::Destination => on_the_line.saturating_add_signed(-APART_NS),
+    }
+}
+
+fn cell(settings: &str) -> Cell {
+    let text = format!("name = \"made-up\"\n[workload.uniform]\nrate = \"1 MiB/s\"\n{settings}");
+    let scenario = scenario::parse(Path::new("made-up.toml"), &text);
+    scenario
+        .expect("the settings make a scenario")
+        .cells
+        .remove(0)
+}
+
+/// `migrate` on the source's clock.
+const ZERO_NS: u64 = 1_000_000_000_000;
+/// The source's clock minus the destination's.
+const APART_NS: i64 = 5_000_000_000;

@@ -1,0 +1,122 @@
+//! `lmbench carry` in the wrong way.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+
+use super::support::{Place, Said};
+
+const TOKEN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+fn source(place: &Place, token: Option<&str>, from: &str, dial: &str) -> Said {
+    let mut command = place.command(["carry", "source", "--from", from, "--dial", dial]);
+    if let Some(token) = token {
+        command.env("LMBENCH_TOKEN", token);
+    }
+    place.said(command)
+}
+
+#[test]
+fn wrong_words() {
+    let place = Place::new();
+    let (unix, there) = ("unix:s", "tcp://127.0.0.1:1");
+    let long = format!("unix:/{}", "a".repeat(120));
+    let mut texts = Vec::new();
+    for (token, from, dial) in [
+        (None, unix, there),
+        (Some("abc"), unix, there),
+        (Some(TOKEN), unix, "http://127.0.0.1:1"),
+        (Some(TOKEN), unix, "127.0.0.1:1"),
+        (Some(TOKEN), unix, "tcp://127.0.0.1"),
+        (Some(TOKEN), "s", there),
+        (Some(TOKEN), &long, there),
+    ] {
+        texts.push(source(&place, token, from, dial).refused(2));
+    }
+    let missing = [
+        "carry",
+        "source",
+        "--from",
+        unix,
+        "--dial",
+        there,
+        "--token-file",
+        "nowhere",
+    ];
+    texts.push(place.run(missing).refused(2));
+    insta::assert_snapshot!(texts.join("----\n"));
+}
+
+#[test]
+fn things_in_the_way() {
+    let place = Place::new();
+    place.file("taken", "");
+    let mut texts = Vec::new();
+    for (from, dial) in [
+        ("unix:s", "tcp://127.0.0.1:1"),
+        ("unix:taken", "tcp://127.0.0.1:1"),
+        ("unix:nowhere/s", "tcp://127.0.0.1:1"),
+    ] {
+        texts.push(source(&place, Some(TOKEN), from, dial).refused(3));
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let listen = format!("tcp://127.0.0.1:{port}");
+    let sink = place.run(["carry", "sink", "--listen", &listen, "--to", "unix:s"]);
+    texts.push(sink.refused(3).replace(&port, "[PORT]"));
+    insta::assert_snapshot!(texts.join("----\n"));
+    let other = place.run([
+        "carry",
+        "sink",
+        "--listen",
+        "tcp://192.0.2.1:7000",
+        "--to",
+        "unix:s",
+    ]);
+    assert!(other.refused(3).contains("Cannot assign requested address"));
+}
+
+/// Kills the sink if the test fails before it ends by itself.
+struct Sink(Child);
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_wrong_token() {
+    let place = Place::new();
+    let arguments = [
+        "carry",
+        "sink",
+        "--listen",
+        "tcp://127.0.0.1:0",
+        "--to",
+        "unix:s",
+        "--format",
+        "json",
+    ];
+    let mut command = place.command(arguments);
+    let mut sink = Sink(
+        command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts"),
+    );
+    let mut line = String::new();
+    let mut stdout = BufReader::new(sink.0.stdout.take().expect("piped"));
+    stdout.read_line(&mut line).expect("a line of text");
+    let listening: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let endpoint = listening["endpoint"].as_str().expect("its endpoint");
+    let text = source(&place, Some(TOKEN), "unix:s", endpoint).refused(3);
+    insta::assert_snapshot!(text.replace(endpoint, "[ENDPOINT]"));
+    line.clear();
+    stdout.read_line(&mut line).expect("a line of text");
+    assert!(
+        line.contains("\"refused\"") && !line.contains(TOKEN),
+        "{line}"
+    );
+}

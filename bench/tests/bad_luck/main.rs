@@ -1,0 +1,14 @@
+//! Bad input and bad luck, on the real binary: what the operator reads, with which exit code, and that stdout stays clean.
+//!
+//! What needs namespaces and QEMU is skipped, loudly, by `LMBENCH_SKIP_LIVE=1`.
+
+mod carry;
+mod doctor;
+mod fake_qemu;
+mod live;
+mod preflight;
+mod scenario;
+mod store;
+mod streams;
+mod support;
+mod usage;

@@ -1,0 +1,69 @@
+//! CPU time of what the agent runs, and the task that samples it where no migration loop does: on the destination.
+//!
+//! The destination's QEMU is not asked for its migration meanwhile: its main loop loads the stream, so a question would wait
+//! for it and take time from it, and the answer would hold nothing that its events and the final answer don't say.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::protocol::{SampleCost, TimedSample};
+use super::readings::Notebook;
+use crate::clock::monotonic_ns;
+use crate::cpu;
+
+/// What a sample reads the CPU time of.
+#[derive(Debug, Clone)]
+pub(super) struct Processes {
+    pub(super) qemu: u32,
+    pub(super) carriers: Vec<u32>,
+}
+
+impl Processes {
+    /// Reads all of it now. `migration` is the hypervisor's answer to the question asked at `asked_ns`, null without one.
+    pub(super) fn sample(&self, asked_ns: u64, trigger: &str, migration: Value) -> TimedSample {
+        let answered_ns = monotonic_ns();
+        let threads = cpu::of_threads(self.qemu);
+        let qemu = cpu::of_process(self.qemu);
+        let carrier = cpu::of_processes(&self.carriers);
+        let at_ns = monotonic_ns();
+        TimedSample {
+            at_ns,
+            trigger: trigger.to_owned(),
+            cost: SampleCost {
+                answer_ns: answered_ns.saturating_sub(asked_ns),
+                read_ns: at_ns.saturating_sub(answered_ns),
+            },
+            migration,
+            threads,
+            qemu,
+            carrier,
+        }
+    }
+}
+
+/// Samples by itself. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Watcher(JoinHandle<()>);
+
+impl Watcher {
+    pub(super) fn start(processes: Processes, every: Duration, notebook: Notebook) -> Self {
+        Watcher(tokio::spawn(async move {
+            let mut ticks = interval(every);
+            // A sample that comes late must not be followed by a burst of others.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                notebook.sample(processes.sample(monotonic_ns(), "interval", Value::Null));
+            }
+        }))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
