@@ -272,6 +272,7 @@ impl Lab {
 
     fn dismantle(&mut self) -> Result<(), LabError> {
         self.closed = true;
+        let inhabitants = self.inhabitants();
         for agent in &mut self.agents {
             drop(agent.take());
         }
@@ -285,10 +286,14 @@ impl Lab {
             process::end_all(&reap::processes_of(&self.directory.path), CHILD_GRACE);
         survivors.extend(resistant);
         // Somebody else's shell in one of the namespaces is not ours to end, but it keeps the namespace.
-        let inside = |pid: u32| {
-            NamespaceId::of(&pid.to_string()).is_some_and(|id| self.namespaces.contains(&id))
-        };
-        survivors.extend(process::find(inside).iter().map(ToString::to_string));
+        let strangers = inhabitants
+            .iter()
+            .filter(|process| process.open().is_some());
+        for stranger in strangers.map(ToString::to_string) {
+            if !survivors.contains(&stranger) {
+                survivors.push(stranger);
+            }
+        }
         self.directory.remove()?;
         if !survivors.is_empty() {
             return Err(LabError::Survivors {
@@ -300,6 +305,17 @@ impl Lab {
         } else {
             Err(LabError::LeftBehind { processes: killed })
         }
+    }
+
+    /// Everybody in the namespaces of agents that still run. Once an agent is gone, its namespace's number may be another lab's.
+    fn inhabitants(&mut self) -> Vec<process::Process> {
+        let agents = self.agents.iter_mut().zip(&self.namespaces);
+        let held: Vec<NamespaceId> = agents
+            .filter_map(|(agent, namespace)| agent.status().is_none().then_some(*namespace))
+            .collect();
+        process::find(|pid| {
+            NamespaceId::of(&pid.to_string()).is_some_and(|namespace| held.contains(&namespace))
+        })
     }
 
     /// All have the same time to end by themselves, then they are killed. Returns those that survive even that.

@@ -251,6 +251,36 @@ fn an_agent_that_does_not_start_is_named_and_leaves_nothing() {
     );
 }
 
+/// The kernel gives the number of a namespace that is gone to the next one: here to a host of the second lab.
+#[test]
+fn a_dead_host_s_namespace_number_accuses_nobody() {
+    live("a_dead_host_s_namespace_number_accuses_nobody", || {
+        let base = tempfile::tempdir().unwrap();
+        let mut first = open_lab(base.path());
+        let pids = Role::BOTH.map(|role| first.take_agent(role).unwrap());
+        let numbers = [0, 1].map(|agent| namespace_of(pids[agent].pid));
+        for agent in &pids {
+            support::kill(agent.pid);
+        }
+        let limit = std::time::Duration::from_secs(5);
+        for role in Role::BOTH {
+            assert!(first.agent_end(role, limit).is_some());
+        }
+        // Other tests beside this one may take the numbers first, so it is tried a few times; then there is nothing to see.
+        let mut others = Vec::new();
+        for _ in 0..8 {
+            let lab = open_lab(base.path());
+            let same = Role::BOTH.map(|role| numbers.contains(&namespace_of(lab.agent_pid(role))));
+            others.push(lab);
+            if same.contains(&true) {
+                break;
+            }
+        }
+        first.close().unwrap();
+        others.into_iter().for_each(|lab| lab.close().unwrap());
+    });
+}
+
 #[test]
 fn what_an_agent_leaves_behind_is_ended_and_reported() {
     live("what_an_agent_leaves_behind_is_ended_and_reported", || {

@@ -3,7 +3,7 @@
 //! It knows a run by what the run made below the test's own directories and below the pid that the test started, so labs of
 //! other tests and users beside it are neither blamed nor hidden behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -98,21 +98,32 @@ impl Traces {
             .into_iter()
             .map(|process| format!("process {}", process.describe()))
             .collect();
-        let inhabited: BTreeSet<u64> = all_pids()
-            .into_iter()
-            .filter_map(network_namespace)
-            .collect();
-        left.extend(
-            self.namespaces
-                .intersection(&inhabited)
-                .map(|namespace| format!("network namespace {namespace}")),
-        );
+        left.extend(self.inhabited());
         left.extend(
             links()
                 .difference(&self.links_before)
                 .map(|link| format!("link {link}")),
         );
         left
+    }
+
+    /// The namespaces that somebody still is in. The kernel gives their numbers away again: one in which another lab's agent
+    /// lives is that lab's.
+    fn inhabited(&self) -> Vec<String> {
+        let mut inhabitants: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for pid in all_pids() {
+            if let Some(namespace) =
+                network_namespace(pid).filter(|id| self.namespaces.contains(id))
+            {
+                inhabitants.entry(namespace).or_default().push(pid);
+            }
+        }
+        let foreign =
+            |pid: &u32| lab_mark(*pid).is_some_and(|mark| !is_below(&mark, &self.runtime));
+        inhabitants.retain(|_, pids| !pids.iter().any(foreign));
+        let name =
+            |(namespace, pids)| format!("network namespace {namespace} with processes {pids:?}");
+        inhabitants.into_iter().map(name).collect()
     }
 
     /// Waits until nothing of `what` is left. Dying takes a moment that nobody announces.

@@ -86,6 +86,37 @@ fn a_part_killed_in_the_middle_fails_its_repeat_alone() {
     rig.expect_clean("after a run in which everything was killed once");
 }
 
+/// The same before a migration: killed in the moment in which it appears, before it has said a word.
+#[test]
+fn a_part_killed_at_its_start_fails_its_repeat_alone() {
+    let victims = [
+        (
+            Part::Qemu(Host::Destination),
+            "QEMU on the destination was killed by signal 9",
+        ),
+        (
+            Part::Carrier(Host::Source),
+            "the carrier on the source was killed by signal 9",
+        ),
+    ];
+    let Some(mut rig) = Rig::new(&scenario(TCP, victims.len() as u32)) else {
+        return;
+    };
+    let mut run = rig.start(&[]);
+    for (part, _) in victims {
+        run.line("booting");
+        assert!(run.part(part).signal(Signal::KILL));
+        run.line("failed");
+    }
+    rig.traces.watch(run.process);
+    let (status, _, said) = run.end(RUN_LIMIT);
+    assert_eq!(status.code(), Some(4), "{said}");
+    for (repeat, (part, reason)) in rig.record().cells[0].repeats.iter().zip(victims) {
+        assert_eq!(repeat.reason.as_deref(), Some(reason), "{part:?}");
+    }
+    rig.expect_clean("after a run that lost what it had just started");
+}
+
 /// Ctrl-C as the terminal sends it: prompt, the record kept and ended in order, and `--resume` does the rest.
 #[test]
 fn an_interrupted_run_is_kept_and_resumed() {

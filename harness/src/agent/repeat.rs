@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -143,21 +144,15 @@ impl Repeat {
         }
     }
 
-    /// Ends a carrier that did not become ready; its last words.
-    pub(super) async fn drop_carrier(&mut self, pid: u32) -> String {
-        let found = self
-            .carriers
-            .iter()
-            .position(|carrier| carrier.process.pid() == pid);
-        let Some(position) = found else {
+    /// The last words of a carrier that did not become ready. It is ended, and its death told, with the repeat.
+    pub(super) async fn last_words(&self, pid: u32) -> String {
+        let mut carriers = self.carriers.iter();
+        let Some(carrier) = carriers.find(|carrier| carrier.process.pid() == pid) else {
             return String::new();
         };
-        let carrier = self.carriers.remove(position);
-        let words = carrier.process.log_tail();
-        if let Err(survived) = carrier.process.end().await {
-            tracing::error!(%survived, "after a carrier that did not become ready");
-        }
-        words
+        // It closes its output a moment before it has ended.
+        let _ = tokio::time::timeout(END_SHOWS_WITHIN, carrier.watch.end()).await;
+        carrier.process.log_tail()
     }
 
     /// Ends everything at once, the guests held by `keepers` too. Tells who had died before, or what did not end.
@@ -269,6 +264,9 @@ pub(super) async fn next_line(lines: &mut Said) -> Option<Value> {
     }
     None
 }
+
+/// Between the end of a carrier's output and its own lies the kernel's work only; one that merely is late lives on.
+const END_SHOWS_WITHIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -129,12 +129,12 @@ impl Agent {
                 Ok(first)
             }
             Ok(None) => Err(unready(format!(
-                "the carrier ended before it was ready: {}",
-                repeat.drop_carrier(pid).await
+                "the carrier on the {role} ended before it was ready: {}",
+                repeat.last_words(pid).await
             ))),
             Err(_) => Err(unready(format!(
-                "the carrier was not ready within {within:.1?}: {}",
-                repeat.drop_carrier(pid).await
+                "the carrier on the {role} was not ready within {within:.1?}: {}",
+                repeat.last_words(pid).await
             ))),
         }
     }
