@@ -146,7 +146,7 @@ pub enum CarryEnd {
         /// Where the local QEMU gives the stream: unix:PATH, or fd:PATH to hand connected sockets over.
         #[arg(long, value_name = "LOCAL")]
         from: String,
-        /// The sink, such as tcp://192.0.2.7:7000.
+        /// The sink, such as `tcp://192.0.2.7:7000`.
         #[arg(long, value_name = "URL")]
         dial: String,
         /// File with the token that the sink printed; without it the environment variable `LMBENCH_TOKEN` is read.

@@ -43,10 +43,9 @@ pub(super) async fn perform(
 ) -> Result<Done, RunError> {
     let started_ns = monotonic_ns();
     let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
-    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg {
-        Accelerator::Tcg
-    } else {
-        *accelerator
+    let accelerator = match cell.setup.guest.accelerator {
+        Accelerator::Auto => *accelerator,
+        wish => wish,
     };
     hosts.forget();
     let lost = hosts.lost();
@@ -71,6 +70,10 @@ pub(super) async fn perform(
             return Err(RunError::Environment(failure.message.clone()));
         }
     }
+    let evidence = match &migrated {
+        Ok(_) => Vec::new(),
+        Err(_) => ending::evidence(attempt.hosts).await,
+    };
     attempt.phase(Phase::TearingDown, None);
     let losses = ending::end_repeat(attempt.hosts).await?;
     // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
@@ -100,7 +103,10 @@ pub(super) async fn perform(
             let reason = losses
                 .cause()
                 .unwrap_or_else(|| one_line(&error.to_string()));
-            let repeat = Repeat::unfinished(number, started_ms, Outcome::Failed, reason);
+            let repeat = Repeat {
+                events: evidence,
+                ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)
+            };
             (repeat, Vec::new())
         }
     };
@@ -236,11 +242,16 @@ impl Attempt<'_> {
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
-        let (source, destination) = tokio::join!(
-            self.hosts.source.call::<Started>(launch.clone()),
-            self.hosts.destination.call::<Started>(launch)
-        );
-        source.and(destination)?;
+        let source = self.hosts.source.call::<Started>(launch.clone());
+        let destination = self.hosts.destination.call::<Started>(launch);
+        if matches!(setup.guest.boot, Boot::Image { .. }) {
+            // The source makes the disk's overlay that both open.
+            source.await?;
+            destination.await?;
+        } else {
+            let (source, destination) = tokio::join!(source, destination);
+            source.and(destination)?;
+        }
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
         for role in Role::BOTH {
             let configure = Request::Configure {
