@@ -90,10 +90,7 @@ fn failed(error: &CarryError) -> Failed {
             "choose a shorter path, such as one below /run or /tmp",
         ),
         CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
-        CarryError::PathTaken { .. } => of(
-            Exit::Environment,
-            "remove it, or choose another path",
-        ),
+        CarryError::PathTaken { .. } => of(Exit::Environment, "remove it, or choose another path"),
         CarryError::Listen { .. } => of(
             Exit::Environment,
             "the socket's folder must exist and be writable",

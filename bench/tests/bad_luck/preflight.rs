@@ -68,10 +68,22 @@ fn the_table_of_exclusions_is_qemu_s_own() {
     };
     let mut script = "{\"execute\": \"qmp_capabilities\"}\n".to_owned();
     for (one, other) in lmbench::scenario::EXCLUDE {
-        script += &format!("{}\n{}\n", list(&[one, other], true), list(&[one, other], false));
+        script += &format!(
+            "{}\n{}\n",
+            list(&[one, other], true),
+            list(&[one, other], false)
+        );
     }
     script += "{\"execute\": \"quit\"}\n";
-    let arguments = ["-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio"];
+    let arguments = [
+        "-machine",
+        "none",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-qmp",
+        "stdio",
+    ];
     let output = assert_cmd::Command::new("qemu-system-x86_64")
         .args(arguments)
         .write_stdin(script)
@@ -80,13 +92,24 @@ fn the_table_of_exclusions_is_qemu_s_own() {
     let answers: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
-        .filter(|answer: &serde_json::Value| answer.get("return").is_some() || answer.get("error").is_some())
+        .filter(|answer: &serde_json::Value| {
+            answer.get("return").is_some() || answer.get("error").is_some()
+        })
         .collect();
-    assert!(answers.len() >= 2 * lmbench::scenario::EXCLUDE.len(), "{answers:?}");
+    assert!(
+        answers.len() >= 2 * lmbench::scenario::EXCLUDE.len(),
+        "{answers:?}"
+    );
     // Behind the answer to `qmp_capabilities`, every other one is to a pair.
-    for (pair, answer) in lmbench::scenario::EXCLUDE.iter().zip(answers[1..].iter().step_by(2)) {
+    for (pair, answer) in lmbench::scenario::EXCLUDE
+        .iter()
+        .zip(answers[1..].iter().step_by(2))
+    {
         // dirty-limit alone needs KVM's dirty ring, so there the refusal proves less.
-        assert!(answer.get("error").is_some(), "{pair:?} is taken together: {answer}");
+        assert!(
+            answer.get("error").is_some(),
+            "{pair:?} is taken together: {answer}"
+        );
     }
 }
 
