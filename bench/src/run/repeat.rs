@@ -181,11 +181,17 @@ impl Attempt<'_> {
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
-        let (source, destination) = tokio::join!(
-            self.hosts.source.call::<Started>(launch.clone()),
-            self.hosts.destination.call::<Started>(launch)
-        );
-        source.and(destination)?;
+        if matches!(setup.guest.boot, Boot::Image { .. }) {
+            // The source makes the disk's overlay that the destination opens.
+            self.hosts.source.call::<Started>(launch.clone()).await?;
+            self.hosts.destination.call::<Started>(launch).await?;
+        } else {
+            let (source, destination) = tokio::join!(
+                self.hosts.source.call::<Started>(launch.clone()),
+                self.hosts.destination.call::<Started>(launch)
+            );
+            source.and(destination)?;
+        }
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
         for role in Role::BOTH {
             let configure = Request::Configure {

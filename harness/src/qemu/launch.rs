@@ -115,12 +115,18 @@ pub async fn launch(
     let ended = tokio::spawn(keep(process, end_asked, end_sender));
     // Preallocation happens before the monitor answers, so it shares the boot's time limit.
     let qmp = tokio::select! {
-        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
-        how = end.wait_for(Option::is_some) => {
-            let how = how.ok().and_then(|how| how.clone()).unwrap_or_default();
-            let words = log_tail(&files.log).replace('\n', "; ");
-            let reason = if words.is_empty() { how } else { format!("{how}: {words}") };
-            return Err(LaunchError::Died { role, reason });
+        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp,
+        how = end.wait_for(Option::is_some) => return Err(died(role, how.ok().as_deref(), &files)),
+    };
+    let qmp = match qmp {
+        Ok(qmp) => qmp,
+        // A QEMU that dies closes its monitor a moment before it is reaped, and its own words say more than that.
+        Err(source) => {
+            let reaped = tokio::time::timeout(REAPED_WITHIN, end.wait_for(Option::is_some)).await;
+            return Err(match reaped {
+                Ok(how) => died(role, how.ok().as_deref(), &files),
+                Err(_) => LaunchError::Monitor { role, source },
+            });
         }
     };
     let guest = QemuGuest::new(qmp, role, files.log.clone(), end);
@@ -136,6 +142,17 @@ pub async fn launch(
         ending,
         ended,
     })
+}
+
+fn died(role: Role, how: Option<&Option<String>>, files: &Files) -> LaunchError {
+    let how = how.cloned().flatten().unwrap_or_default();
+    let words = log_tail(&files.log).replace('\n', "; ");
+    let reason = if words.is_empty() {
+        how
+    } else {
+        format!("{how}: {words}")
+    };
+    LaunchError::Died { role, reason }
 }
 
 async fn hear(
@@ -272,3 +289,6 @@ async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
 }
 
 const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";
+
+/// From a closed monitor to the end of the process.
+const REAPED_WITHIN: Duration = Duration::from_secs(2);
