@@ -189,4 +189,4 @@ pub enum SchemaOf {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed · 5 regression · 6 inconclusive · 130 interrupted";
+· 4 a migration failed · 130 interrupted";

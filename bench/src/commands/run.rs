@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use lmbench_harness::clock::monotonic_ns;
-use tokio::sync::watch;
 
+use super::signals::Signals;
 use super::{Exit, Failed, is_styled, print, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::run::{Run, RunError, Target, Unfit, any_failed};
+use crate::run::{Interrupter, Run, RunError, Target, Unfit, any_failed};
 use crate::scenario::{self, Scenario};
 use crate::store::{Liveness, Store};
 use crate::terminal;
@@ -98,12 +98,14 @@ async fn execute(
     plan: &Plan,
     target: Target,
 ) -> Result<Record, Failed> {
-    let (interrupted, interrupt) = watch::channel(false);
-    let signals = tokio::spawn(async move {
-        interrupt_asked().await;
-        interrupted.send_replace(true);
-        // The sender must outlive the run: a closed channel would look like an interrupt.
-        std::future::pending::<()>().await;
+    // Before the first process is started: from here on a signal ends the run in order.
+    let mut signals = Signals::catch()?;
+    let (interrupter, interrupt) = Interrupter::pair();
+    let listening = tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            interrupter.interrupt();
+        }
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut started = None;
@@ -120,7 +122,7 @@ async fn execute(
         interrupt,
     };
     let result = run.execute(target).await;
-    signals.abort();
+    listening.abort();
     drop(progress);
     result.map_err(|error| failed(&error, scenario, arguments, started.as_deref()))
 }
@@ -189,22 +191,6 @@ fn refused(unfit: &Unfit, scenario: &Scenario, arguments: &RunArguments) -> Fail
 fn note(text: &str) {
     // Nothing is lost when standard error is closed.
     let _ = writeln!(anstream::stderr(), "note: {text}");
-}
-
-/// Ctrl-C, or what a service manager or CI runner sends to end a job.
-pub(super) async fn interrupt_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
 }
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {

@@ -1,0 +1,134 @@
+//! Runs a scenario with the real program and reads the record that it prints.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// What a run printed.
+#[derive(Debug)]
+pub(crate) struct Run(Value);
+
+/// One migration of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Migration<'a>(&'a Value);
+
+/// Runs `scenario`, which must end with exit code 0; `None` when live tests are to be skipped.
+pub(crate) fn run(scenario: &str) -> Option<Run> {
+    if std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1") {
+        // Past the test harness, which would swallow what a passing test prints.
+        std::io::stderr()
+            .write_all(b"SKIPPED (LMBENCH_SKIP_LIVE=1): no guest was migrated\n")
+            .unwrap();
+        return None;
+    }
+    // Two labs at once on two cores would starve each other's guests.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    std::fs::write(&file, scenario).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lmbench"))
+        .arg("run")
+        .arg(&file)
+        .args(["--format", "json", "--out"])
+        .arg(folder.path().join("results"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() != Some(3),
+        "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
+    );
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    let record = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no record on stdout: {error}\n{said}"));
+    Some(Run(record))
+}
+
+impl Run {
+    /// The only migration of the run's only cell.
+    pub(crate) fn only(&self) -> Migration<'_> {
+        let [cell] = &self.cells()[..] else {
+            panic!("{} cells", self.cells().len())
+        };
+        Migration(&cell["repeats"][0])
+    }
+
+    /// The first migration of the cell with this id.
+    pub(crate) fn cell(&self, id: &str) -> Migration<'_> {
+        let cell = self.cells().iter().find(|cell| cell["id"] == id);
+        Migration(&cell.unwrap_or_else(|| panic!("no cell {id} in {}", self.0))["repeats"][0])
+    }
+
+    fn cells(&self) -> &Vec<Value> {
+        self.0["cells"].as_array().unwrap()
+    }
+}
+
+impl Migration<'_> {
+    /// Fails unless it completed, the guest runs on the destination only, and what could be checked of its memory is right.
+    pub(crate) fn assert_arrived(self) {
+        assert_eq!(self.0["outcome"], "completed", "{}", self.0);
+        assert_eq!(self.running_on(), "destination", "{}", self.0);
+    }
+
+    /// Like [`assert_arrived`](Self::assert_arrived), and every page of the workload's memory is what was written to it.
+    pub(crate) fn assert_arrived_intact(self) {
+        self.assert_arrived();
+        self.assert_intact();
+    }
+
+    /// Fails unless it timed out and the guest goes on where it was, unharmed.
+    pub(crate) fn assert_stayed_intact(self) {
+        assert_eq!(self.0["outcome"], "did-not-converge", "{}", self.0);
+        assert_eq!(self.running_on(), "source", "{}", self.0);
+        self.assert_intact();
+    }
+
+    fn assert_intact(self) {
+        let integrity = &self.0["integrity"];
+        assert_eq!(integrity["memory_intact"], true, "{}", self.0);
+        assert!(integrity["pages_checked"].as_u64() > Some(0), "{}", self.0);
+    }
+
+    /// Where the guest runs.
+    pub(crate) fn running_on(self) -> String {
+        self.0["integrity"]["running_on"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// A metric that must be there.
+    pub(crate) fn metric(self, id: &str) -> f64 {
+        self.maybe(id)
+            .unwrap_or_else(|| panic!("no {id} in {}", self.0))
+    }
+
+    /// A metric, if it is there.
+    pub(crate) fn maybe(self, id: &str) -> Option<f64> {
+        self.0["metrics"][id].as_f64()
+    }
+
+    /// Whether the record says that the guest's memory was compared.
+    pub(crate) fn memory_was_compared(self) -> bool {
+        !self.0["integrity"]["memory_intact"].is_null()
+    }
+
+    /// How often an event of this name is in the record.
+    pub(crate) fn events(self, name: &str) -> usize {
+        let events = self.0["events"].as_array().unwrap();
+        events.iter().filter(|event| event["name"] == name).count()
+    }
+}
+
+/// Writes `content` to a file of this name that lives as long as the folder.
+pub(crate) fn file(folder: &Path, name: &str, content: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+static ALONE: Mutex<()> = Mutex::new(());

@@ -1,0 +1,8 @@
+//! Guests, policies and settings on real QEMUs, each migrated by the real program in a lab of its own.
+//!
+//! `LMBENCH_SKIP_LIVE=1` skips all of it.
+
+mod live;
+mod own;
+mod patterns;
+mod policies;

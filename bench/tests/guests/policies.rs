@@ -1,0 +1,73 @@
+//! Policies and timeouts with a guest that plain pre-copy can't move.
+//!
+//! 500 Mbit/s carry 60 MB/s, the downtime limit has room for 6 MB of them, and the guest rewrites 48 MiB as fast as it can: more than
+//! 100 MiB/s even on a machine that is busy with other tests.
+
+use crate::live::{Run, run};
+
+fn unmovable(migration: &str, rest: &str) -> Option<Run> {
+    run(&format!(
+        "name = \"live\"\nrun.repeats = 1\n{rest}\n[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory = \"48 MiB\"\nrate = \"unbounded\"\n\
+         [network.migration]\nrate = \"500 Mbit/s\"\n[migration]\ndowntime-limit = \"100 ms\"\nsettle = \"500 ms\"\n{migration}\n"
+    ))
+}
+
+#[test]
+fn static_stays_and_post_copy_moves() {
+    let Some(run) = unmovable(
+        "timeout = \"6 s\"",
+        "matrix.policy = [\"static\", \"post-copy\"]",
+    ) else {
+        return;
+    };
+    let stayed = run.cell("policy=static");
+    stayed.assert_stayed_intact();
+    assert_eq!(stayed.maybe("downtime_ms"), None);
+    let moved = run.cell("policy=post-copy");
+    moved.assert_arrived_intact();
+    assert!(moved.metric("postcopy_bytes") > 0.0);
+    assert_eq!(moved.events("policy"), 1);
+}
+
+#[test]
+fn auto_converge_throttles() {
+    // Steps of the throttle need two passes each, of about a second; whether the last one is enough is the link's affair.
+    let Some(run) = unmovable("timeout = \"12 s\"", "policy = \"auto-converge\"") else {
+        return;
+    };
+    let migration = run.only();
+    assert!(migration.metric("throttle_max_percent") > 0.0);
+    match migration.running_on().as_str() {
+        "source" => migration.assert_stayed_intact(),
+        _ => migration.assert_arrived_intact(),
+    }
+}
+
+#[test]
+fn preempted_post_copy_moves() {
+    let Some(run) = unmovable(
+        "timeout = \"30 s\"\npreempt = true",
+        "policy = \"post-copy\"",
+    ) else {
+        return;
+    };
+    run.only().assert_arrived_intact();
+    assert!(run.only().metric("postcopy_bytes") > 0.0);
+}
+
+#[test]
+fn a_timeout_can_pause_or_switch_to_post_copy() {
+    let Some(run) = unmovable(
+        "timeout = \"3 s\"",
+        "matrix.\"migration.timeout-action\" = [\"pause\", \"post-copy\"]",
+    ) else {
+        return;
+    };
+    let paused = run.cell("migration.timeout-action=pause");
+    paused.assert_arrived_intact();
+    // All that the guest dirties between two passes is sent while it is stopped: at 60 MB/s far more than the limit's 100 ms.
+    assert!(paused.metric("blackout_ms") > 100.0);
+    let switched = run.cell("migration.timeout-action=post-copy");
+    switched.assert_arrived_intact();
+    assert!(switched.metric("postcopy_bytes") > 0.0);
+}
