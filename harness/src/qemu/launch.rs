@@ -153,10 +153,12 @@ async fn meet(
         Ok(qmp) => qmp,
         // A QEMU that dies closes its monitor a moment before it is reaped, and its own words say more than that.
         Err(source) => {
-            return Err(match tokio::time::timeout(REAPED_WITHIN, keeper.ended()).await {
-                Ok(end) => died(role, &end.to_string(), files),
-                Err(_) => LaunchError::Monitor { role, source },
-            });
+            return Err(
+                match tokio::time::timeout(REAPED_WITHIN, keeper.ended()).await {
+                    Ok(end) => died(role, &end.to_string(), files),
+                    Err(_) => LaunchError::Monitor { role, source },
+                },
+            );
         }
     };
     let guest = QemuGuest::new(qmp, role, files.log.clone(), keeper.watch());
