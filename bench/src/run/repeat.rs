@@ -41,8 +41,8 @@ pub(super) async fn perform(
     run_started_ns: u64,
     observer: &mut dyn FnMut(RunEvent),
 ) -> Result<Done, RunError> {
-    let started_ns = monotonic_ns();
-    let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
+    let began_ns = monotonic_ns();
+    let started_ms = (began_ns - run_started_ns) as f64 / 1e6;
     let accelerator = match cell.setup.guest.accelerator {
         Accelerator::Auto => *accelerator,
         wish => wish,
@@ -58,7 +58,8 @@ pub(super) async fn perform(
     };
     let migrated = tokio::select! {
         biased;
-        migrated = attempt.migrate() => migrated,
+        // Boxed: it holds everything that a migration does.
+        migrated = Box::pin(attempt.migrate()) => migrated,
         role = lost => Err(AgentError::Gone { role }),
     };
     if let Err(AgentError::Failed(failure)) = &migrated
@@ -80,7 +81,7 @@ pub(super) async fn perform(
     let innocent = attempt.booted || losses.cause().is_some();
     let words = migrated.as_ref().err().map(ToString::to_string);
     let boot_failure = words.filter(|_| !innocent);
-    let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
+    let elapsed = Duration::from_nanos(monotonic_ns() - began_ns);
     let (repeat, samples) = match migrated {
         Ok(measured) => {
             let (mut repeat, samples) =
@@ -95,14 +96,14 @@ pub(super) async fn perform(
             let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
             if broken || repeat.outcome == Outcome::Failed {
                 repeat.outcome = Outcome::Failed;
-                repeat.reason = Some(losses.explain(&repeat.reason.unwrap_or_default()));
+                let seen = repeat.reason.unwrap_or_default();
+                repeat.reason = Some(one_line(&losses.explain(&seen)));
             }
             (repeat, samples)
         }
         Err(error) => {
-            let reason = losses
-                .cause()
-                .unwrap_or_else(|| one_line(&error.to_string()));
+            let reason = losses.cause().unwrap_or_else(|| error.to_string());
+            let reason = one_line(&reason);
             let repeat = Repeat {
                 events: evidence,
                 ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)
@@ -206,7 +207,7 @@ impl Attempt<'_> {
         self.hosts
             .configure(&setup.network)
             .await
-            .map_err(lab_failure)?;
+            .map_err(|error| lab_failure(&error))?;
         let boot = self.launch().await?;
         self.booted = true;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
@@ -443,8 +444,8 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: HostError) -> AgentError {
-    let message = crate::error::chain(&error);
+fn lab_failure(error: &HostError) -> AgentError {
+    let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
         environment: true,
