@@ -107,13 +107,9 @@ impl Run<'_> {
         let result = self.perform_all(hosts, &ready, &mut record, &writer).await;
         // Whatever stopped it, the run ends in order here: it is not the victim of a crash.
         let finished = writer.finish();
-        match result {
-            Err(error) => Err(error),
-            Ok(()) => {
-                finished?;
-                Ok(record)
-            }
-        }
+        result?;
+        finished?;
+        Ok(record)
     }
 
     async fn perform_all(

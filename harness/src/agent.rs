@@ -14,6 +14,7 @@ mod readings;
 mod repeat;
 mod serve;
 mod starting;
+mod traffic;
 mod watching;
 
 pub use client::{AgentClient, AgentError};

@@ -30,7 +30,7 @@ const MOMENTS: [(&str, u64); 7] = [
     ("filling", 300),
     ("settling", 600),
     ("migrating", 4_500),
-    ("verifying", 500),
+    ("verifying", 150),
     ("tearing down", 60),
 ];
 
@@ -81,9 +81,6 @@ fn fifty_kills() {
             "run {index}: {victim:?} {}, {delay:?} after {line:?}",
             if hit { "killed" } else { "never there" }
         );
-        if !directories && rig.traces.labs().len() > 1 {
-            panic!("{place}: {:?}\n{said}", rig.traces.labs());
-        }
         rig.traces.expect_none(&place, what, Duration::from_secs(8));
         let ended = status
             .code()

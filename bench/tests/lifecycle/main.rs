@@ -21,7 +21,7 @@ const TCP: &str = "carrier = [\"tcp\"]";
 /// What the user waits for after Ctrl-C.
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
 /// A whole small run beside other work.
-const RUN_LIMIT: Duration = Duration::from_secs(120);
+const RUN_LIMIT: Duration = Duration::from_mins(2);
 /// What a migration that lost a part may take to end: far less than its timeout of 60 s.
 const NOTICE_LIMIT: Duration = Duration::from_secs(15);
 

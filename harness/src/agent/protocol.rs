@@ -193,7 +193,7 @@ impl Request {
 }
 
 /// Far more than a busy agent or an overloaded machine takes to answer, far less than a user's patience with a frozen one.
-const ANSWER_MARGIN: Duration = Duration::from_secs(60);
+const ANSWER_MARGIN: Duration = Duration::from_mins(1);
 
 /// Why an agent could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

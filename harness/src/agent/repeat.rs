@@ -218,17 +218,17 @@ fn remove_files(directory: &Path) {
 /// A QEMU ends only when it is asked to.
 pub(super) fn qemu_death(role: Role, end: End, log: &Path) -> Option<Death> {
     match end {
-        End::ByItself(status) => Some(death(format!("QEMU on the {role}"), status, log)),
+        End::ByItself(status) => Some(death(&format!("QEMU on the {role}"), status, log)),
         End::Asked => None,
     }
 }
 
 /// A carrier ends by itself when its session does; only a failure is worth telling.
 fn carrier_death(role: Role, status: ExitStatus, log: &Path) -> Option<Death> {
-    (!status.success()).then(|| death(format!("the carrier on the {role}"), status, log))
+    (!status.success()).then(|| death(&format!("the carrier on the {role}"), status, log))
 }
 
-fn death(who: String, status: ExitStatus, log: &Path) -> Death {
+fn death(who: &str, status: ExitStatus, log: &Path) -> Death {
     let (killed, words) = (status.signal().is_some(), log_tail(log));
     // Who was killed had no last words; what stands in the log is older.
     let words = if killed || words.is_empty() {

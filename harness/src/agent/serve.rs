@@ -19,7 +19,6 @@ use super::protocol::{Call, Death, Failure, Readings, Request, Told, Usage, VERS
 use super::readings::Notebook;
 use super::repeat::Repeat;
 use super::watching::Watcher;
-use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
 use crate::guest::{Guest as _, GuestError, Stream};
@@ -228,28 +227,9 @@ impl Agent {
             }
             Request::Usage => value(self.usage().await),
             Request::Collect => value(self.collect().await),
-            Request::ReceiveBackground { address } => {
-                let receiver = background::Receiver::bind((address, 0).into())
-                    .await
-                    .map_err(failure)?;
-                let listening = receiver.local_addr();
-                self.repeat.lock().await.background_receiver = Some(receiver);
-                value(listening)
-            }
-            Request::SendBackground { to, rate_bps } => {
-                let sender = background::Sender::start(to, rate_bps)
-                    .await
-                    .map_err(failure)?;
-                self.repeat.lock().await.background_sender = Some(sender);
-                value(())
-            }
-            Request::StopBackground => {
-                let sender = self.repeat.lock().await.background_sender.take();
-                match sender {
-                    Some(sender) => value(sender.stop().await),
-                    None => value(()),
-                }
-            }
+            Request::ReceiveBackground { address } => self.receive_background(address).await,
+            Request::SendBackground { to, rate_bps } => self.send_background(to, rate_bps).await,
+            Request::StopBackground => self.stop_background().await,
             Request::EndRepeat => Err(refused("a repeat ends only once")),
         }
     }
