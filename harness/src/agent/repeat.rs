@@ -176,7 +176,7 @@ impl Repeat {
                 carrier_death(role, carrier.watch.ended()?, carrier.process.log())
             })
             .collect();
-        let carriers = join_all(carriers.into_iter().map(async |carrier| {
+        let carriers = join_all(carriers.into_iter().map(|carrier| async move {
             if let Some(reader) = carrier.reader {
                 reader.abort();
             }
