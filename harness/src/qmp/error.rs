@@ -129,6 +129,9 @@ pub enum CloseReason {
         /// Its beginning.
         excerpt: String,
     },
+    /// QEMU greeted again, which puts its monitor back to the beginning of a conversation that went on.
+    #[error("QEMU greeted twice")]
+    GreetedTwice,
     /// QEMU could not read something we sent, and says so without naming a command.
     #[error("QEMU could not read our message: {description}")]
     Misunderstood {

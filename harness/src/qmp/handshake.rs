@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Qmp;
 use super::connection::Connection;
-use super::error::QmpError;
+use super::error::{CloseReason, QmpError};
 use super::pending::Lane;
 
 impl Qmp {
@@ -66,7 +66,14 @@ async fn connect(path: &Path, phase: &mut Phase) -> Result<Qmp, QmpError> {
         match UnixStream::connect(path).await {
             Ok(stream) => {
                 *phase = Phase::Greeting;
-                return negotiate(stream, phase).await;
+                match negotiate(stream, phase).await {
+                    // A client that comes while QEMU is just setting its monitor up may be greeted twice; the next one is not.
+                    Err(QmpError::Closed {
+                        reason: CloseReason::GreetedTwice,
+                        ..
+                    }) => {}
+                    negotiated => return negotiated,
+                }
             }
             Err(error) if is_passing(&error) => *phase = Phase::Connecting { last: error },
             Err(error) => {

@@ -62,11 +62,7 @@ fn deliver(
         Message::Event(event) => lock(owed).publish(&event),
         Message::Greeting(greeting) => {
             let Some(awaited) = awaited.take() else {
-                let problem = "second greeting".to_owned();
-                return Err(CloseReason::Junk {
-                    problem,
-                    excerpt: greeting.version.to_string(),
-                });
+                return Err(CloseReason::GreetedTwice);
             };
             // Whoever connected may have given up meanwhile.
             drop(awaited.send(greeting));

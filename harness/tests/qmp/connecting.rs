@@ -35,6 +35,25 @@ async fn waits_until_the_socket_is_there() {
     assert_eq!(qmp.version().to_string(), "10.0.2 (fake)");
 }
 
+/// QEMU 10.0.2 does so, rarely, to a client that connects while the monitor is being set up.
+#[tokio::test]
+async fn comes_again_when_it_is_greeted_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qmp");
+    let listener = UnixListener::bind(&path).unwrap();
+    let serve = async {
+        let mut first = Fake::new(listener.accept().await.unwrap().0);
+        first.send_line(GREETING).await;
+        first.send_line(GREETING).await;
+        let mut second = Fake::new(listener.accept().await.unwrap().0);
+        second.send_line(GREETING).await;
+        let command = second.next().await;
+        second.reply(&command, json!({})).await;
+    };
+    let (qmp, ()) = soon(async { tokio::join!(Qmp::connect(&path, PATIENCE), serve) }).await;
+    assert_eq!(qmp.unwrap().version().to_string(), "10.0.2 (fake)");
+}
+
 #[tokio::test]
 async fn says_that_nobody_listens() {
     let folder = tempfile::tempdir().unwrap();
