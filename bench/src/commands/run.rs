@@ -197,7 +197,11 @@ fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
         Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
         Format::Human => {
-            print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
+            let run = arguments.resume.as_deref().unwrap_or(&record.run_id);
+            let found = Store::open(&arguments.out).find(run);
+            let path = found.map_or_else(|_| arguments.out.clone(), |found| found.record);
+            let summary = terminal::summary_text(record);
+            print(|output| writeln!(output, "{summary}\nrecord: {}", path.display()))?
         }
     };
     Ok(if any_failed(record) {

@@ -1,12 +1,15 @@
 //! How a repeat ends on both hosts, and what that says about a migration that failed.
 
+use std::time::Duration;
+
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Death, Failure, Request};
+use lmbench_harness::agent::protocol::{Death, Failure, Readings, Request, TimedEvent};
 use lmbench_harness::process::how;
 use lmbench_harness::role::Role;
 
 use super::RunError;
 use super::hosts::Hosts;
+use crate::record::Event;
 
 /// Who was gone when a repeat was ended.
 #[derive(Debug, Default)]
@@ -83,6 +86,33 @@ pub(super) fn error_of(death: Death) -> AgentError {
         environment: false,
     })
 }
+
+/// What the hosts that still answer saw of a migration that broke: events have no values, so a failed repeat keeps them.
+pub(super) async fn evidence(hosts: &Hosts) -> Vec<Event> {
+    let mut seen = Vec::new();
+    for role in Role::BOTH {
+        let host = hosts.host(role);
+        let collected = host.call::<Readings>(Request::Collect);
+        // A host that does not answer now has nothing to add.
+        if let Ok(Ok(readings)) = tokio::time::timeout(EVIDENCE_WITHIN, collected).await {
+            let events = readings.events.into_iter();
+            seen.extend(events.map(|event| (host.clock.apply(event.at_ns), role, event)));
+        }
+    }
+    seen.sort_by_key(|(at_ns, ..)| *at_ns);
+    let migrate = seen.iter().find(|(.., event)| event.name == "migrate");
+    let zero_ns = migrate.or(seen.last()).map_or(0, |(at_ns, ..)| *at_ns);
+    let event = |(at_ns, role, event): (u64, Role, TimedEvent)| Event {
+        at_ms: at_ns as f64 / 1e6 - zero_ns as f64 / 1e6,
+        host: role.name().to_owned(),
+        name: event.name,
+        data: event.data,
+    };
+    seen.into_iter().map(event).collect()
+}
+
+/// For an agent that has nothing else to do.
+const EVIDENCE_WITHIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

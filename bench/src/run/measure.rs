@@ -29,6 +29,7 @@ use crate::record::{Integrity, Outcome, Repeat};
 use crate::scenario::Cell;
 use crate::store::Sample;
 use time_line::TimeLine;
+pub(super) use workload::shortfall;
 
 /// The same thing of both hosts.
 #[derive(Debug, Clone)]

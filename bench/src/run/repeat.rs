@@ -43,10 +43,9 @@ pub(super) async fn perform(
 ) -> Result<Done, RunError> {
     let started_ns = monotonic_ns();
     let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
-    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg {
-        Accelerator::Tcg
-    } else {
-        *accelerator
+    let accelerator = match cell.setup.guest.accelerator {
+        Accelerator::Auto => *accelerator,
+        wish => wish,
     };
     hosts.forget();
     let lost = hosts.lost();
@@ -71,6 +70,10 @@ pub(super) async fn perform(
             return Err(RunError::Environment(failure.message.clone()));
         }
     }
+    let evidence = match &migrated {
+        Ok(_) => Vec::new(),
+        Err(_) => ending::evidence(attempt.hosts).await,
+    };
     attempt.phase(Phase::TearingDown, None);
     let losses = ending::end_repeat(attempt.hosts).await?;
     // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
@@ -82,6 +85,12 @@ pub(super) async fn perform(
         Ok(measured) => {
             let (mut repeat, samples) =
                 measure::finish(&measured, cell, number, started_ms, elapsed);
+            let workload = cell.setup.workload.as_ref();
+            if let Some(shortfall) =
+                workload.and_then(|workload| measure::shortfall(&repeat, &workload.pattern))
+            {
+                (attempt.observer)(RunEvent::Warning(shortfall));
+            }
             // What dies once the guest runs at its destination harms no migration.
             let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
             if broken || repeat.outcome == Outcome::Failed {
@@ -94,7 +103,10 @@ pub(super) async fn perform(
         Err(error) => {
             let reason = losses.cause().unwrap_or_else(|| error.to_string());
             let reason = one_line(&reason);
-            let repeat = Repeat::unfinished(number, started_ms, Outcome::Failed, reason);
+            let repeat = Repeat {
+                events: evidence,
+                ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)
+            };
             (repeat, Vec::new())
         }
     };
@@ -230,11 +242,16 @@ impl Attempt<'_> {
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
-        let (source, destination) = tokio::join!(
-            self.hosts.source.call::<Started>(launch.clone()),
-            self.hosts.destination.call::<Started>(launch)
-        );
-        source.and(destination)?;
+        let source = self.hosts.source.call::<Started>(launch.clone());
+        let destination = self.hosts.destination.call::<Started>(launch);
+        if matches!(setup.guest.boot, Boot::Image { .. }) {
+            // The source makes the disk's overlay that both open.
+            source.await?;
+            destination.await?;
+        } else {
+            let (source, destination) = tokio::join!(source, destination);
+            source.and(destination)?;
+        }
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
         for role in Role::BOTH {
             let configure = Request::Configure {
@@ -423,15 +440,11 @@ impl Attempt<'_> {
 
 /// A reason in a record stands in tables; what to do stands behind what happened.
 fn one_line(text: &str) -> String {
-    // A carrier's last words are those that it would have said to a terminal.
-    text.replace(": error: ", ": ")
-        .replace("qemu-system-x86_64: ", "")
-        .replace("\nhint: ", "; ")
-        .replace('\n', "; ")
+    text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: &HostError) -> AgentError {
-    let message = crate::error::chain(error);
+fn lab_failure(error: HostError) -> AgentError {
+    let message = crate::error::chain(&error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
         environment: true,

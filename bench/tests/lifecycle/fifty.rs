@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use super::leftovers::Traces;
 use super::processes::{Host, Part};
 use super::rig::{Rig, scenario};
-use super::{RUN_LIMIT, TCP, readable};
+use super::{INTERRUPT_LIMIT, RUN_LIMIT, TCP, readable};
 
 const VICTIMS: [Part; 7] = [
     Part::Controller,
@@ -37,9 +37,6 @@ const MOMENTS: [(&str, u64); 7] = [
 #[test]
 #[ignore = "takes a quarter of an hour; run it by hand"]
 fn fifty_kills() {
-    let number = |name: &str, otherwise: u64| {
-        std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
-    };
     let (count, seed) = (number("LMBENCH_KILLS", 50), number("LMBENCH_KILL_SEED", 1));
     eprintln!("{count} kills, seed {seed}");
     let mut random = Random(seed);
@@ -59,11 +56,15 @@ fn fifty_kills() {
         }
         // The moment itself is what is random here; no event stands for it.
         std::thread::sleep(delay);
-        rig.traces.watch(run.process);
-        let target = super::processes::tree(run.process)
-            .into_iter()
-            .find(|(_, part)| *part == Some(victim));
-        let hit = target.is_some_and(|(process, _)| process.signal(Signal::KILL));
+        // A victim that is not there yet is killed when it appears.
+        let mut hit = false;
+        while !hit && run.goes_on() {
+            rig.traces.watch(run.process);
+            let target = super::processes::tree(run.process)
+                .into_iter()
+                .find(|(_, part)| *part == Some(victim));
+            hit = target.is_some_and(|(process, _)| process.signal(Signal::KILL));
+        }
         missed += usize::from(!hit);
         let (status, _, said) = run.end(RUN_LIMIT);
         // The runtime directory of a killed controller is the next start's to remove.
@@ -75,7 +76,7 @@ fn fifty_kills() {
         };
         let place = format!(
             "run {index}: {victim:?} {}, {delay:?} after {line:?}",
-            if hit { "killed" } else { "not there" }
+            if hit { "killed" } else { "never there" }
         );
         if !directories && rig.traces.labs().len() > 1 {
             panic!("{place}: {:?}\n{said}", rig.traces.labs());
@@ -106,17 +107,89 @@ fn fifty_kills() {
         }
         rig.traces.forget_the_dead();
     }
+    undisturbed(&mut rig);
+    let records = readable(&rig);
+    eprintln!(
+        "{count} runs, {missed} of them ended before their victim was there; {} records, all readable; outcomes {tally:?}",
+        records.len()
+    );
+}
+
+/// Runs interrupted at random moments, in every way in which a user or a machine does it.
+#[test]
+#[ignore = "takes minutes; run it by hand"]
+fn interrupts_at_random_moments() {
+    let (count, seed) = (
+        number("LMBENCH_INTERRUPTS", 30),
+        number("LMBENCH_KILL_SEED", 1),
+    );
+    eprintln!("{count} interrupts, seed {seed}");
+    let mut random = Random(seed);
+    let Some(mut rig) = Rig::new(&scenario(TCP, 1)) else {
+        return;
+    };
+    let mut slowest = Duration::ZERO;
+    for index in 0..count {
+        let (line, span_ms) = MOMENTS[index as usize % MOMENTS.len()];
+        let delay = Duration::from_millis(random.below(span_ms));
+        let way = WAYS[random.below(WAYS.len() as u64) as usize];
+        let mut run = rig.start(&[]);
+        if !line.is_empty() {
+            run.line(line);
+        }
+        std::thread::sleep(delay);
+        rig.traces.watch(run.process);
+        let (signal, group, again) = way;
+        for _ in 0..if again { 2 } else { 1 } {
+            if group {
+                run.signal_group(signal);
+            } else {
+                run.process.signal(signal);
+            }
+        }
+        let (status, took, said) = run.end(RUN_LIMIT);
+        let place = format!("run {index}: {way:?}, {delay:?} after {line:?}");
+        eprintln!("{place}; ended {status} after {took:.1?}");
+        // Before the program has caught its signals there is nothing to end, and after its last migration nothing to interrupt.
+        let early =
+            line.is_empty() && delay < Duration::from_millis(100) && status.code().is_none();
+        let late = line == "tearing down" && status.code() == Some(0);
+        assert!(
+            status.code() == Some(130) || early || late,
+            "{place}: {status}\n{said}"
+        );
+        assert!(took < INTERRUPT_LIMIT, "{place}: {took:?}\n{said}");
+        slowest = slowest.max(took);
+        rig.expect_clean(&place);
+        rig.traces.forget_the_dead();
+    }
+    undisturbed(&mut rig);
+    eprintln!(
+        "{count} interrupts, the slowest end took {slowest:.1?}; {} records, all readable",
+        readable(&rig).len()
+    );
+}
+
+/// Signal, whether to the whole process group, whether twice at once.
+const WAYS: [(Signal, bool, bool); 5] = [
+    (Signal::INT, true, false),
+    (Signal::INT, true, true),
+    (Signal::INT, false, false),
+    (Signal::TERM, false, false),
+    (Signal::HUP, true, false),
+];
+
+fn undisturbed(rig: &mut Rig) {
     let mut run = rig.start(&[]);
     run.line("migrating");
     rig.traces.watch(run.process);
     let (status, _, said) = run.end(RUN_LIMIT);
     assert_eq!(status.code(), Some(0), "{said}");
     rig.expect_clean("after the last, undisturbed run");
-    let records = readable(&rig);
-    eprintln!(
-        "{count} runs, {missed} of them without their victim at that moment; {} records, all readable; outcomes {tally:?}",
-        records.len()
-    );
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 /// `SplitMix64` (Steele, Lea, Flood 2014): good enough to draw moments, and the same everywhere.

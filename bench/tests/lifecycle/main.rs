@@ -124,6 +124,26 @@ fn a_killed_controller_leaves_only_what_the_next_start_removes() {
     let mut run = rig.start(&[]);
     run.line("migrating");
     rig.traces.watch(run.process);
+    // Should even the kernel's parent-death signal fail, the next start ends what stands here.
+    let written = rig::read_all(&rig.traces.labs()[0].join("processes"));
+    let written: Vec<&str> = written
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    for part in [
+        Part::Agent(Host::Source),
+        Part::Agent(Host::Destination),
+        Part::Qemu(Host::Source),
+        Part::Qemu(Host::Destination),
+        Part::Carrier(Host::Source),
+        Part::Carrier(Host::Destination),
+    ] {
+        let pid = run.part(part).pid.to_string();
+        assert!(
+            written.contains(&pid.as_str()),
+            "{part:?} {pid}: {written:?}"
+        );
+    }
     run.signal(Signal::KILL);
     run.end(INTERRUPT_LIMIT);
     rig.traces.expect_none(

@@ -219,6 +219,10 @@ impl Running {
         }
     }
 
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         assert!(
             self.process.signal(signal),

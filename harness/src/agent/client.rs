@@ -219,3 +219,62 @@ impl Ears {
             .take();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::frames::{Reader, Writer};
+
+    type Far = tokio::io::DuplexStream;
+
+    /// A client and the far ends of its pipes: what it writes, what it reads.
+    fn client() -> (AgentClient, Far, Far) {
+        let (output, far_input) = tokio::io::duplex(1 << 16);
+        let (input, far_output) = tokio::io::duplex(1 << 16);
+        let (notices, _) = mpsc::unbounded_channel();
+        let client = AgentClient::new(Role::Source, input, output, notices);
+        (client, far_input, far_output)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frozen_agent_is_not_waited_for_for_ever() {
+        let (client, _input, _output) = client();
+        let error = client.call::<u64>(Request::Clock).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the agent on the source did not answer within 60s"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_agent_ends_every_call() {
+        let (client, input, output) = client();
+        let end = async {
+            let call: Call = Reader::new(input).next().await.unwrap().unwrap();
+            assert!(matches!(call.request, Request::Clock));
+            drop(output);
+        };
+        let (answer, ()) = tokio::join!(client.call::<u64>(Request::Clock), end);
+        assert!(matches!(answer, Err(AgentError::Gone { .. })));
+        client.gone().await;
+        let later = client.call::<u64>(Request::Clock).await;
+        assert!(matches!(later, Err(AgentError::Gone { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_killed_process_counts_more_than_one_that_followed_it() {
+        let (client, _input, output) = client();
+        let mut output = Writer::new(output);
+        for (what, killed) in [("the sink", false), ("QEMU", true), ("the source", true)] {
+            let what = what.to_owned();
+            let death = Notice::Died(Death { what, killed });
+            output.send(&Told::Notice(death)).await.unwrap();
+        }
+        assert_eq!(client.death(|death| death.killed).await.what, "QEMU");
+        assert_eq!(client.death(|_| true).await.what, "QEMU");
+        client.forget_deaths();
+        let limit = Duration::from_millis(20);
+        let none = tokio::time::timeout(limit, client.death(|_| true)).await;
+        assert!(none.is_err());
+    }
+}

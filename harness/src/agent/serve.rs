@@ -1,9 +1,11 @@
 //! The agent: answers the controller's requests until its standard input closes.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use lmbench_guest::wire::ToGuest;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,7 +66,12 @@ pub async fn serve(
                     agent.life()
                 };
                 tasks.spawn(async move {
-                    let result = agent.answer_within(life, call.request).await;
+                    // A request that panics is our bug, and still owes its caller an answer.
+                    let answer = AssertUnwindSafe(agent.answer_within(life, call.request));
+                    let result = answer.catch_unwind().await;
+                    let result = result.unwrap_or_else(|_| {
+                        Err(refused("the agent panicked; its message is on stderr"))
+                    });
                     // The controller may be gone; the loop above sees that too.
                     let _ = told.send(Told::Answer {
                         id: call.id,

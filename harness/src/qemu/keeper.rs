@@ -121,3 +121,63 @@ async fn keep(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Pipes;
+
+    /// A child with a child of its own, as a stand-in for QEMU.
+    fn keeper(script: &str) -> (Keeper, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let arguments = ["-c".into(), script.into()];
+        let process = Process::start(
+            "test",
+            Path::new("/bin/sh"),
+            &arguments,
+            &[],
+            &log,
+            Pipes::None,
+        );
+        (Keeper::of(process.unwrap()), directory)
+    }
+
+    fn group_lives(pid: u32) -> bool {
+        let group = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        rustix::process::test_kill_process_group(group).is_ok()
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_it_can_end_it_and_nothing_of_it_is_left() {
+        let (keeper, _directory) = keeper("sleep 1000 & wait");
+        let (first, second) = (keeper.clone(), keeper.clone());
+        assert_eq!(keeper.has_ended(), None);
+        let (one, other) = tokio::join!(first.end(), second.end());
+        assert!(one.is_ok() && other.is_ok());
+        assert!(!group_lives(keeper.pid()));
+        assert_eq!(keeper.ended().await, End::Asked);
+    }
+
+    #[tokio::test]
+    async fn who_died_before_the_end_was_asked_has_died_by_itself() {
+        let (keeper, _directory) = keeper("sleep 1000 & kill -9 $$");
+        // The child that the dead one leaves is ended too, although nobody asks for it.
+        let End::ByItself(status) = keeper.ended().await else {
+            panic!("nobody had asked");
+        };
+        assert_eq!(how(status), "was killed by signal 9");
+        keeper.end().await.unwrap();
+        assert!(!group_lives(keeper.pid()));
+        assert_eq!(keeper.has_ended(), Some(End::ByItself(status)));
+    }
+
+    #[tokio::test]
+    async fn it_is_not_let_go_of_alive() {
+        let (keeper, _directory) = keeper("sleep 1000 & wait");
+        let (pid, ended) = (keeper.pid(), keeper.ended());
+        drop(keeper);
+        assert_eq!(ended.await, End::Asked);
+        assert!(!group_lives(pid));
+    }
+}

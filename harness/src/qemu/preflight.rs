@@ -77,7 +77,7 @@ impl Problem {
 pub struct Report {
     /// Version of QEMU, empty if there is none.
     pub qemu: String,
-    /// What the cells' wish for an accelerator other than TCG came to; only with no problems.
+    /// What `auto` comes to here; TCG without a proof where no cell wants anything else; only with no problems.
     pub accelerator: Option<Resolved>,
     /// All that would fail, each once.
     pub problems: Vec<Problem>,
@@ -105,18 +105,24 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
     };
     let mut accelerator = None;
     if problems.is_empty() {
-        let mut wishes = cases.iter().map(|case| case.guest.accelerator);
-        let wish = wishes
-            .find(|wish| *wish != Accelerator::Tcg)
-            .unwrap_or(Accelerator::Tcg);
+        let wished = |wish| cases.iter().any(|case| case.guest.accelerator == wish);
+        let wish = if wished(Accelerator::Kvm) || wished(Accelerator::Auto) {
+            Accelerator::Auto
+        } else {
+            Accelerator::Tcg
+        };
         let resolved = accelerator::resolve(wish, scratch).await;
-        if wish == Accelerator::Kvm
+        if wished(Accelerator::Kvm)
             && let Some(reason) = &resolved.reason
         {
-            let hint = format!(
-                "set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM; the answer is kept in {}: remove it to try KVM again",
-                accelerator::memory_file().display()
-            );
+            let kept = accelerator::memory_file().map_or_else(String::new, |file| {
+                format!(
+                    "; the answer is kept in {}: remove it to try KVM again",
+                    file.display()
+                )
+            });
+            let hint =
+                format!("set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM{kept}");
             problems.insert(
                 Problem::of_machine(reason.clone(), hint).key("guest.accelerator", "asks for KVM"),
             );
