@@ -443,8 +443,8 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: HostError) -> AgentError {
-    let message = crate::error::chain(&error);
+fn lab_failure(error: &HostError) -> AgentError {
+    let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
         environment: true,
