@@ -41,8 +41,8 @@ pub(super) async fn perform(
     run_started_ns: u64,
     observer: &mut dyn FnMut(RunEvent),
 ) -> Result<Done, RunError> {
-    let started_ns = monotonic_ns();
-    let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
+    let began_ns = monotonic_ns();
+    let started_ms = (began_ns - run_started_ns) as f64 / 1e6;
     let accelerator = match cell.setup.guest.accelerator {
         Accelerator::Auto => *accelerator,
         wish => wish,
@@ -58,7 +58,8 @@ pub(super) async fn perform(
     };
     let migrated = tokio::select! {
         biased;
-        migrated = attempt.migrate() => migrated,
+        // Boxed: it holds everything that a migration does.
+        migrated = Box::pin(attempt.migrate()) => migrated,
         role = lost => Err(AgentError::Gone { role }),
     };
     if let Err(AgentError::Failed(failure)) = &migrated
@@ -80,7 +81,7 @@ pub(super) async fn perform(
     let innocent = attempt.booted || losses.cause().is_some();
     let words = migrated.as_ref().err().map(ToString::to_string);
     let boot_failure = words.filter(|_| !innocent);
-    let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
+    let elapsed = Duration::from_nanos(monotonic_ns() - began_ns);
     let (repeat, samples) = match migrated {
         Ok(measured) => {
             let (mut repeat, samples) =

@@ -204,14 +204,7 @@ impl Agent {
                 self.migrate(stream, &policy, timeout, timeout_action, sample)
                     .await
             }
-            Request::Watch { every } => {
-                let mut repeat = self.repeat.lock().await;
-                let processes = repeat
-                    .processes()
-                    .ok_or_else(|| refused("no guest was launched"))?;
-                repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
-                value(())
-            }
+            Request::Watch { every } => self.watch(every).await,
             Request::StopWatching => {
                 self.repeat.lock().await.watcher = None;
                 value(())
@@ -337,6 +330,15 @@ impl Agent {
                 .await
                 .map_err(failure)?,
         )
+    }
+
+    async fn watch(&self, every: Duration) -> Result<Value, Failure> {
+        let mut repeat = self.repeat.lock().await;
+        let processes = repeat
+            .processes()
+            .ok_or_else(|| refused("no guest was launched"))?;
+        repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
+        value(())
     }
 
     /// The destination runs a moment after the source has completed: it loads the device state first.
