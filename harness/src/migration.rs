@@ -86,6 +86,7 @@ pub async fn run(
         started: Instant::now(),
         last_active: None,
         stopped: false,
+        cancelling: false,
         pass: 0,
     };
     let finished = run
@@ -128,6 +129,8 @@ struct Running<'a> {
     last_active: Option<serde_json::Value>,
     /// Whether a decision stopped the guest.
     stopped: bool,
+    /// Whether a decision cancelled the migration.
+    cancelling: bool,
     /// The last pass that was seen: the answer after a cancel knows none.
     pass: u64,
 }
@@ -203,6 +206,7 @@ impl Running<'_> {
     async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
         self.observer.event(event_now("policy", json!(decision)));
         self.stopped |= decision.action == Action::Pause;
+        self.cancelling |= decision.action == Action::Cancel;
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
@@ -219,6 +223,12 @@ impl Running<'_> {
     fn verdict(&self, status: &str, cancelled: bool, last: &Reading) -> (Ending, Option<String>) {
         let now = self.started.elapsed();
         let still = self.deadline.still_for(now);
+        // With the return path QEMU shuts the socket down a moment before it notes that it cancels, so a write that was
+        // waiting may fail first: "failed, Channel error: Input/output error" is what a cancel asked for, too.
+        let status = match status {
+            "failed" if self.cancelling => "cancelled",
+            other => other,
+        };
         match status {
             "completed" => (Ending::Completed, None),
             "cancelled" if cancelled => {
