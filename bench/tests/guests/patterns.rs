@@ -2,7 +2,7 @@
 
 use crate::live::run;
 
-/// Small enough for a second each, and with 96 MiB left for the kernel.
+/// Small enough for a second each, and with more than 100 MiB left for the kernel.
 const GUEST: &str = "memory = \"224 MiB\"";
 const MIGRATION: &str = "timeout = \"30 s\"\nsettle = \"500 ms\"";
 

@@ -5,8 +5,8 @@ mod phases;
 
 use lmbench_guest::spec::{Content, Pattern, WorkloadSpec};
 
-use super::KERNEL_RESERVE;
 use super::guest::Hardware;
+use super::{kernel_reserve, memory_for};
 use crate::scenario::keys::{PATTERNS, SHARED};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
@@ -131,10 +131,11 @@ fn room(
     hardware: &Hardware,
     problems: &mut Problems,
 ) -> Room {
+    let reserve = |memory: Size| kernel_reserve(memory.bytes(), hardware.vcpus);
     let available = hardware
         .memory
         .value
-        .map(|memory| memory.bytes().saturating_sub(KERNEL_RESERVE));
+        .map(|memory| memory.bytes().saturating_sub(reserve(memory)));
     let mut memory = section.get::<Size>("memory");
     let place = memory
         .span
@@ -170,9 +171,8 @@ fn room(
                 .label(format!("needs {size}"))
                 .also(hardware.memory.span.as_ref(), format!("leaves {} beside the kernel", Size::from_bytes(available)))
                 .hint(format!(
-                    "lower it, or write guest.memory = \"{}\" or more (the kernel and lmbench need {})",
-                    Size::from_bytes(size.bytes().saturating_add(KERNEL_RESERVE).div_ceil(MIB).saturating_mul(MIB)),
-                    Size::from_bytes(KERNEL_RESERVE)
+                    "lower it, or write guest.memory = \"{}\" or more (the kernel and lmbench need some of it)",
+                    Size::from_bytes(memory_for(size.bytes(), hardware.vcpus))
                 )),
         );
     }

@@ -28,13 +28,14 @@ pub(crate) static MIGRATION: Table = Table {
             name: "timeout",
             kind: Kind::Time,
             default: Some("60 s"),
-            about: "Time allowed from `migrate` to the end; then timeout-action, and the outcome is did-not-converge.",
+            about: "Time allowed from `migrate` to the end; then timeout-action.",
         },
         Key {
             name: "timeout-action",
             kind: Kind::Choice(&["cancel", "pause", "post-copy"]),
             default: Some("cancel"),
-            about: "cancel: the guest stays on the source; pause: stop it so that the migration ends; post-copy: switch to it.",
+            about: "cancel: the guest stays on the source, and the outcome is did-not-converge; pause: stop it so that the migration ends; \
+                    post-copy: switch to it.",
         },
         Key {
             name: "multifd-channels",
