@@ -13,6 +13,8 @@ use crate::terminal::time;
 pub(super) struct Bar {
     tracker: Tracker,
     bar: ProgressBar,
+    /// For the run itself; before it there are no migrations to count.
+    style: ProgressStyle,
 }
 
 impl Bar {
@@ -22,14 +24,16 @@ impl Bar {
 
     pub(super) fn on(target: ProgressDrawTarget, colour: bool) -> Self {
         let template = if colour { COLOURED } else { PLAIN };
-        let style =
-            ProgressStyle::with_template(template).expect("both templates are drawn by a test");
-        let bar =
-            ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━━─"));
+        let style = |template| {
+            let style = ProgressStyle::with_template(template);
+            style.expect("all templates are drawn by a test")
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style(BEFORE));
         bar.enable_steady_tick(TICK);
         Bar {
             tracker: Tracker::default(),
             bar,
+            style: style(template).progress_chars("━━─"),
         }
     }
 
@@ -37,6 +41,7 @@ impl Bar {
         self.tracker.observe(event, now);
         match event {
             RunEvent::RunStarted { .. } => {
+                self.bar.set_style(self.style.clone());
                 self.bar.set_length(self.tracker.migrations as u64);
                 self.bar
                     .println(tracker::opening(event).unwrap_or_default());
@@ -70,6 +75,7 @@ impl Drop for Bar {
     }
 }
 
+const BEFORE: &str = "{spinner} looking at the hosts, {elapsed}";
 const PLAIN: &str =
     "{spinner} {prefix}\n  {wide_msg}\n  {bar:30} {pos}/{len} migrations, {elapsed}";
 const COLOURED: &str =
