@@ -146,7 +146,7 @@ pub enum CarryEnd {
         /// Where the local QEMU gives the stream: unix:PATH, or fd:PATH to hand connected sockets over.
         #[arg(long, value_name = "LOCAL")]
         from: String,
-        /// The sink, such as tcp://192.0.2.7:7000.
+        /// The sink, such as `tcp://192.0.2.7:7000`.
         #[arg(long, value_name = "URL")]
         dial: String,
         /// File with the token that the sink printed; without it the environment variable `LMBENCH_TOKEN` is read.
@@ -189,4 +189,4 @@ pub enum SchemaOf {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed · 5 regression · 6 inconclusive · 130 interrupted";
+· 4 a migration failed · 130 interrupted";

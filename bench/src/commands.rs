@@ -7,6 +7,7 @@ mod list;
 mod run;
 mod schema;
 mod show;
+mod signals;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -138,6 +139,7 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
 }
 

@@ -1,10 +1,12 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
 //! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration,
-//! `measure` turns what it left behind into metrics.
+//! `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
 mod boots;
+mod ending;
 mod hosts;
+mod interrupt;
 pub mod measure;
 mod preflight;
 mod repeat;
@@ -14,7 +16,6 @@ use std::path::PathBuf;
 
 use lmbench_harness::clock::monotonic_ns;
 use thiserror::Error;
-use tokio::sync::watch;
 
 use crate::event::RunEvent;
 use crate::plan::Plan;
@@ -22,6 +23,7 @@ use crate::record::{Outcome, Record, Repeat, ScenarioText};
 use crate::store::{RunWriter, Store, StoreError};
 
 use hosts::Hosts;
+pub use interrupt::{Interrupt, Interrupter};
 pub use preflight::{Complaint, Unfit};
 
 use boots::Boots;
@@ -43,7 +45,7 @@ pub enum RunError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The user pressed Ctrl-C.
-    #[error("interrupted; what was measured until then is kept")]
+    #[error("interrupted")]
     Interrupted,
     /// A bug or a broken host.
     #[error("{0}")]
@@ -58,8 +60,8 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// Told of everything.
     pub observer: &'a mut dyn FnMut(RunEvent),
-    /// Becomes true at Ctrl-C.
-    pub interrupt: watch::Receiver<bool>,
+    /// Ctrl-C.
+    pub interrupt: Interrupt,
 }
 
 /// Where the record of a run comes from.
@@ -73,29 +75,55 @@ pub enum Target {
 impl Run<'_> {
     /// Runs all steps that the record lacks. The record is returned whole; it is on disk already.
     pub async fn execute(mut self, target: Target) -> Result<Record, RunError> {
-        let mut interrupt = self.interrupt.clone();
-        let mut hosts = tokio::select! {
-            hosts = Hosts::create(&self.plan.cells[0].setup.network) => hosts.map_err(RunError::from)?,
-            _ = interrupt.wait_for(|interrupted| *interrupted) => return Err(RunError::Interrupted),
+        let mut hurry = self.interrupt.clone();
+        let hosts = Hosts::create(&self.plan.cells[0].setup.network);
+        let mut hosts = match unless_interrupted(&mut self.interrupt, hosts).await {
+            Ok(Ok(hosts)) => hosts,
+            Ok(Err(error)) => return Err(target.abandon(error.into())),
+            Err(interrupted) => return Err(target.abandon(interrupted)),
         };
-        let result = tokio::select! {
-            result = self.on_hosts(&mut hosts, target) => result,
-            _ = interrupt.wait_for(|interrupted| *interrupted) => Err(RunError::Interrupted),
-        };
-        match hosts.close() {
+        let result = self.on_hosts(&mut hosts, target).await;
+        if let Err(RunError::Interrupted) = result {
+            let text = "interrupted: ending guests and hosts; once more kills them at once";
+            (self.observer)(RunEvent::Warning(text.to_owned()));
+        }
+        match hosts.close(hurry.asked(2)).await {
             Ok(()) => result,
-            Err(error) if result.is_ok() => Err(RunError::Internal(error.to_string())),
+            Err(error) if result.is_ok() => Err(RunError::Internal(crate::error::chain(&error))),
             Err(error) => {
-                (self.observer)(RunEvent::Warning(error.to_string()));
+                (self.observer)(RunEvent::Warning(crate::error::chain(&error)));
                 result
             }
         }
     }
 
     async fn on_hosts(&mut self, hosts: &mut Hosts, target: Target) -> Result<Record, RunError> {
-        let ready = preflight::check(hosts, self.plan).await?;
+        let checked = preflight::check(hosts, self.plan);
+        let ready = match unless_interrupted(&mut self.interrupt, checked).await {
+            Ok(Ok(ready)) => ready,
+            Ok(Err(error)) | Err(error) => return Err(target.abandon(error)),
+        };
         let (mut record, writer) = self.open(hosts, &ready, target)?;
-        let steps = self.plan.remaining(&record);
+        let result = self.perform_all(hosts, &ready, &mut record, &writer).await;
+        // Whatever stopped it, the run ends in order here: it is not the victim of a crash.
+        let finished = writer.finish();
+        match result {
+            Err(error) => Err(error),
+            Ok(()) => {
+                finished?;
+                Ok(record)
+            }
+        }
+    }
+
+    async fn perform_all(
+        &mut self,
+        hosts: &mut Hosts,
+        ready: &Ready,
+        record: &mut Record,
+        writer: &RunWriter,
+    ) -> Result<(), RunError> {
+        let steps = self.plan.remaining(record);
         (self.observer)(RunEvent::RunStarted {
             run_id: record.run_id.clone(),
             scenario: self.plan.scenario.clone(),
@@ -103,7 +131,7 @@ impl Run<'_> {
             migrations: steps.len(),
             directory: writer.directory().to_owned(),
         });
-        let mut boots = Boots::of(&record, self.plan);
+        let mut boots = Boots::of(record, self.plan);
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
             let cell = &self.plan.cells[step.cell];
@@ -113,20 +141,23 @@ impl Run<'_> {
                 repeat: step.repeat,
                 repeats: self.plan.repeats,
             });
-            let done = match boots.skipped(*step, started_ns) {
-                Some(skipped) => skipped,
-                None => {
-                    repeat::perform(
-                        hosts,
-                        cell,
-                        step.repeat,
-                        &ready.accelerator,
-                        started_ns,
-                        self.observer,
-                    )
-                    .await?
+            let performed = async {
+                match boots.skipped(*step, started_ns) {
+                    Some(skipped) => Ok(skipped),
+                    None => {
+                        repeat::perform(
+                            hosts,
+                            cell,
+                            step.repeat,
+                            &ready.accelerator,
+                            started_ns,
+                            self.observer,
+                        )
+                        .await
+                    }
                 }
             };
+            let done = unless_interrupted(&mut self.interrupt, performed).await??;
             boots.judge(*step, &done)?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
@@ -134,21 +165,21 @@ impl Run<'_> {
                     RunError::Internal(format!("the record has no cell {}", cell.id))
                 })?;
                 record.push(position, done.repeat.clone());
-                writer.save(&record)?;
+                writer.save(record)?;
             }
             (self.observer)(RunEvent::RepeatFinished {
                 cell: cell.id.clone(),
                 repeat: done.repeat,
             });
-            if done.hosts_lost {
+            if done.hosts_lost && index + 1 < steps.len() {
                 (self.observer)(RunEvent::Warning(
                     "an agent was lost; the lab is made anew".to_owned(),
                 ));
-                hosts.renew(&cell.setup.network).await?;
+                let renewed = hosts.renew(&cell.setup.network);
+                unless_interrupted(&mut self.interrupt, renewed).await??;
             }
         }
-        writer.finish()?;
-        Ok(record)
+        Ok(())
     }
 
     fn open(
@@ -177,6 +208,32 @@ impl Run<'_> {
                 Ok((record, writer))
             }
         }
+    }
+}
+
+impl Target {
+    /// Ends a resumed run in order when it can't go on.
+    fn abandon(self, error: RunError) -> RunError {
+        let Target::Resumed(begun) = self else {
+            return error;
+        };
+        let (_, writer) = *begun;
+        if let Err(unfinished) = writer.finish() {
+            tracing::warn!(%unfinished, "the run seems to have crashed, but did not");
+        }
+        error
+    }
+}
+
+/// Gives up what is being done at Ctrl-C, at its next step.
+async fn unless_interrupted<T>(
+    interrupt: &mut Interrupt,
+    work: impl Future<Output = T>,
+) -> Result<T, RunError> {
+    tokio::select! {
+        biased;
+        () = interrupt.asked(1) => Err(RunError::Interrupted),
+        done = work => Ok(done),
     }
 }
 

@@ -19,6 +19,7 @@ mod value;
 
 pub(crate) use problem::nearest;
 
+pub use build::EXCLUDE;
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 
@@ -131,14 +132,15 @@ pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
 pub(crate) const SCENARIO_BYTES_MAX: u64 = 256 << 10;
 
 /// What was found out about a scenario after it was read, shown at the place that is to blame; `keys` are paths with what
-/// each does, in the order of their guilt. `None` if no such key stands in the file: then there is no place to show.
+/// each does, in the order of their guilt. Returns where the place begins, too. `None` if no such key stands in the file:
+/// then there is no place to show.
 pub fn complain(
     origin: &Path,
     text: &str,
     title: &str,
     keys: &[(String, String)],
     hint: &str,
-) -> Option<ScenarioError> {
+) -> Option<(usize, ScenarioError)> {
     let root = tree::parse(text).ok()?;
     let mut places = keys
         .iter()
@@ -148,7 +150,8 @@ pub fn complain(
     let problem = places.fold(problem, |problem, (span, label)| {
         problem.also(Some(&span), label.as_str())
     });
-    Some(ScenarioError::invalid(origin, text, vec![problem]))
+    let error = ScenarioError::invalid(origin, text, vec![problem]);
+    Some((first.start, error))
 }
 
 /// Reads a scenario's bytes; `origin` is what errors call them.

@@ -24,6 +24,7 @@ pub struct CpuTime {
 
 impl CpuTime {
     /// What was used since an earlier reading.
+    #[must_use]
     pub fn since(self, earlier: CpuTime) -> CpuTime {
         CpuTime {
             total_ns: self.total_ns.saturating_sub(earlier.total_ns),
@@ -119,7 +120,7 @@ fn thread(task: &Path) -> Option<ThreadTime> {
     })
 }
 
-/// Fields 14 (utime) and 15 (stime) of proc_pid_stat(5). The command name before them may hold spaces and brackets.
+/// Fields 14 (utime) and 15 (stime) of `proc_pid_stat(5)`. The command name before them may hold spaces and brackets.
 fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<(u64, u64)> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split_ascii_whitespace().skip(11);

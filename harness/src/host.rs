@@ -43,13 +43,18 @@ impl HostInfo {
                 .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             memory_bytes: memory("MemTotal:"),
             memory_available_bytes: memory("MemAvailable:"),
-            boot_id: line("/proc/sys/kernel/random/boot_id"),
+            boot_id: boot_id(),
             congestion_control: line("/proc/sys/net/ipv4/tcp_congestion_control"),
             huge_pages: chosen(&line("/sys/kernel/mm/transparent_hugepage/enabled")),
             now_ns: monotonic_ns(),
             lmbench: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Names this boot of the machine.
+pub(crate) fn boot_id() -> String {
+    line("/proc/sys/kernel/random/boot_id")
 }
 
 /// The CPU's model name.

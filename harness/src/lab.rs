@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-pub use agent::{AgentProcess, AgentStderr, LAB_VARIABLE, lab_of_this_process};
+pub use agent::{AgentKiller, AgentProcess, AgentStderr, LAB_VARIABLE, lab_of_this_process};
 pub use directory::record_process;
 pub use error::LabError;
 pub use statistics::{InterfaceBytes, interface_bytes};
@@ -34,6 +34,7 @@ use crate::spec::{LinkSpec, Network, NetworkSpec};
 use agent::{Agent, NamespaceId};
 use command::Tool;
 use directory::{LabDirectory, Root};
+use process::Deadline;
 
 /// Two hosts and the links between them, until it is closed or dropped.
 #[derive(Debug)]
@@ -141,6 +142,18 @@ impl Lab {
             .status()
     }
 
+    /// As [`Lab::agent_status`], but waits for the end: an agent's pipes close a moment before it can be asked how it ended.
+    pub fn agent_end(&mut self, role: Role, within: Duration) -> Option<ExitStatus> {
+        let agent = self.agents.iter_mut().find(|agent| agent.role == role)?;
+        agent.ends_by(Deadline::after(within));
+        agent.status()
+    }
+
+    /// For whoever can't wait until [`Lab::close`] has waited for the agents.
+    pub fn killer(&self) -> AgentKiller {
+        AgentKiller(self.agents.iter().filter_map(Agent::handle).collect())
+    }
+
     /// A host's IPv4 address in a network, see [`address`].
     pub fn address(&self, role: Role, network: Network) -> IpAddr {
         address(role, network)
@@ -176,7 +189,8 @@ impl Lab {
         &self.commands
     }
 
-    /// Ends the agents, waits for them, and removes everything. An error if anything had to be killed or survives; the rest is removed all the same.
+    /// Ends the agents, waits for them, and removes everything. An error if an agent that ended in order left something to be killed, or
+    /// if anything survives; the rest is removed all the same.
     pub fn close(mut self) -> Result<(), LabError> {
         self.dismantle()
     }
@@ -261,12 +275,12 @@ impl Lab {
         for agent in &mut self.agents {
             drop(agent.take());
         }
-        let mut survivors: Vec<String> = Vec::new();
-        for agent in &mut self.agents {
-            if !agent.end(AGENT_GRACE) {
-                survivors.push(format!("{} (the {} agent)", agent.pid(), agent.role));
-            }
-        }
+        let mut survivors: Vec<String> = self.end_agents();
+        // Only an agent that ended in order has had the time to leave nothing behind.
+        let orderly = self
+            .agents
+            .iter_mut()
+            .all(|agent| agent.status().is_some_and(|status| status.success()));
         let (killed, resistant) =
             process::end_all(&reap::processes_of(&self.directory.path), CHILD_GRACE);
         survivors.extend(resistant);
@@ -281,11 +295,30 @@ impl Lab {
                 processes: survivors,
             });
         }
-        if killed.is_empty() {
+        if killed.is_empty() || !orderly {
             Ok(())
         } else {
             Err(LabError::LeftBehind { processes: killed })
         }
+    }
+
+    /// All have the same time to end by themselves, then they are killed. Returns those that survive even that.
+    fn end_agents(&mut self) -> Vec<String> {
+        let grace = Deadline::after(AGENT_GRACE);
+        let mut late: Vec<&mut Agent> = self
+            .agents
+            .iter_mut()
+            .filter_map(|agent| (!agent.ends_by(grace)).then_some(agent))
+            .collect();
+        for agent in &late {
+            tracing::warn!(role = %agent.role, pid = agent.pid(), "the agent does not end by itself and is killed");
+            agent.kill();
+        }
+        let limit = Deadline::after(KILL_LIMIT);
+        late.retain_mut(|agent| !agent.ends_by(limit));
+        late.iter()
+            .map(|agent| format!("{} (the {} agent)", agent.pid(), agent.role))
+            .collect()
     }
 }
 
@@ -374,7 +407,9 @@ fn probe_netem(pid: u32) -> Result<bool, LabError> {
 }
 
 const NETWORKS: [Network; 2] = [Network::Management, Network::Migration];
-/// Time for an agent to end its guest and carriers once its standard input is closed.
-const AGENT_GRACE: Duration = Duration::from_secs(5);
+/// Time for both agents to end their guests and carriers once their standard inputs are closed. Who pressed Ctrl-C waits for it.
+const AGENT_GRACE: Duration = Duration::from_secs(3);
+/// SIGKILL takes effect at once unless a process is stuck inside the kernel.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Time for what an agent has just told to end.
 const CHILD_GRACE: Duration = Duration::from_secs(1);

@@ -1,17 +1,24 @@
 //! Child processes that never outlive their owner: a process group each, killed on drop, and `SIGKILL` from the
-//! kernel when the owner itself is killed.
+//! kernel when the owner itself is killed. In a lab each is written down for the next start, should even that fail.
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, kill_process_group, set_parent_process_death_signal, test_kill_process_group,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, pidfd_open,
+    set_parent_process_death_signal, test_kill_process_group, waitid,
 };
 use thiserror::Error;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::lab;
 
 /// What can go wrong with a child process.
 #[derive(Debug, Error)]
@@ -102,6 +109,11 @@ impl Process {
             source,
         })?;
         let pid = child.id().unwrap_or(0);
+        if let Some(lab) = lab::lab_of_this_process()
+            && let Err(error) = lab::record_process(&lab, pid)
+        {
+            tracing::warn!(%error, name, pid, "not written down for the next start");
+        }
         Ok(Process {
             name: name.to_owned(),
             pid,
@@ -128,6 +140,17 @@ impl Process {
     /// The exit status if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// Sees its end without taking it away from [`Process::wait`]: the zombie stays, and with it its CPU time.
+    pub fn watch(&self) -> std::io::Result<Watch> {
+        let pid = self.group().ok_or(Errno::SRCH)?;
+        Ok(Watch(pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Where its messages go.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines of its log, for error messages.
@@ -182,6 +205,44 @@ impl Drop for Process {
     }
 }
 
+/// A look at a child's end.
+#[derive(Debug)]
+pub struct Watch(OwnedFd);
+
+impl Watch {
+    /// How it has ended, if it has and nobody has waited for it yet.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::PidFd(self.0.as_fd()), options).ok()??;
+        // The two halves of a wait status, as in wait(2).
+        let raw = status
+            .terminating_signal()
+            .or_else(|| status.exit_status().map(|code| (code & 0xff) << 8))?;
+        Some(ExitStatus::from_raw(raw))
+    }
+
+    /// Waits for the end. Not for one that somebody else has waited for: nobody can see that any more.
+    pub async fn end(&self) -> std::io::Result<ExitStatus> {
+        // Listened to before the first look, so that no end falls between look and wait.
+        let mut ends = signal(SignalKind::child())?;
+        loop {
+            if let Some(status) = self.ended() {
+                return Ok(status);
+            }
+            ends.recv().await;
+        }
+    }
+}
+
+/// How a process ended, to follow its name: `was killed by signal 9`.
+pub fn how(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by signal {signal}"),
+        (None, Some(code)) => format!("ended with exit status {code}"),
+        (None, None) => format!("ended ({status})"),
+    }
+}
+
 /// The last lines of a log file, trimmed to what fits an error message.
 pub fn log_tail(path: &Path) -> String {
     let text = std::fs::read(path)
@@ -200,10 +261,17 @@ pub fn log_tail(path: &Path) -> String {
     reason = "pre_exec is the only way to ask for a parent-death signal before exec"
 )]
 fn die_with_parent(command: &mut Command) {
-    // SAFETY: between fork and exec only one prctl(2) is made, which is async-signal-safe and allocates nothing.
+    let parent = Pid::from_raw(std::process::id().cast_signed());
+    // SAFETY: between fork and exec only prctl(2) and getppid(2) are called, which are async-signal-safe and allocate nothing.
     unsafe {
-        command.pre_exec(|| {
-            set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)
+        command.pre_exec(move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            // A parent that died before the request sends no signal any more.
+            if getppid() == parent {
+                Ok(())
+            } else {
+                Err(Errno::SRCH.into())
+            }
         });
     }
 }
@@ -241,6 +309,23 @@ mod tests {
         let group = process.group().unwrap();
         process.end().await.unwrap();
         assert!(test_kill_process_group(group).is_err());
+    }
+
+    // The watcher must neither miss an end nor take it from whoever waits for it.
+    #[tokio::test]
+    async fn a_watched_end_stays_to_be_waited_for() {
+        for (script, code, words) in [
+            ("exit 3", Some(3), "ended with exit status 3"),
+            ("kill -9 $$", None, "was killed by signal 9"),
+        ] {
+            let (mut process, _directory) = start(script, Pipes::None);
+            let watch = process.watch().unwrap();
+            let seen = watch.end().await.unwrap();
+            assert_eq!((seen.code(), how(seen).as_str()), (code, words));
+            assert_eq!(watch.ended(), Some(seen));
+            assert_eq!(process.wait().await.unwrap(), seen);
+            assert_eq!(watch.ended(), None);
+        }
     }
 
     #[tokio::test]

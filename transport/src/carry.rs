@@ -94,7 +94,7 @@ pub enum CarryError {
         path: PathBuf,
     },
     /// Something is at the path already.
-    #[error("socket path {} is already taken; remove it or choose another", path.display())]
+    #[error("socket path {} is already taken\nhint: remove it if no process listens there any more, or choose another path", path.display())]
     PathTaken {
         /// The path.
         path: PathBuf,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
-use lmbench_transport::endpoint::{Endpoint, Scheme};
+use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::tcp::{Settings, Tcp};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::run::interrupt_asked;
+use super::signals::Signals;
 use super::{Exit, Failed, print, runtime};
 use crate::cli::{CarryArguments, CarryEnd, Format};
 
@@ -71,11 +71,14 @@ where
     let format = common.format;
     let events: Listener = Arc::new(move |event| tell(&event, format));
     let owned = common.owner_on_stdin;
-    runtime()?.block_on(async {
-        tokio::spawn(stop_when_asked(stop.clone(), owned));
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        tokio::spawn(stop_when_asked(stop.clone(), owned, Signals::catch()?));
         half(events, stop).await.map_err(|error| failed(&error))
-    })?;
-    Ok(Exit::Success)
+    });
+    // A thread still reads the owner's pipe, which closes only when the owner has seen our end.
+    runtime.shutdown_background();
+    result.map(|()| Exit::Success)
 }
 
 /// What a half broke on, sorted: wrong words, a thing in the way, or a stream that broke.
@@ -87,10 +90,7 @@ fn failed(error: &CarryError) -> Failed {
             "choose a shorter path, such as one below /run or /tmp",
         ),
         CarryError::NoDescriptors(_) => of(Exit::Usage, "use unix:PATH instead of fd:PATH"),
-        CarryError::PathTaken { .. } => of(
-            Exit::Environment,
-            "if no process listens there any more, remove it",
-        ),
+        CarryError::PathTaken { .. } => of(Exit::Environment, "remove it, or choose another path"),
         CarryError::Listen { .. } => of(
             Exit::Environment,
             "the socket's folder must exist and be writable",
@@ -124,7 +124,7 @@ fn failed(error: &CarryError) -> Failed {
     }
 }
 
-async fn stop_when_asked(stop: CancellationToken, owned: bool) {
+async fn stop_when_asked(stop: CancellationToken, owned: bool, mut signals: Signals) {
     let mut byte = [0];
     let mut input = tokio::io::stdin();
     let owner_gone = async {
@@ -136,7 +136,7 @@ async fn stop_when_asked(stop: CancellationToken, owned: bool) {
     };
     tokio::select! {
         () = owner_gone => {}
-        () = interrupt_asked() => {}
+        () = signals.next() => {}
     }
     stop.cancel();
 }
@@ -153,8 +153,13 @@ fn tell(event: &Event, format: Format) {
 fn words(event: &Event) -> String {
     match event {
         Event::Listening { endpoint, token } => {
+            // A wildcard address means every address of this host; the source must dial one of them.
+            let dial = endpoint
+                .to_string()
+                .replace("//[::]:", "//DESTINATION:")
+                .replace("//0.0.0.0:", "//DESTINATION:");
             format!(
-                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {endpoint} --from unix:PATH",
+                "listening at {endpoint}\non the source host:  LMBENCH_TOKEN={} lmbench carry source --dial {dial} --from unix:PATH",
                 token.reveal()
             )
         }
@@ -194,10 +199,11 @@ fn words(event: &Event) -> String {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Failed> {
-    text.parse()
-        .map_err(|error: lmbench_transport::endpoint::ParseEndpointError| {
-            Failed::from_error(Exit::Usage, &error).hint("write for example tcp://198.18.1.2:7000")
-        })
+    text.parse().map_err(|error: ParseEndpointError| {
+        // What stands behind the semicolon is what to do.
+        let said = error.to_string().replacen("; ", "\nhint: ", 1);
+        Failed::new(Exit::Usage, said).hint("write for example tcp://198.18.1.2:7000")
+    })
 }
 
 fn local(text: &str) -> Result<Local, Failed> {

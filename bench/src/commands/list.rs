@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{Format, ListArguments};
 use crate::store::{Filter, Status, Store, parse_since};
+use crate::terminal::text::clean;
 use crate::terminal::{list_problems, list_text};
 
 pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
@@ -33,10 +34,9 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
     let mut notes = list_problems(&runs);
     if !arguments.out.exists() {
-        notes += &format!(
-            "note: there is no folder {:?} yet; `lmbench run` makes it, `--out` names another\n",
-            arguments.out
-        );
+        notes += "note: there is no folder ";
+        notes += &clean(&arguments.out.to_string_lossy());
+        notes += " yet; `lmbench run` makes it, `--out` names another\n";
     }
     // Standard error may be closed; the list itself goes elsewhere.
     let _ = anstream::stderr().write_all(notes.as_bytes());

@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use lmbench_harness::clock::monotonic_ns;
-use tokio::sync::watch;
 
+use super::signals::Signals;
 use super::{Exit, Failed, is_styled, print, runtime};
 use crate::cli::{Format, RunArguments};
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::Record;
-use crate::run::{Run, RunError, Target, Unfit, any_failed};
+use crate::run::{Interrupter, Run, RunError, Target, Unfit, any_failed};
 use crate::scenario::{self, Scenario};
 use crate::store::{Liveness, Store};
 use crate::terminal;
@@ -98,12 +98,14 @@ async fn execute(
     plan: &Plan,
     target: Target,
 ) -> Result<Record, Failed> {
-    let (interrupted, interrupt) = watch::channel(false);
-    let signals = tokio::spawn(async move {
-        interrupt_asked().await;
-        interrupted.send_replace(true);
-        // The sender must outlive the run: a closed channel would look like an interrupt.
-        std::future::pending::<()>().await;
+    // Before the first process is started: from here on a signal ends the run in order.
+    let mut signals = Signals::catch()?;
+    let (interrupter, interrupt) = Interrupter::pair();
+    let listening = tokio::spawn(async move {
+        loop {
+            signals.next().await;
+            interrupter.interrupt();
+        }
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut started = None;
@@ -120,7 +122,7 @@ async fn execute(
         interrupt,
     };
     let result = run.execute(target).await;
-    signals.abort();
+    listening.abort();
     drop(progress);
     result.map_err(|error| failed(&error, scenario, arguments, started.as_deref()))
 }
@@ -166,18 +168,22 @@ fn refused(unfit: &Unfit, scenario: &Scenario, arguments: &RunArguments) -> Fail
             &complaint.problem.keys,
             &hint,
         );
-        placed.map_or_else(
-            || format!("error: {title}\nhint: {hint}"),
-            |error| error.render(is_styled()),
-        )
+        match placed {
+            Some((place, error)) => (place, error.render(is_styled())),
+            None => (0, format!("error: {title}\nhint: {hint}")),
+        }
     });
+    let mut texts: Vec<(usize, String)> = texts.collect();
+    // In the order of the file; what has no place in it comes first.
+    texts.sort_by_key(|(place, _)| *place);
+    let texts: Vec<String> = texts.into_iter().map(|(_, text)| text).collect();
     Failed {
         exit: if unfit.is_scenario() {
             Exit::Usage
         } else {
             Exit::Environment
         },
-        text: texts.collect::<Vec<_>>().join("\n\n"),
+        text: texts.join("\n\n"),
     }
 }
 
@@ -187,27 +193,15 @@ fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "note: {text}");
 }
 
-/// Ctrl-C, or what a service manager or CI runner sends to end a job.
-pub(super) async fn interrupt_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
-}
-
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
     match arguments.format {
         Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
         Format::Human => {
-            print(|output| output.write_all(terminal::summary_text(record).as_bytes()))?
+            let run = arguments.resume.as_deref().unwrap_or(&record.run_id);
+            let found = Store::open(&arguments.out).find(run);
+            let path = found.map_or_else(|_| arguments.out.clone(), |found| found.record);
+            let summary = terminal::summary_text(record);
+            print(|output| writeln!(output, "{summary}\nrecord: {}", path.display()))?
         }
     };
     Ok(if any_failed(record) {

@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use lmbench_harness::agent::protocol::{Notice, Request, VERSION};
+use lmbench_harness::agent::protocol::{Death, Notice, Request, VERSION};
 use lmbench_harness::agent::{AgentClient, AgentError};
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::host::HostInfo;
-use lmbench_harness::lab::{Lab, LabError};
+use lmbench_harness::lab::{self, AgentKiller, Lab, LabError};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Network, NetworkSpec};
 use serde::Serialize;
@@ -60,22 +63,27 @@ pub(super) struct Offset {
 
 /// The lab with its agents.
 pub(super) struct Hosts {
-    lab: Lab,
+    /// Its calls block, so they run on threads of their own; `None` once it is closed.
+    lab: Arc<Mutex<Option<Lab>>>,
+    directories: [PathBuf; 2],
     pub(super) source: Host,
     pub(super) destination: Host,
     pub(super) notices: mpsc::UnboundedReceiver<(Role, Notice)>,
 }
 
 impl Hosts {
+    /// Dropped half-way it leaves nothing behind.
     pub(super) async fn create(network: &NetworkSpec) -> Result<Self, HostError> {
         let executable = std::env::current_exe().map_err(HostError::Executable)?;
         let agent: Vec<OsString> = vec![executable.into(), "agent".into(), "--stdio".into()];
-        let mut lab = Lab::create(&agent, network)?;
+        let network = network.clone();
+        let mut lab = blocking(move || Lab::create(&agent, &network)).await?;
         let (sender, notices) = mpsc::unbounded_channel();
         let source = Host::meet(&mut lab, Role::Source, sender.clone()).await?;
         let destination = Host::meet(&mut lab, Role::Destination, sender).await?;
         Ok(Hosts {
-            lab,
+            directories: Role::BOTH.map(|role| lab.directory(role).to_owned()),
+            lab: Arc::new(Mutex::new(Some(lab))),
             source,
             destination,
             notices,
@@ -85,12 +93,66 @@ impl Hosts {
     /// Makes everything anew after an agent was lost.
     pub(super) async fn renew(&mut self, network: &NetworkSpec) -> Result<(), HostError> {
         let old = std::mem::replace(self, Hosts::create(network).await?);
-        old.close()
+        old.close(std::future::pending()).await
     }
 
     /// Changes rates and sizes of the links.
-    pub(super) fn configure(&mut self, network: &NetworkSpec) -> Result<(), HostError> {
-        Ok(self.lab.configure(network)?)
+    pub(super) async fn configure(&self, network: &NetworkSpec) -> Result<(), HostError> {
+        let network = network.clone();
+        Ok(self.with_lab(move |lab| lab.configure(&network)).await?)
+    }
+
+    /// Returns the agent that is gone, once one is.
+    pub(super) fn lost(&self) -> impl Future<Output = Role> + use<> {
+        let (source, destination) = (self.source.agent.gone(), self.destination.agent.gone());
+        async move {
+            tokio::select! {
+                () = source => Role::Source,
+                () = destination => Role::Destination,
+            }
+        }
+    }
+
+    /// Returns the first death on either host that `counts`.
+    pub(super) fn death(&self, counts: fn(&Death) -> bool) -> impl Future<Output = Death> + use<> {
+        let source = self.source.agent.death(counts);
+        let destination = self.destination.agent.death(counts);
+        async move {
+            tokio::select! {
+                death = source => death,
+                death = destination => death,
+            }
+        }
+    }
+
+    /// Begins a new repeat: what was told of the last one is old.
+    pub(super) fn forget(&mut self) {
+        self.source.agent.forget_deaths();
+        self.destination.agent.forget_deaths();
+        while self.notices.try_recv().is_ok() {}
+    }
+
+    /// How an agent that is gone ended.
+    pub(super) async fn agent_end(&self, role: Role) -> Option<ExitStatus> {
+        self.with_lab(move |lab| Ok(lab.agent_end(role, AGENT_END_WITHIN)))
+            .await
+            .ok()
+            .flatten()
+    }
+
+    async fn with_lab<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Lab) -> Result<T, LabError> + Send + 'static,
+    ) -> Result<T, LabError> {
+        let lab = self.lab.clone();
+        blocking(move || {
+            let mut lab = lab.lock().unwrap_or_else(PoisonError::into_inner);
+            work(
+                lab.as_mut()
+                    .expect("only `close`, which takes the hosts, takes the lab"),
+            )
+        })
+        .await
     }
 
     pub(super) fn host(&self, role: Role) -> &Host {
@@ -100,21 +162,32 @@ impl Hosts {
         }
     }
 
+    #[expect(
+        clippy::unused_self,
+        reason = "hosts in the field will each have addresses of their own"
+    )]
     pub(super) fn address(&self, role: Role, network: Network) -> IpAddr {
-        self.lab.address(role, network)
+        lab::address(role, network)
     }
 
     pub(super) fn directory(&self, role: Role) -> &Path {
-        self.lab.directory(role)
+        let [source, destination] = &self.directories;
+        match role {
+            Role::Source => source,
+            Role::Destination => destination,
+        }
     }
 
     /// The commands that made the lab, for the record.
-    pub(super) fn commands(&self) -> &[String] {
-        self.lab.commands()
+    pub(super) fn commands(&self) -> Vec<String> {
+        let lab = self.lab.lock().unwrap_or_else(PoisonError::into_inner);
+        lab.as_ref()
+            .map(|lab| lab.commands().to_vec())
+            .unwrap_or_default()
     }
 
-    /// Ends both agents and removes the lab.
-    pub(super) fn close(self) -> Result<(), HostError> {
+    /// Ends both agents and removes the lab. Once `hurry` returns, agents that are still there are killed.
+    pub(super) async fn close(self, hurry: impl Future<Output = ()>) -> Result<(), HostError> {
         let Hosts {
             lab,
             source,
@@ -123,7 +196,32 @@ impl Hosts {
         } = self;
         // The agents' inputs close with this; each ends what it started and then itself.
         drop((source, destination));
-        Ok(lab.close()?)
+        let killer = lab
+            .try_lock()
+            .ok()
+            .and_then(|lab| lab.as_ref().map(Lab::killer));
+        let closing = blocking(move || {
+            // A call that was given up half-way may still hold the lab.
+            let lab = lab.lock().unwrap_or_else(PoisonError::into_inner).take();
+            lab.map_or(Ok(()), Lab::close)
+        });
+        let mut closing = std::pin::pin!(closing);
+        tokio::select! {
+            biased;
+            closed = &mut closing => return Ok(closed?),
+            () = hurry => killer.iter().for_each(AgentKiller::kill),
+        }
+        Ok(closing.await?)
+    }
+}
+
+/// Runs what blocks. Given up, it goes on to its end, and the program waits for it before it ends.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LabError> + Send + 'static,
+) -> Result<T, LabError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
@@ -153,11 +251,6 @@ impl Host {
         request: Request,
     ) -> Result<T, AgentError> {
         self.agent.call(request).await
-    }
-
-    /// Returns once the agent is gone.
-    pub(super) async fn gone(&self) {
-        self.agent.gone().await;
     }
 }
 
@@ -193,3 +286,5 @@ impl Offset {
 }
 
 const CLOCK_ROUNDS: usize = 16;
+/// Between the end of an agent's output and its own lies the kernel's work only.
+const AGENT_END_WITHIN: Duration = Duration::from_secs(1);

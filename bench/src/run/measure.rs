@@ -28,7 +28,8 @@ use super::hosts::Offset;
 use crate::record::{Integrity, Outcome, Repeat};
 use crate::scenario::Cell;
 use crate::store::Sample;
-use time_line::TimeLine;
+use time_line::{TimeLine, Window};
+pub(super) use workload::shortfall;
 
 /// The same thing of both hosts.
 #[derive(Debug, Clone)]
@@ -149,10 +150,7 @@ fn values(
             "downtime_ms",
             last.and_then(|last| number(last, "/downtime")),
         );
-        values.put(
-            "blackout_ms",
-            line.blackout().map(|window| window.length_ms()),
-        );
+        values.put("blackout_ms", line.blackout().map(Window::length_ms));
     }
     pauses::measure(&mut values, line, cell);
     let latency = workload::measure(&mut values, line);

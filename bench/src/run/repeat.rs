@@ -13,6 +13,7 @@ use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
 use serde_json::Value;
 
 use super::RunError;
+use super::ending;
 use super::hosts::{HostError, Hosts};
 use super::measure::{self, Measured, Sides};
 use super::wiring::{self, Wired};
@@ -40,13 +41,14 @@ pub(super) async fn perform(
     run_started_ns: u64,
     observer: &mut dyn FnMut(RunEvent),
 ) -> Result<Done, RunError> {
-    let started_ns = monotonic_ns();
-    let started_ms = (started_ns - run_started_ns) as f64 / 1e6;
-    let accelerator = if cell.setup.guest.accelerator == Accelerator::Tcg {
-        Accelerator::Tcg
-    } else {
-        *accelerator
+    let began_ns = monotonic_ns();
+    let started_ms = (began_ns - run_started_ns) as f64 / 1e6;
+    let accelerator = match cell.setup.guest.accelerator {
+        Accelerator::Auto => *accelerator,
+        wish => wish,
     };
+    hosts.forget();
+    let lost = hosts.lost();
     let mut attempt = Attempt {
         hosts,
         cell,
@@ -54,51 +56,77 @@ pub(super) async fn perform(
         observer,
         booted: false,
     };
-    let migrated = attempt.migrate().await;
-    let words = migrated.as_ref().err().map(ToString::to_string);
-    let (result, mut lost) = match migrated {
-        Ok(measured) => (Ok(measured), false),
-        Err(AgentError::Failed(failure)) if failure.environment => {
-            return Err(RunError::Environment(failure.message));
-        }
-        Err(error) => (
-            Err(one_line(&error.to_string())),
-            matches!(error, AgentError::Gone { .. }),
-        ),
+    let migrated = tokio::select! {
+        biased;
+        // Boxed: it holds everything that a migration does.
+        migrated = Box::pin(attempt.migrate()) => migrated,
+        role = lost => Err(AgentError::Gone { role }),
     };
-    let failed = matches!(&result, Err(_) if !lost && !attempt.booted);
-    let boot_failure = failed.then_some(words).flatten();
-    attempt.phase(Phase::TearingDown, None);
-    for role in Role::BOTH {
-        match attempt
-            .hosts
-            .host(role)
-            .call::<()>(Request::EndRepeat)
-            .await
-        {
-            Ok(()) => {}
-            Err(AgentError::Gone { .. }) => lost = true,
-            Err(error) => return Err(RunError::Internal(error.to_string())),
+    if let Err(AgentError::Failed(failure)) = &migrated
+        && failure.environment
+    {
+        // A lost agent takes its host along: what can't be found there is not missing on this machine.
+        let lost = tokio::time::timeout(LOSS_SHOWS_WITHIN, attempt.hosts.lost()).await;
+        if lost.is_err() {
+            return Err(RunError::Environment(failure.message.clone()));
         }
     }
-    let elapsed = Duration::from_nanos(monotonic_ns() - started_ns);
-    Ok(match result {
+    let evidence = match &migrated {
+        Ok(_) => Vec::new(),
+        Err(_) => ending::evidence(attempt.hosts).await,
+    };
+    attempt.phase(Phase::TearingDown, None);
+    let losses = ending::end_repeat(attempt.hosts).await?;
+    // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
+    let innocent = attempt.booted || losses.cause().is_some();
+    let words = migrated.as_ref().err().map(ToString::to_string);
+    let boot_failure = words.filter(|_| !innocent);
+    let elapsed = Duration::from_nanos(monotonic_ns() - began_ns);
+    let (repeat, samples) = match migrated {
         Ok(measured) => {
-            let (repeat, samples) = measure::finish(&measured, cell, number, started_ms, elapsed);
-            Done {
-                repeat,
-                samples,
-                hosts_lost: lost,
-                boot_failure,
+            let (mut repeat, samples) =
+                measure::finish(&measured, cell, number, started_ms, elapsed);
+            let workload = cell.setup.workload.as_ref();
+            if let Some(shortfall) =
+                workload.and_then(|workload| measure::shortfall(&repeat, &workload.pattern))
+            {
+                (attempt.observer)(RunEvent::Warning(shortfall));
             }
+            // What dies once the guest runs at its destination harms no migration.
+            let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
+            if broken || repeat.outcome == Outcome::Failed {
+                repeat.outcome = Outcome::Failed;
+                repeat.reason = Some(losses.explain(&repeat.reason.unwrap_or_default()));
+            }
+            (repeat, samples)
         }
-        Err(reason) => Done {
-            repeat: Repeat::unfinished(number, started_ms, Outcome::Failed, reason),
-            samples: Vec::new(),
-            hosts_lost: lost,
-            boot_failure,
-        },
+        Err(error) => {
+            let reason = losses
+                .cause()
+                .unwrap_or_else(|| one_line(&error.to_string()));
+            let repeat = Repeat {
+                events: evidence,
+                ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)
+            };
+            (repeat, Vec::new())
+        }
+    };
+    Ok(Done {
+        repeat,
+        samples,
+        hosts_lost: losses.hosts(),
+        boot_failure,
     })
+}
+
+/// What stands before a migration.
+struct Prepared {
+    boot: Duration,
+    wired: Wired,
+    fill: Duration,
+    filled: Option<Filled>,
+    background_before: Option<BackgroundReport>,
+    before: Sides<Usage>,
 }
 
 struct Attempt<'a> {
@@ -111,28 +139,28 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn migrate(&mut self) -> Result<Measured, AgentError> {
+        let death = self.hosts.death(|_| true);
+        let Prepared {
+            boot,
+            wired,
+            fill,
+            filled,
+            background_before,
+            before,
+        } = {
+            let mut prepare = std::pin::pin!(self.prepare());
+            tokio::select! {
+                biased;
+                prepared = &mut prepare => prepared?,
+                // Whatever waits for the dead mostly says itself what it lacks, and says it better.
+                death = death => tokio::time::timeout(DEATH_SHOWS_WITHIN, prepare)
+                    .await
+                    .unwrap_or_else(|_| Err(ending::error_of(death)))?,
+            }
+        };
         let setup = &self.cell.setup;
-        self.hosts.configure(&setup.network).map_err(lab_failure)?;
-        let boot = self.launch().await?;
-        self.booted = true;
-        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
-        let (fill, filled) = self.fill().await?;
-        self.start_background().await?;
-        self.phase(Phase::Settling, Some(setup.migration.settle));
-        tokio::time::sleep(setup.migration.settle).await;
-        // Anew, so that its report tells of the migration only.
-        let background_before = self.stop_background().await?;
-        self.start_background().await?;
-        for role in Role::BOTH {
-            let watch = Request::Watch {
-                every: SAMPLE_INTERVAL,
-            };
-            self.hosts.host(role).call::<()>(watch).await?;
-        }
-        let before = self.usage().await?;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
-        let mut ended = self.until_ended(&wired).await?;
-        self.ask_the_destination_why(&mut ended).await;
+        let ended = self.until_ended(&wired).await?;
         let background = self.stop_background().await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
@@ -173,6 +201,40 @@ impl Attempt<'_> {
         })
     }
 
+    /// Up to the moment before the migration, in which both guests and the carrier must live.
+    async fn prepare(&mut self) -> Result<Prepared, AgentError> {
+        let setup = &self.cell.setup;
+        self.hosts
+            .configure(&setup.network)
+            .await
+            .map_err(|error| lab_failure(&error))?;
+        let boot = self.launch().await?;
+        self.booted = true;
+        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
+        let (fill, filled) = self.fill().await?;
+        self.start_background().await?;
+        self.phase(Phase::Settling, Some(setup.migration.settle));
+        tokio::time::sleep(setup.migration.settle).await;
+        // Anew, so that its report tells of the migration only.
+        let background_before = self.stop_background().await?;
+        self.start_background().await?;
+        for role in Role::BOTH {
+            let watch = Request::Watch {
+                every: SAMPLE_INTERVAL,
+            };
+            self.hosts.host(role).call::<()>(watch).await?;
+        }
+        let before = self.usage().await?;
+        Ok(Prepared {
+            boot,
+            wired,
+            fill,
+            filled,
+            background_before,
+            before,
+        })
+    }
+
     async fn launch(&mut self) -> Result<Duration, AgentError> {
         let setup = &self.cell.setup;
         self.phase(Phase::Booting, Some(setup.guest.boot_timeout));
@@ -181,15 +243,14 @@ impl Attempt<'_> {
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
+        let source = self.hosts.source.call::<Started>(launch.clone());
+        let destination = self.hosts.destination.call::<Started>(launch);
         if matches!(setup.guest.boot, Boot::Image { .. }) {
-            // The source makes the disk's overlay that the destination opens.
-            self.hosts.source.call::<Started>(launch.clone()).await?;
-            self.hosts.destination.call::<Started>(launch).await?;
+            // The source makes the disk's overlay that both open.
+            source.await?;
+            destination.await?;
         } else {
-            let (source, destination) = tokio::join!(
-                self.hosts.source.call::<Started>(launch.clone()),
-                self.hosts.destination.call::<Started>(launch)
-            );
+            let (source, destination) = tokio::join!(source, destination);
             source.and(destination)?;
         }
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
@@ -235,18 +296,21 @@ impl Attempt<'_> {
             timeout_action: setup.migration.timeout_action,
             sample: SAMPLE_INTERVAL,
         };
+        let killed = self.hosts.death(|death| death.killed);
+        let mut broken = std::pin::pin!(async {
+            let death = killed.await;
+            tokio::time::sleep(BREAK_SHOWS_WITHIN).await;
+            death
+        });
         let Hosts {
-            source,
-            destination,
-            notices,
-            ..
+            source, notices, ..
         } = &mut *self.hosts;
         let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
         loop {
             tokio::select! {
                 ended = &mut migration => return ended,
-                // A lost destination agent takes its QEMU along; the source notices by itself within its timeout, but why wait.
-                () = destination.gone() => return Err(AgentError::Gone { role: Role::Destination }),
+                // QEMU notices by itself; if it does not, why wait for its timeout.
+                death = &mut broken => return Err(ending::error_of(death)),
                 Some((_, notice)) = notices.recv() => {
                     if let Notice::Progress { elapsed_ns, progress } = notice {
                         (self.observer)(RunEvent::Progress(Progress {
@@ -261,21 +325,6 @@ impl Attempt<'_> {
                     }
                 }
             }
-        }
-    }
-
-    /// The source sees only that its stream broke; a destination whose QEMU is gone is the cause of that.
-    async fn ask_the_destination_why(&self, ended: &mut Ended) {
-        if ended.ending != Ending::Failed {
-            return;
-        }
-        let state: Result<Option<String>, _> = self.hosts.destination.call(Request::RunState).await;
-        if let Err(AgentError::Failed(failure)) = state {
-            let seen = ended.reason.take().unwrap_or_default();
-            ended.reason = Some(format!(
-                "{}; the source saw: {seen}",
-                one_line(&failure.message)
-            ));
         }
     }
 
@@ -395,14 +444,20 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: HostError) -> AgentError {
-    let message = crate::error::chain(&error);
+fn lab_failure(error: &HostError) -> AgentError {
+    let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
         environment: true,
     })
 }
 
+/// An agent's end is known a moment after the error that comes of it.
+const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
+/// Between a process's end and the error of the request that needed it.
+const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
+/// QEMU writes to its stream many times a second and fails at the first write after its end.
+const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
 /// Time between two samples of a migration: somewhat less than the 100 ms promised, so that a late one keeps the promise.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
 /// Time between two reports of the guest.

@@ -9,6 +9,7 @@ mod run;
 mod unused;
 mod workload;
 
+pub use qmp::EXCLUDE;
 pub(crate) use run::head;
 pub(crate) use unused::unused;
 

@@ -55,5 +55,8 @@ fn an_old_qemu_is_refused_by_its_version() {
     let mut command = place.command(["run", "luck.toml"]);
     command.env("LMBENCH_QEMU", script(&place));
     let text = place.said(command).refused(3);
-    insta::assert_snapshot!(without_versions(&text), @"");
+    insta::assert_snapshot!(without_versions(&text), @r"
+    error: QEMU [VERSION] ([PLACE]/qemu) is too old: lmbench needs 8.2 or newer
+    hint: LMBENCH_QEMU names it: unset it, or name a QEMU; `lmbench doctor` tells what is there
+    ");
 }

@@ -55,6 +55,63 @@ fn a_value_out_of_qemu_s_range() {
     insta::assert_snapshot!(refused(&text, &[], 2));
 }
 
+/// A QEMU without a machine answers on its standard streams whether it takes two capabilities at once.
+#[test]
+fn the_table_of_exclusions_is_qemu_s_own() {
+    if skips_live("the table of exclusions") {
+        return;
+    }
+    let list = |names: &[&str], on| {
+        let one = |name: &&str| serde_json::json!({ "capability": name, "state": on });
+        let list: Vec<_> = names.iter().map(one).collect();
+        serde_json::json!({ "execute": "migrate-set-capabilities", "arguments": { "capabilities": list } })
+    };
+    let mut script = "{\"execute\": \"qmp_capabilities\"}\n".to_owned();
+    for (one, other) in lmbench::scenario::EXCLUDE {
+        for on in [true, false] {
+            script += &list(&[one, other], on).to_string();
+            script.push('\n');
+        }
+    }
+    script += "{\"execute\": \"quit\"}\n";
+    let arguments = [
+        "-machine",
+        "none",
+        "-nodefaults",
+        "-display",
+        "none",
+        "-qmp",
+        "stdio",
+    ];
+    let output = assert_cmd::Command::new("qemu-system-x86_64")
+        .args(arguments)
+        .write_stdin(script)
+        .output()
+        .expect("QEMU is installed by harness/setup.sh");
+    let answers: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|answer: &serde_json::Value| {
+            answer.get("return").is_some() || answer.get("error").is_some()
+        })
+        .collect();
+    assert!(
+        answers.len() >= 2 * lmbench::scenario::EXCLUDE.len(),
+        "{answers:?}"
+    );
+    // Behind the answer to `qmp_capabilities`, every other one is to a pair.
+    for (pair, answer) in lmbench::scenario::EXCLUDE
+        .iter()
+        .zip(answers[1..].iter().step_by(2))
+    {
+        // dirty-limit alone needs KVM's dirty ring, so there the refusal proves less.
+        assert!(
+            answer.get("error").is_some(),
+            "{pair:?} is taken together: {answer}"
+        );
+    }
+}
+
 /// Sizes depend on the machine: what counts is that the key is shown and that a size which fits is named.
 #[test]
 fn memory_that_the_machine_has_not() {

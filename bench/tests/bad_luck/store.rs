@@ -84,7 +84,7 @@ fn an_empty_store_lists_nothing() {
     assert_eq!((said.code, said.stdout.as_str()), (0, "no runs\n"));
     assert!(
         said.stderr
-            .starts_with("note: there is no folder \"rseults\""),
+            .starts_with("note: there is no folder rseults yet"),
         "{}",
         said.stderr
     );

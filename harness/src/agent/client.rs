@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 
 use super::frames::{Reader, Writer};
-use super::protocol::{Call, Failure, Notice, Request, Told};
+use super::protocol::{Call, Death, Failure, Notice, Request, Told};
 use crate::role::Role;
 
 /// Why an agent's answer is missing.
@@ -24,6 +25,14 @@ pub enum AgentError {
     Gone {
         /// Which.
         role: Role,
+    },
+    /// The agent lives, but says nothing.
+    #[error("the agent on the {role} did not answer within {within:.0?}")]
+    Silent {
+        /// Which.
+        role: Role,
+        /// How long was waited.
+        within: Duration,
     },
     /// The answer is none of ours.
     #[error("the agent on the {role} answered with something else")]
@@ -45,6 +54,7 @@ pub struct AgentClient {
     waiting: Waiting,
     next_id: std::sync::atomic::AtomicU64,
     lost: watch::Receiver<()>,
+    death: Arc<watch::Sender<Option<Death>>>,
 }
 
 impl AgentClient {
@@ -57,19 +67,22 @@ impl AgentClient {
     ) -> Self {
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let (alive, lost) = watch::channel(());
-        tokio::spawn(listen(
+        let death = Arc::new(watch::channel(None).0);
+        let ears = Ears {
             role,
-            Reader::new(input),
-            waiting.clone(),
+            waiting: waiting.clone(),
             notices,
-            alive,
-        ));
+            death: death.clone(),
+            _alive: alive,
+        };
+        tokio::spawn(ears.listen(Reader::new(input)));
         AgentClient {
             role,
             output: AsyncMutex::new(Writer::new(Box::new(output))),
             waiting,
             next_id: 1.into(),
             lost,
+            death,
         }
     }
 
@@ -79,13 +92,46 @@ impl AgentClient {
     }
 
     /// Returns once the agent is gone.
-    pub async fn gone(&self) {
+    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut lost = self.lost.clone();
         // The listener drops its end when the agent's output closes; nothing is ever sent.
-        let _ = self.lost.clone().changed().await;
+        async move { drop(lost.changed().await) }
     }
 
-    /// Asks and waits. A dropped call's answer is thrown away; the agent does what it was asked all the same.
+    /// Returns once a death that `counts` is known of this repeat on the agent's host.
+    pub fn death(&self, counts: fn(&Death) -> bool) -> impl Future<Output = Death> + Send + use<> {
+        let mut death = self.death.subscribe();
+        async move {
+            let first = death
+                .wait_for(|death| death.as_ref().is_some_and(counts))
+                .await
+                .map(|death| death.clone());
+            match first {
+                Ok(Some(death)) => death,
+                // A lost agent tells of no deaths, and `gone` tells of it.
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Begins a new repeat.
+    pub fn forget_deaths(&self) {
+        self.death.send_replace(None);
+    }
+
+    /// Asks and waits, at most for [`Request::limit`]. A dropped call's answer is thrown away; the agent does what it was asked
+    /// all the same, until the repeat ends.
     pub async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
+        let within = request.limit();
+        tokio::time::timeout(within, self.ask(request))
+            .await
+            .unwrap_or(Err(AgentError::Silent {
+                role: self.role,
+                within,
+            }))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
         let gone = AgentError::Gone { role: self.role };
         let id = self
             .next_id
@@ -121,36 +167,114 @@ impl AgentClient {
     }
 }
 
-async fn listen(
+/// What the task that hears the agent needs.
+struct Ears {
     role: Role,
-    mut input: Reader<impl AsyncRead + Unpin>,
     waiting: Waiting,
     notices: mpsc::UnboundedSender<(Role, Notice)>,
+    death: Arc<watch::Sender<Option<Death>>>,
     _alive: watch::Sender<()>,
-) {
-    loop {
-        match input.next().await {
-            Ok(Some(Told::Answer { id, result })) => {
-                let sender = waiting
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .as_mut()
-                    .and_then(|waiting| waiting.remove(&id));
-                if let Some(sender) = sender {
-                    let _ = sender.send(result);
+}
+
+impl Ears {
+    async fn listen(self, mut input: Reader<impl AsyncRead + Unpin>) {
+        loop {
+            match input.next().await {
+                Ok(Some(Told::Answer { id, result })) => {
+                    let sender = self
+                        .waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .as_mut()
+                        .and_then(|waiting| waiting.remove(&id));
+                    if let Some(sender) = sender {
+                        let _ = sender.send(result);
+                    }
+                }
+                Ok(Some(Told::Notice(Notice::Died(death)))) => {
+                    // A killed process counts more than those that ended for its lack.
+                    self.death.send_if_modified(|known| {
+                        let new = known
+                            .as_ref()
+                            .is_none_or(|known| death.killed && !known.killed);
+                        if new {
+                            *known = Some(death);
+                        }
+                        new
+                    });
+                }
+                Ok(Some(Told::Notice(notice))) => drop(self.notices.send((self.role, notice))),
+                Ok(None) => break,
+                Err(error) => {
+                    // A killed agent may leave half a message.
+                    tracing::debug!(role = %self.role, %error, "the agent's stream broke");
+                    break;
                 }
             }
-            Ok(Some(Told::Notice(notice))) => drop(notices.send((role, notice))),
-            Ok(None) => break,
-            Err(error) => {
-                tracing::error!(%role, %error, "the agent's stream broke");
-                break;
-            }
         }
+        // Dropping the senders wakes every caller.
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
-    // Dropping the senders wakes every caller.
-    waiting
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::frames::{Reader, Writer};
+
+    type Far = tokio::io::DuplexStream;
+
+    /// A client and the far ends of its pipes: what it writes, what it reads.
+    fn client() -> (AgentClient, Far, Far) {
+        let (output, far_input) = tokio::io::duplex(1 << 16);
+        let (input, far_output) = tokio::io::duplex(1 << 16);
+        let (notices, _) = mpsc::unbounded_channel();
+        let client = AgentClient::new(Role::Source, input, output, notices);
+        (client, far_input, far_output)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frozen_agent_is_not_waited_for_for_ever() {
+        let (client, _input, _output) = client();
+        let error = client.call::<u64>(Request::Clock).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the agent on the source did not answer within 60s"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_agent_ends_every_call() {
+        let (client, input, output) = client();
+        let end = async {
+            let call: Call = Reader::new(input).next().await.unwrap().unwrap();
+            assert!(matches!(call.request, Request::Clock));
+            drop(output);
+        };
+        let (answer, ()) = tokio::join!(client.call::<u64>(Request::Clock), end);
+        assert!(matches!(answer, Err(AgentError::Gone { .. })));
+        client.gone().await;
+        let later = client.call::<u64>(Request::Clock).await;
+        assert!(matches!(later, Err(AgentError::Gone { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_killed_process_counts_more_than_one_that_followed_it() {
+        let (client, _input, output) = client();
+        let mut output = Writer::new(output);
+        for (what, killed) in [("the sink", false), ("QEMU", true), ("the source", true)] {
+            let what = what.to_owned();
+            let death = Notice::Died(Death { what, killed });
+            output.send(&Told::Notice(death)).await.unwrap();
+        }
+        assert_eq!(client.death(|death| death.killed).await.what, "QEMU");
+        assert_eq!(client.death(|_| true).await.what, "QEMU");
+        client.forget_deaths();
+        let limit = Duration::from_millis(20);
+        let none = tokio::time::timeout(limit, client.death(|_| true)).await;
+        assert!(none.is_err());
+    }
 }

@@ -19,7 +19,7 @@ use crate::role::Role;
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -166,9 +166,34 @@ pub enum Request {
     },
     /// Ends it. Answer: its report, or null.
     StopBackground,
-    /// Ends guest, carriers and traffic of this repeat; an error if anything survives.
+    /// Ends guest, carriers and traffic of this repeat, and every request that is still at work; an error if anything survives.
+    /// Answer: the [`Death`]s of the repeat.
     EndRepeat,
 }
+
+impl Request {
+    /// Longest time until the answer of an agent that works. One that says nothing for so long is frozen or stuck.
+    pub fn limit(&self) -> Duration {
+        let own = match self {
+            Request::Preflight { cases } => {
+                Duration::from_secs(60 + u64::try_from(cases.len()).unwrap_or(u64::MAX) / 4)
+            }
+            // QEMU's monitor and its guest each have the boot's time.
+            Request::Launch { guest, .. } => guest.boot_timeout * 2,
+            // A timeout's action gets the time of the timeout once more, or a little more than that.
+            Request::Migrate { timeout, .. } => *timeout * 2 + Duration::from_secs(30),
+            Request::StartWorkload { within, .. }
+            | Request::StartCarrier { within, .. }
+            | Request::AwaitRunning { within }
+            | Request::Verify { within } => *within,
+            _ => Duration::ZERO,
+        };
+        own.saturating_add(ANSWER_MARGIN)
+    }
+}
+
+/// Far more than a busy agent or an overloaded machine takes to answer, far less than a user's patience with a frozen one.
+const ANSWER_MARGIN: Duration = Duration::from_secs(60);
 
 /// Why an agent could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +217,17 @@ pub enum Notice {
     },
     /// A line that a carrier printed after its first.
     Carrier(Value),
+    /// A process of the repeat has ended that should not have.
+    Died(Death),
+}
+
+/// The end of a process that nobody had asked to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Which process on which host, and how.
+    pub what: String,
+    /// Whether a signal killed it. What ends by itself may only follow a migration's end.
+    pub killed: bool,
 }
 
 /// A QEMU that runs.

@@ -1,10 +1,11 @@
 //! What the agent runs for one repeat, and how all of it ends.
 
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::UnixListener;
@@ -12,13 +13,14 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::protocol::{Notice, Told};
+use super::protocol::{Death, Notice, Told};
 use super::readings::Notebook;
 use super::watching::{Processes, Watcher};
 use crate::background;
 use crate::guest::{Guest as _, GuestEvent};
-use crate::process::{Pipes, Process, ProcessError};
-use crate::qemu::{GuestPorts, Launched, QemuGuest};
+use crate::process::{Pipes, Process, Watch, how, log_tail};
+use crate::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
+use crate::role::Role;
 
 /// Everything that lives at most as long as a repeat.
 #[derive(Default)]
@@ -35,10 +37,15 @@ pub(super) struct Repeat {
 /// A carrier process. It is not waited for before its end is asked: a zombie keeps its CPU time readable.
 pub(super) struct Carrier {
     process: Process,
+    watch: Arc<Watch>,
     /// Closing it tells the carrier that its owner is gone.
     _input: ChildStdin,
-    reader: JoinHandle<()>,
+    /// Follows what it prints once it is ready.
+    reader: Option<JoinHandle<()>>,
 }
+
+/// What a carrier prints.
+pub(super) type Said = Lines<BufReader<ChildStdout>>;
 
 impl Repeat {
     pub(super) fn guest(&self) -> Option<QemuGuest> {
@@ -77,102 +84,170 @@ impl Repeat {
         self.launched = Some(launched);
     }
 
-    /// Ends everything; tells what did not end.
-    pub(super) async fn end(&mut self) -> Result<(), ProcessError> {
-        let mut result = Ok(());
+    /// Starts a carrier process of this executable. It is ours from its first moment; `begin` waits until it is ready.
+    pub(super) fn start_carrier(
+        &mut self,
+        arguments: &[String],
+        environment: &[(String, String)],
+        directory: &Path,
+    ) -> Result<(u32, Said), String> {
+        let program = std::env::current_exe()
+            .map_err(|error| format!("can't find this executable: {error}"))?;
+        let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+        let log = directory.join("carrier.log");
+        let mut process = Process::start(
+            "carrier",
+            &program,
+            &arguments,
+            environment,
+            &log,
+            Pipes::InputAndOutput,
+        )
+        .map_err(|error| error.to_string())?;
+        let watch = process
+            .watch()
+            .map_err(|error| format!("can't watch the carrier: {error}"))?;
+        let (input, output) = process.take_pipes().ok_or("the carrier has no pipes")?;
+        let pid = process.pid();
+        self.carriers.push(Carrier {
+            process,
+            watch: Arc::new(watch),
+            _input: input,
+            reader: None,
+        });
+        Ok((pid, BufReader::new(output).lines()))
+    }
+
+    /// Writes down what a carrier prints from now on, and tells when it dies.
+    pub(super) fn follow_carrier(
+        &mut self,
+        pid: u32,
+        lines: Said,
+        role: Role,
+        notebook: Notebook,
+        told: mpsc::UnboundedSender<Told>,
+    ) {
+        if let Some(carrier) = self
+            .carriers
+            .iter_mut()
+            .find(|carrier| carrier.process.pid() == pid)
+        {
+            let (watch, log) = (carrier.watch.clone(), carrier.process.log().to_owned());
+            carrier.reader = Some(tokio::spawn(async move {
+                follow(lines, notebook, &told).await;
+                let end = watch.end().await.ok();
+                if let Some(death) = end.and_then(|status| carrier_death(role, status, &log)) {
+                    let _ = told.send(Told::Notice(Notice::Died(death)));
+                }
+            }));
+        }
+    }
+
+    /// Ends a carrier that did not become ready; its last words.
+    pub(super) async fn drop_carrier(&mut self, pid: u32) -> String {
+        let found = self
+            .carriers
+            .iter()
+            .position(|carrier| carrier.process.pid() == pid);
+        let Some(position) = found else {
+            return String::new();
+        };
+        let carrier = self.carriers.remove(position);
+        let words = carrier.process.log_tail();
+        if let Err(survived) = carrier.process.end().await {
+            tracing::error!(%survived, "after a carrier that did not become ready");
+        }
+        words
+    }
+
+    /// Ends everything at once, the guests held by `keepers` too. Tells who had died before, or what did not end.
+    pub(super) async fn end(
+        &mut self,
+        role: Role,
+        directory: &Path,
+        keepers: Vec<Keeper>,
+    ) -> Result<Vec<Death>, String> {
         self.watcher = None;
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
-        if let Some(launched) = self.launched.take() {
-            result = launched.end().await;
+        // Dropping traffic ends it; its counts are nobody's any more.
+        (self.background_sender, self.background_receiver) = (None, None);
+        self.descriptor = None;
+        let carriers = std::mem::take(&mut self.carriers);
+        let mut deaths: Vec<Death> = carriers
+            .iter()
+            .filter_map(|carrier| {
+                carrier_death(role, carrier.watch.ended()?, carrier.process.log())
+            })
+            .collect();
+        let carriers = join_all(carriers.into_iter().map(async |carrier| {
+            if let Some(reader) = carrier.reader {
+                reader.abort();
+            }
+            carrier.process.end().await
+        }));
+        let guests = join_all(keepers.iter().map(Keeper::end));
+        let (carriers, guests) = tokio::join!(carriers, guests);
+        self.launched = None;
+        deaths.extend(
+            keepers
+                .iter()
+                .filter_map(|keeper| qemu_death(role, keeper.has_ended()?, keeper.log())),
+        );
+        let carriers = carriers
+            .into_iter()
+            .filter_map(|result| result.err().map(|error| error.to_string()));
+        let guests = guests
+            .into_iter()
+            .filter_map(|result| result.err().map(|error| error.to_string()));
+        let survivors: Vec<String> = carriers.chain(guests).collect();
+        if survivors.is_empty() {
+            remove_files(directory);
+            Ok(deaths)
+        } else {
+            Err(survivors.join("; "))
         }
-        for carrier in self.carriers.drain(..) {
-            carrier.reader.abort();
-            result = result.and(carrier.process.end().await);
-        }
-        if let Some((path, _)) = self.descriptor.take() {
-            let _ = std::fs::remove_file(path);
-        }
-        if let Some(sender) = self.background_sender.take() {
-            sender.stop().await;
-        }
-        if let Some(receiver) = self.background_receiver.take() {
-            receiver.stop().await;
-        }
-        result
     }
 }
 
-/// Removes the sockets that processes of the repeat left: one that was killed can't, and the next to listen there is refused.
-pub(super) fn remove_sockets(directory: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_socket()) {
-            // Whatever can't be removed is named by whoever wants to listen there next.
-            let _ = std::fs::remove_file(entry.path());
+/// Processes that were killed leave their sockets, which would be in the way of the next repeat's.
+fn remove_files(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if let Err(error) = std::fs::remove_file(entry.path()) {
+            tracing::warn!(%error, path = %entry.path().display(), "stays until the lab ends");
         }
     }
 }
 
-/// Starts a carrier process of this executable and waits for the first line that it prints.
-pub(super) async fn start_carrier(
-    arguments: &[String],
-    environment: &[(String, String)],
-    within: Duration,
-    directory: &Path,
-    notebook: Notebook,
-    told: mpsc::UnboundedSender<Told>,
-) -> Result<(Carrier, Value), String> {
-    let program =
-        std::env::current_exe().map_err(|error| format!("can't find this executable: {error}"))?;
-    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
-    let log = directory.join("carrier.log");
-    let mut process = Process::start(
-        "carrier",
-        &program,
-        &arguments,
-        environment,
-        &log,
-        Pipes::InputAndOutput,
-    )
-    .map_err(|error| error.to_string())?;
-    let (input, output) = process.take_pipes().ok_or("the carrier has no pipes")?;
-    let mut lines = BufReader::new(output).lines();
-    let first = tokio::time::timeout(within, next_line(&mut lines)).await;
-    let first = match first {
-        Ok(Some(first)) => first,
-        Ok(None) => {
-            return Err(format!(
-                "the carrier ended before it was ready: {}",
-                process.log_tail()
-            ));
-        }
-        Err(_) => {
-            return Err(format!(
-                "the carrier was not ready within {within:.1?}: {}",
-                process.log_tail()
-            ));
-        }
-    };
-    let reader = tokio::spawn(follow(lines, notebook, told));
-    Ok((
-        Carrier {
-            process,
-            _input: input,
-            reader,
-        },
-        first,
-    ))
+/// A QEMU ends only when it is asked to.
+pub(super) fn qemu_death(role: Role, end: End, log: &Path) -> Option<Death> {
+    match end {
+        End::ByItself(status) => Some(death(format!("QEMU on the {role}"), status, log)),
+        End::Asked => None,
+    }
 }
 
-async fn follow(
-    mut lines: Lines<BufReader<ChildStdout>>,
-    notebook: Notebook,
-    told: mpsc::UnboundedSender<Told>,
-) {
+/// A carrier ends by itself when its session does; only a failure is worth telling.
+fn carrier_death(role: Role, status: ExitStatus, log: &Path) -> Option<Death> {
+    (!status.success()).then(|| death(format!("the carrier on the {role}"), status, log))
+}
+
+fn death(who: String, status: ExitStatus, log: &Path) -> Death {
+    let (killed, words) = (status.signal().is_some(), log_tail(log));
+    // Who was killed had no last words; what stands in the log is older.
+    let words = if killed || words.is_empty() {
+        String::new()
+    } else {
+        format!(": {words}")
+    };
+    Death {
+        what: format!("{who} {}{words}", how(status)),
+        killed,
+    }
+}
+
+async fn follow(mut lines: Said, notebook: Notebook, told: &mpsc::UnboundedSender<Told>) {
     while let Some(line) = next_line(&mut lines).await {
         notebook.event(GuestEvent {
             at_ns: crate::clock::monotonic_ns(),
@@ -186,7 +261,7 @@ async fn follow(
 }
 
 /// The next line that is JSON; others are not ours to judge.
-async fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Value> {
+pub(super) async fn next_line(lines: &mut Said) -> Option<Value> {
     while let Ok(Some(line)) = lines.next_line().await {
         if let Ok(value) = serde_json::from_str(&line) {
             return Some(value);
@@ -200,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sockets_are_removed() {
+    fn what_killed_processes_leave_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let (socket, log) = (
             directory.path().join("stream"),
@@ -208,7 +283,7 @@ mod tests {
         );
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         std::fs::write(&log, "").unwrap();
-        remove_sockets(directory.path());
-        assert!(!socket.exists() && log.exists());
+        remove_files(directory.path());
+        assert!(!socket.exists() && !log.exists());
     }
 }

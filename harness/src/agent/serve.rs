@@ -1,33 +1,34 @@
 //! The agent: answers the controller's requests until its standard input closes.
 
-use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
-use lmbench_guest::wire::{FromGuest, ToGuest};
-use serde::Serialize;
+use futures::FutureExt as _;
+use lmbench_guest::wire::ToGuest;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, OnceCell, mpsc, watch};
 
+use super::failures::{failure, failure_of, refused, value};
 use super::frames::{Reader, Writer};
+use super::life::Life;
 use super::migrating::Sampler;
-use super::protocol::{Call, Failure, Filled, Readings, Request, Started, Told, Usage, VERSION};
+use super::protocol::{Call, Death, Failure, Readings, Request, Told, Usage, VERSION};
 use super::readings::Notebook;
-use super::repeat::{Repeat, remove_sockets, start_carrier};
+use super::repeat::Repeat;
 use super::watching::Watcher;
 use crate::background;
 use crate::clock::monotonic_ns;
 use crate::cpu;
-use crate::error::chain;
 use crate::guest::{Guest as _, GuestError, Stream};
 use crate::handover;
 use crate::host::HostInfo;
 use crate::lab::{self, interface_bytes};
 use crate::migration;
 use crate::policy;
-use crate::qemu::{self, GuestPorts, LaunchError, QemuGuest, preflight};
+use crate::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::role::Role;
 use crate::spec::{Network, PolicySpec, TimeoutAction};
 
@@ -47,6 +48,7 @@ pub async fn serve(
     let agent = Arc::new(Agent {
         identity: OnceCell::new(),
         repeat: Mutex::default(),
+        life: SyncMutex::default(),
         notebook: Notebook::default(),
         cancel: watch::channel(false).0,
         told: told.clone(),
@@ -57,8 +59,19 @@ pub async fn serve(
         match reader.next::<Call>().await {
             Ok(Some(call)) => {
                 let (agent, told) = (agent.clone(), told.clone());
+                // Decided here, where requests have an order: what comes before the end belongs to the repeat that ends.
+                let life = if matches!(call.request, Request::EndRepeat) {
+                    agent.end_life()
+                } else {
+                    agent.life()
+                };
                 tasks.spawn(async move {
-                    let result = agent.answer(call.request).await;
+                    // A request that panics is our bug, and still owes its caller an answer.
+                    let answer = AssertUnwindSafe(agent.answer_within(life, call.request));
+                    let result = answer.catch_unwind().await;
+                    let result = result.unwrap_or_else(|_| {
+                        Err(refused("the agent panicked; its message is on stderr"))
+                    });
                     // The controller may be gone; the loop above sees that too.
                     let _ = told.send(Told::Answer {
                         id: call.id,
@@ -71,24 +84,68 @@ pub async fn serve(
         }
         while tasks.try_join_next().is_some() {}
     };
+    // The last requests stop at their next step; one that ends a repeat is better left to do so.
+    let last = agent.end_life();
+    let all = async { while tasks.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_REQUESTS_WITHIN, all).await;
     tasks.shutdown().await;
-    if let Err(error) = agent.repeat.lock().await.end().await {
-        tracing::error!(%error, "something survived the agent");
+    if let Err(error) = agent.end_repeat(last).await {
+        tracing::error!(error = error.message, "something survived the agent");
     }
     writer.abort();
     result
 }
 
-struct Agent {
+pub(super) struct Agent {
     identity: OnceCell<(Role, PathBuf)>,
-    repeat: Mutex<Repeat>,
-    notebook: Notebook,
+    pub(super) repeat: Mutex<Repeat>,
+    /// Of the repeat that goes on.
+    life: SyncMutex<Life>,
+    pub(super) notebook: Notebook,
     cancel: watch::Sender<bool>,
-    told: mpsc::UnboundedSender<Told>,
+    pub(super) told: mpsc::UnboundedSender<Told>,
 }
 
 impl Agent {
-    async fn answer(&self, request: Request) -> Result<Value, Failure> {
+    fn life(&self) -> Life {
+        self.life
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Begins the next repeat; returns the life that is over.
+    fn end_life(&self) -> Life {
+        let ended = std::mem::take(&mut *self.life.lock().unwrap_or_else(PoisonError::into_inner));
+        ended.over.cancel();
+        ended
+    }
+
+    /// No request outlives its repeat: what it has started is ended with the rest.
+    async fn answer_within(&self, life: Life, request: Request) -> Result<Value, Failure> {
+        if matches!(request, Request::EndRepeat) {
+            return value(self.end_repeat(life).await?);
+        }
+        tokio::select! {
+            biased;
+            () = life.over.cancelled() => Err(refused("the repeat was ended")),
+            result = self.answer(&life, request) => result,
+        }
+    }
+
+    async fn end_repeat(&self, ended: Life) -> Result<Vec<Death>, Failure> {
+        self.cancel.send_replace(false);
+        let Some((role, directory)) = self.identity.get() else {
+            return Ok(Vec::new());
+        };
+        let mut repeat = self.repeat.lock().await;
+        let keepers = std::mem::take(&mut *ended.keepers());
+        let result = repeat.end(*role, directory, keepers).await;
+        self.notebook.take();
+        result.map_err(|survivors| refused(&survivors))
+    }
+
+    async fn answer(&self, life: &Life, request: Request) -> Result<Value, Failure> {
         match request {
             Request::Hello {
                 version,
@@ -100,7 +157,7 @@ impl Agent {
                 let (role, directory) = self.identity()?;
                 value(preflight::examine(&cases, *role, directory).await)
             }
-            Request::Launch { guest, accelerator } => self.launch(&guest, accelerator).await,
+            Request::Launch { guest, accelerator } => self.launch(life, &guest, accelerator).await,
             Request::StartWorkload {
                 workload,
                 heartbeat,
@@ -147,14 +204,7 @@ impl Agent {
                 self.migrate(stream, &policy, timeout, timeout_action, sample)
                     .await
             }
-            Request::Watch { every } => {
-                let mut repeat = self.repeat.lock().await;
-                let processes = repeat
-                    .processes()
-                    .ok_or_else(|| refused("no guest was launched"))?;
-                repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
-                value(())
-            }
+            Request::Watch { every } => self.watch(every).await,
             Request::StopWatching => {
                 self.repeat.lock().await.watcher = None;
                 value(())
@@ -173,7 +223,8 @@ impl Agent {
                 value(self.guest().await?.reading().await.map_err(failure)?.raw)
             }
             Request::Verify { within } => {
-                value(self.ports().await?.verify(within).await.map_err(failure)?)
+                let ports = self.ports().await?;
+                value(self.unless_gone(ports.verify(within)).await?)
             }
             Request::Usage => value(self.usage().await),
             Request::Collect => value(self.collect().await),
@@ -199,15 +250,7 @@ impl Agent {
                     None => value(()),
                 }
             }
-            Request::EndRepeat => {
-                self.cancel.send_replace(false);
-                let result = self.repeat.lock().await.end().await;
-                if let Ok((_, directory)) = self.identity() {
-                    remove_sockets(directory);
-                }
-                self.notebook.take();
-                value(result.map_err(failure)?)
-            }
+            Request::EndRepeat => Err(refused("a repeat ends only once")),
         }
     }
 
@@ -226,13 +269,13 @@ impl Agent {
         value(HostInfo::examine())
     }
 
-    fn identity(&self) -> Result<&(Role, PathBuf), Failure> {
+    pub(super) fn identity(&self) -> Result<&(Role, PathBuf), Failure> {
         self.identity
             .get()
             .ok_or_else(|| refused("hello comes first"))
     }
 
-    async fn guest(&self) -> Result<QemuGuest, Failure> {
+    pub(super) async fn guest(&self) -> Result<QemuGuest, Failure> {
         self.repeat
             .lock()
             .await
@@ -240,121 +283,12 @@ impl Agent {
             .ok_or_else(|| refused("no guest was launched"))
     }
 
-    async fn ports(&self) -> Result<Arc<GuestPorts>, Failure> {
+    pub(super) async fn ports(&self) -> Result<Arc<GuestPorts>, Failure> {
         self.repeat
             .lock()
             .await
             .ports()
             .ok_or_else(|| refused("this guest runs no code of lmbench"))
-    }
-
-    async fn launch(
-        &self,
-        guest: &crate::spec::GuestSpec,
-        accelerator: crate::spec::Accelerator,
-    ) -> Result<Value, Failure> {
-        let (role, directory) = self.identity()?;
-        let launched = qemu::launch(guest, *role, accelerator, directory)
-            .await
-            .map_err(|error| Failure {
-                environment: matches!(
-                    error,
-                    LaunchError::Image(_)
-                        | LaunchError::Process(_)
-                        | LaunchError::Write { .. }
-                        | LaunchError::Overlay { .. }
-                ),
-                ..failure(error)
-            })?;
-        let started = Started {
-            pid: launched.pid,
-            boot: launched.boot,
-        };
-        self.repeat
-            .lock()
-            .await
-            .adopt(launched, self.notebook.clone());
-        value(started)
-    }
-
-    async fn start_workload(&self, start: &ToGuest, within: Duration) -> Result<Value, Failure> {
-        let ready = |answer| match answer {
-            FromGuest::Ready {
-                pages,
-                fill_ns,
-                overhead_ns_per_operation,
-            } => Some(Filled {
-                pages,
-                fill_ns,
-                overhead_ns_per_operation,
-            }),
-            _ => None,
-        };
-        value(
-            self.ports()
-                .await?
-                .ask(start, "that its memory is filled", within, ready)
-                .await
-                .map_err(failure)?,
-        )
-    }
-
-    async fn configure(
-        &self,
-        migration: &crate::spec::MigrationSpec,
-        policy: &PolicySpec,
-    ) -> Result<Value, Failure> {
-        let guest = self.guest().await?;
-        let schema = guest.qmp().schema().await.map_err(failure)?;
-        let capabilities = schema.migration_capabilities();
-        let settings = qemu::settings(migration, policy, self.identity()?.0, |name| {
-            capabilities.iter().any(|known| known == name)
-        });
-        guest.configure(&settings).await.map_err(failure)?;
-        value(settings)
-    }
-
-    async fn start_carrier(
-        &self,
-        arguments: &[String],
-        environment: &[(String, String)],
-        within: Duration,
-    ) -> Result<Value, Failure> {
-        let (_, directory) = self.identity()?;
-        let started = start_carrier(
-            arguments,
-            environment,
-            within,
-            directory,
-            self.notebook.clone(),
-            self.told.clone(),
-        )
-        .await;
-        let (carrier, first) = started.map_err(|message| Failure {
-            message,
-            environment: false,
-        })?;
-        self.repeat.lock().await.carriers.push(carrier);
-        Ok(first)
-    }
-
-    /// For a handed-over stream: waits for the carrier's descriptor and gives it to QEMU.
-    async fn take_descriptor(&self, stream: &Stream) -> Result<(), Failure> {
-        let Stream::Handover(path) = stream else {
-            return Ok(());
-        };
-        let expected = self.repeat.lock().await.descriptor.take();
-        let (_, listener) = expected.ok_or_else(|| refused("no descriptor is expected"))?;
-        let received = tokio::time::timeout(HANDOVER_WITHIN, handover::receive(listener)).await;
-        let _ = std::fs::remove_file(path);
-        let descriptor = received
-            .map_err(|_| {
-                refused(&format!(
-                    "the carrier handed no socket over within {HANDOVER_WITHIN:?}"
-                ))
-            })?
-            .map_err(|error| failure_of(&error, "can't receive the carrier's socket"))?;
-        self.guest().await?.pass(descriptor).await.map_err(failure)
     }
 
     async fn migrate(
@@ -396,6 +330,15 @@ impl Agent {
                 .await
                 .map_err(failure)?,
         )
+    }
+
+    async fn watch(&self, every: Duration) -> Result<Value, Failure> {
+        let mut repeat = self.repeat.lock().await;
+        let processes = repeat
+            .processes()
+            .ok_or_else(|| refused("no guest was launched"))?;
+        repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
+        value(())
     }
 
     /// The destination runs a moment after the source has completed: it loads the device state first.
@@ -442,34 +385,9 @@ impl Agent {
     }
 }
 
-fn value(answer: impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(answer).map_err(|error| refused(&error.to_string()))
-}
-
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn refused(message: &str) -> Failure {
-    Failure {
-        message: message.to_owned(),
-        environment: false,
-    }
-}
-
-fn failure(error: impl Error) -> Failure {
-    Failure {
-        message: chain(&error),
-        environment: false,
-    }
-}
-
-fn failure_of(error: &dyn Error, operation: &str) -> Failure {
-    Failure {
-        message: format!("{operation}: {}", chain(error)),
-        environment: false,
-    }
-}
-
-/// Both carriers have finished their handshake before the descriptor is asked for.
-const HANDOVER_WITHIN: Duration = Duration::from_secs(10);
+/// A request that was told to stop does so at its next step; ending a repeat takes as long as a guest's memory to be freed.
+const LAST_REQUESTS_WITHIN: Duration = Duration::from_secs(2);

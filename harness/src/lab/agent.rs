@@ -166,25 +166,34 @@ impl Agent {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Ends the agent: its standard input closes (if nobody has taken it), then it has `grace`, then SIGTERM, then SIGKILL. False if it survives.
-    pub(super) fn end(&mut self, grace: Duration) -> bool {
-        self.process = None;
-        let steps = [
-            (None, grace),
-            (Some(Signal::TERM), TERM_LIMIT),
-            (Some(Signal::KILL), KILL_LIMIT),
-        ];
-        for (signal, limit) in steps {
-            if self.status().is_some() {
-                return true;
-            }
-            if let Some(signal) = signal {
-                tracing::warn!(role = %self.role, pid = self.pid(), ?signal, "agent did not end by itself");
-                self.handle.signal(signal);
-            }
-            self.handle.ends_within(limit);
+    /// Waits for its end; false if it still runs then.
+    pub(super) fn ends_by(&mut self, deadline: Deadline) -> bool {
+        if self.status().is_none() {
+            self.handle.ends_within(deadline.left());
         }
         self.status().is_some()
+    }
+
+    /// Kills it. What it started dies with it, by the kernel's hand.
+    pub(super) fn kill(&self) {
+        self.handle.signal(Signal::KILL);
+    }
+
+    pub(super) fn handle(&self) -> Option<Handle> {
+        self.handle.duplicate()
+    }
+}
+
+/// Kills the agents of a lab that somebody else is just closing, and so ends the waiting for them.
+#[derive(Debug)]
+pub struct AgentKiller(pub(super) Vec<Handle>);
+
+impl AgentKiller {
+    /// Does so.
+    pub fn kill(&self) {
+        for agent in &self.0 {
+            agent.signal(Signal::KILL);
+        }
     }
 }
 
@@ -208,5 +217,3 @@ pub(super) fn bears_mark(pid: u32, lab: &Path) -> bool {
 }
 
 const START_LIMIT: Duration = Duration::from_secs(20);
-const TERM_LIMIT: Duration = Duration::from_secs(3);
-const KILL_LIMIT: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(super) fn batch(pid: u32, tool: Tool, commands: &[String]) -> Result<Option<
         .args(["--", tool.name(), "-batch", "-"])
         .env("PATH", search_path())
         .env("LC_ALL", "C")
+        // Ctrl-C at the terminal is ours to handle: a half-made lab is removed in order.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

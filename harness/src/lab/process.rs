@@ -63,6 +63,12 @@ impl Handle {
         })
     }
 
+    /// Another hold on the same process.
+    pub(super) fn duplicate(&self) -> Option<Handle> {
+        let pidfd = self.pidfd.try_clone().ok()?;
+        Some(Handle { pidfd })
+    }
+
     /// Whether the process ended within `limit`.
     pub(super) fn ends_within(&self, limit: Duration) -> bool {
         let deadline = Deadline::after(limit);

@@ -56,22 +56,22 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
     let Ok(kernel) = GuestKernel::find() else {
         return Some("no guest kernel to prove KVM with".to_owned());
     };
-    let key = key(&kernel.vmlinuz).await;
+    let key = key(&kernel.vmlinuz);
     let file = memory_file();
-    let mut known = read(&file);
+    let mut known = file.as_deref().map(read).unwrap_or_default();
     if let Some(answer) = known.get(&key) {
         return answer.clone();
     }
     match prove(scratch).await {
         Ok(()) => {
             known.insert(key, None);
-            write(&file, &known);
+            write(file.as_deref(), &known);
             None
         }
         Err(Defect { reason, lasting }) => {
             if lasting {
                 known.insert(key, Some(reason.clone()));
-                write(&file, &known);
+                write(file.as_deref(), &known);
             }
             Some(reason)
         }
@@ -118,8 +118,9 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
     }
 }
 
-/// The answer holds for this kernel, CPU, QEMU and guest kernel.
-async fn key(vmlinuz: &Path) -> String {
+/// The answer holds for this boot, kernel, CPU, QEMU and guest kernel: a proof that failed on a busy machine gets another
+/// chance after a restart.
+fn key(vmlinuz: &Path) -> String {
     let uname = rustix::system::uname();
     let qemu = std::fs::metadata(which(&program()))
         .map(|file| stamp(&file))
@@ -128,7 +129,8 @@ async fn key(vmlinuz: &Path) -> String {
         .map(|file| stamp(&file))
         .unwrap_or_default();
     format!(
-        "{} | {} | qemu {qemu} | guest {kernel}",
+        "{} | {} | {} | qemu {qemu} | guest {kernel}",
+        crate::host::boot_id(),
         uname.release().to_string_lossy(),
         crate::host::cpu_model()
     )
@@ -148,16 +150,13 @@ pub(super) fn which(program: &Path) -> PathBuf {
         .unwrap_or_else(|| program.to_owned())
 }
 
-/// Where proofs are remembered.
-pub(super) fn memory_file() -> PathBuf {
+/// Where proofs are remembered; nowhere for a user without a home, since a path that everybody can guess is no place for it.
+pub(super) fn memory_file() -> Option<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
-        .or_else(home);
-    cache
-        .unwrap_or_else(std::env::temp_dir)
-        .join("lmbench")
-        .join("accelerator.json")
+        .or_else(home)?;
+    Some(cache.join("lmbench").join("accelerator.json"))
 }
 
 fn read(file: &Path) -> BTreeMap<String, Option<String>> {
@@ -167,8 +166,8 @@ fn read(file: &Path) -> BTreeMap<String, Option<String>> {
         .unwrap_or_default()
 }
 
-fn write(file: &Path, known: &BTreeMap<String, Option<String>>) {
-    let Ok(bytes) = serde_json::to_vec_pretty(known) else {
+fn write(file: Option<&Path>, known: &BTreeMap<String, Option<String>>) {
+    let (Some(file), Ok(bytes)) = (file, serde_json::to_vec_pretty(known)) else {
         return;
     };
     let written = file

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::keeper::End;
 use super::settings::Settings;
 use crate::clock::monotonic_ns;
 use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
@@ -23,7 +24,7 @@ pub struct QemuGuest {
     role: Role,
     log: PathBuf,
     /// How the process ended, once it has.
-    end: watch::Receiver<Option<String>>,
+    end: watch::Receiver<Option<End>>,
 }
 
 impl QemuGuest {
@@ -31,7 +32,7 @@ impl QemuGuest {
         qmp: Qmp,
         role: Role,
         log: PathBuf,
-        end: watch::Receiver<Option<String>>,
+        end: watch::Receiver<Option<End>>,
     ) -> Self {
         QemuGuest {
             qmp,
@@ -182,7 +183,7 @@ impl Guest for QemuGuest {
         // The monitor closes a moment before the process is reaped.
         let ended = tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await;
         let how = match ended {
-            Ok(Ok(how)) => how.clone().unwrap_or_default(),
+            Ok(Ok(end)) => end.map_or_else(String::new, |end| end.to_string()),
             _ => "its monitor closed".to_owned(),
         };
         let words = log_tail(&self.log);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use lmbench_guest::wire::{FromGuest, VERSION};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
 
 use super::command_line::{Files, OwnKernel, arguments, program};
 use super::driver::QemuGuest;
+use super::keeper::Keeper;
 use super::ports::{GuestPorts, PortError};
 use crate::guest::{Guest as _, GuestError};
 use crate::image::{self, GuestKernel, ImageError};
@@ -79,16 +79,13 @@ pub struct Launched {
     pub pid: u32,
     /// From QEMU's start to the guest's greeting (source) or the monitor's (destination).
     pub boot: Duration,
-    ending: mpsc::Sender<()>,
-    ended: tokio::task::JoinHandle<Result<(), ProcessError>>,
+    keeper: Keeper,
 }
 
 impl Launched {
     /// Kills QEMU and makes sure that it is gone.
-    pub async fn end(self) -> Result<(), ProcessError> {
-        // The keeper may have seen QEMU die already.
-        let _ = self.ending.send(()).await;
-        self.ended.await.unwrap_or(Ok(()))
+    pub async fn end(self) -> Result<(), Arc<ProcessError>> {
+        self.keeper.end().await
     }
 }
 
@@ -98,6 +95,18 @@ pub async fn launch(
     role: Role,
     accelerator: Accelerator,
     directory: &Path,
+) -> Result<Launched, LaunchError> {
+    launch_kept(spec, role, accelerator, directory, |_| ()).await
+}
+
+/// As [`launch`]; `keep` gets a hold on the process in the same moment in which it exists, so that it can be ended however
+/// far the launch has come. When this returns an error, QEMU is gone.
+pub async fn launch_kept(
+    spec: &GuestSpec,
+    role: Role,
+    accelerator: Accelerator,
+    directory: &Path,
+    keep: impl FnOnce(Keeper),
 ) -> Result<Launched, LaunchError> {
     let started = tokio::time::Instant::now();
     let files = Files::below(directory);
@@ -110,49 +119,46 @@ pub async fn launch(
     let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
     let process = Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)?;
     let pid = process.pid();
-    let (ending, end_asked) = mpsc::channel(1);
-    let (end_sender, mut end) = watch::channel(None);
-    let ended = tokio::spawn(keep(process, end_asked, end_sender));
-    // Preallocation happens before the monitor answers, so it shares the boot's time limit.
-    let qmp = tokio::select! {
-        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp,
-        how = end.wait_for(Option::is_some) => return Err(died(role, how.ok().as_deref(), &files)),
-    };
-    let qmp = match qmp {
-        Ok(qmp) => qmp,
-        // A QEMU that dies closes its monitor a moment before it is reaped, and its own words say more than that.
-        Err(source) => {
-            let reaped = tokio::time::timeout(REAPED_WITHIN, end.wait_for(Option::is_some)).await;
-            return Err(match reaped {
-                Ok(how) => died(role, how.ok().as_deref(), &files),
-                Err(_) => LaunchError::Monitor { role, source },
-            });
+    let keeper = Keeper::of(process);
+    keep(keeper.clone());
+    match meet(spec, role, &files, &keeper).await {
+        Ok((guest, ports)) => Ok(Launched {
+            guest,
+            ports,
+            pid,
+            boot: started.elapsed(),
+            keeper,
+        }),
+        Err(error) => {
+            if let Err(survived) = keeper.end().await {
+                tracing::error!(%survived, "after a launch that failed");
+            }
+            Err(error)
         }
-    };
-    let guest = QemuGuest::new(qmp, role, files.log.clone(), end);
-    let ports = match spec.boot {
-        Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, &files).await?)),
-        Boot::Kernel { .. } | Boot::Image { .. } => None,
-    };
-    Ok(Launched {
-        guest,
-        ports,
-        pid,
-        boot: started.elapsed(),
-        ending,
-        ended,
-    })
+    }
 }
 
-fn died(role: Role, how: Option<&Option<String>>, files: &Files) -> LaunchError {
-    let how = how.cloned().flatten().unwrap_or_default();
-    let words = log_tail(&files.log).replace('\n', "; ");
-    let reason = if words.is_empty() {
-        how
-    } else {
-        format!("{how}: {words}")
+async fn meet(
+    spec: &GuestSpec,
+    role: Role,
+    files: &Files,
+    keeper: &Keeper,
+) -> Result<(QemuGuest, Option<Arc<GuestPorts>>), LaunchError> {
+    // Preallocation happens before the monitor answers, so it shares the boot's time limit.
+    let qmp = tokio::select! {
+        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
+        end = keeper.ended() => {
+            let words = log_tail(&files.log).replace('\n', "; ");
+            let reason = if words.is_empty() { end.to_string() } else { format!("{end}: {words}") };
+            return Err(LaunchError::Died { role, reason });
+        }
     };
-    LaunchError::Died { role, reason }
+    let guest = QemuGuest::new(qmp, role, files.log.clone(), keeper.watch());
+    let ports = match spec.boot {
+        Boot::Lmbench => Some(Arc::new(hear(spec, role, &guest, files).await?)),
+        Boot::Kernel { .. } | Boot::Image { .. } => None,
+    };
+    Ok((guest, ports))
 }
 
 async fn hear(
@@ -195,25 +201,6 @@ fn console(files: &Files) -> String {
         "its console is empty".to_owned()
     } else {
         format!("its console ends with: {words}")
-    }
-}
-
-/// Owns the process: reaps it when it ends by itself, kills it when asked or when the owner is dropped.
-async fn keep(
-    mut process: Process,
-    mut end_asked: mpsc::Receiver<()>,
-    end: watch::Sender<Option<String>>,
-) -> Result<(), ProcessError> {
-    tokio::select! {
-        status = process.wait() => {
-            end.send_replace(Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())));
-            process.end().await
-        }
-        _ = end_asked.recv() => {
-            let result = process.end().await;
-            end.send_replace(Some("ended by lmbench".to_owned()));
-            result
-        }
     }
 }
 
@@ -289,6 +276,3 @@ async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
 }
 
 const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";
-
-/// From a closed monitor to the end of the process.
-const REAPED_WITHIN: Duration = Duration::from_secs(2);

@@ -220,7 +220,7 @@ async fn read_control(
             // Nobody may be waiting for it.
             Ok(answer) => drop(answers.send(answer)),
             Err(error) => {
-                tracing::warn!(%error, "the guest's control port carried a line that is none of ours")
+                tracing::warn!(%error, "the guest's control port carried a line that is none of ours");
             }
         }
     }

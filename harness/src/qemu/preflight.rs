@@ -77,7 +77,7 @@ impl Problem {
 pub struct Report {
     /// Version of QEMU, empty if there is none.
     pub qemu: String,
-    /// What the cells' wish for an accelerator other than TCG came to; only with no problems.
+    /// What `auto` comes to here; TCG without a proof where no cell wants anything else; only with no problems.
     pub accelerator: Option<Resolved>,
     /// All that would fail, each once.
     pub problems: Vec<Problem>,
@@ -105,18 +105,24 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
     };
     let mut accelerator = None;
     if problems.is_empty() {
-        let mut wishes = cases.iter().map(|case| case.guest.accelerator);
-        let wish = wishes
-            .find(|wish| *wish != Accelerator::Tcg)
-            .unwrap_or(Accelerator::Tcg);
+        let wished = |wish| cases.iter().any(|case| case.guest.accelerator == wish);
+        let wish = if wished(Accelerator::Kvm) || wished(Accelerator::Auto) {
+            Accelerator::Auto
+        } else {
+            Accelerator::Tcg
+        };
         let resolved = accelerator::resolve(wish, scratch).await;
-        if wish == Accelerator::Kvm
+        if wished(Accelerator::Kvm)
             && let Some(reason) = &resolved.reason
         {
-            let hint = format!(
-                "set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM; the answer is kept in {}: remove it to try KVM again",
-                accelerator::memory_file().display()
-            );
+            let kept = accelerator::memory_file().map_or_else(String::new, |file| {
+                format!(
+                    "; the answer is kept in {}: remove it to try KVM again",
+                    file.display()
+                )
+            });
+            let hint =
+                format!("set accelerator = \"auto\" or \"tcg\" in [guest], or mend KVM{kept}");
             problems.insert(
                 Problem::of_machine(reason.clone(), hint).key("guest.accelerator", "asks for KVM"),
             );
@@ -347,17 +353,15 @@ impl Scratch {
             .map(|(name, on)| (name.as_str(), *on))
             .collect();
         if let Err(error) = self.qmp.set_capabilities(&capabilities).await {
-            let on = capabilities
-                .iter()
-                .filter(|(name, on)| *on && *name != "events");
+            let on = capabilities.iter().filter(|(_, on)| *on);
             problems.push(self.refusal(case, &error, on.map(|(name, _)| *name)));
         }
         let names: Vec<String> = made.parameters.keys().cloned().collect();
         if let Err(error) = self.qmp.set_parameters(made.parameters).await {
             // QEMU names the parameter, with the underscores of its source code.
             let said = error.to_string().replace('_', "-");
-            let named = names.iter().filter(|name| said.contains(name.as_str()));
-            problems.push(self.refusal(case, &error, named.map(String::as_str)));
+            let blamed = names.iter().filter(|name| said.contains(name.as_str()));
+            problems.push(self.refusal(case, &error, blamed.map(String::as_str)));
         }
         problems
     }
@@ -375,8 +379,11 @@ impl Scratch {
         let mut problem = Problem::of_cell(case, format!("QEMU refuses these settings: {why}"), "");
         let mut asked = Vec::new();
         for name in settings {
-            asked.push(name);
-            problem = problem.key(key_of(name, case), format!("asks for {name}"));
+            // What lmbench sets in every migration nobody can take away.
+            if let Some(key) = key_of(name, case) {
+                asked.push(name);
+                problem = problem.key(key, format!("asks for {name}"));
+            }
         }
         problem.hint = if asked.len() > 1 {
             format!(
@@ -410,12 +417,12 @@ fn missing(text: &str) -> Problem {
     Problem::of_machine(text, hint)
 }
 
-/// The scenario's key behind a capability or parameter.
-fn key_of(name: &str, case: &Case) -> String {
+/// The scenario's key behind a capability or parameter; none if lmbench sets it by itself.
+fn key_of(name: &str, case: &Case) -> Option<String> {
     if case.migration.qmp.contains_key(name) {
-        return format!("migration.qmp.{name}");
+        return Some(format!("migration.qmp.{name}"));
     }
-    match name {
+    let key = match name {
         "multifd" | "multifd-channels" => "migration.multifd-channels",
         "postcopy-preempt" => "migration.preempt",
         "postcopy-ram" if !matches!(case.policy, PolicySpec::PostCopy { .. }) => {
@@ -425,9 +432,12 @@ fn key_of(name: &str, case: &Case) -> String {
         "cpu-throttle-initial" => "policy.auto-converge.initial",
         "cpu-throttle-increment" => "policy.auto-converge.increment",
         "max-cpu-throttle" => "policy.auto-converge.max",
-        other => return format!("migration.{other}"),
-    }
-    .to_owned()
+        "downtime-limit" => "migration.downtime-limit",
+        "max-bandwidth" => "migration.max-bandwidth",
+        "max-postcopy-bandwidth" => "migration.max-postcopy-bandwidth",
+        _ => return None,
+    };
+    Some(key.to_owned())
 }
 
 /// The oldest QEMU that lmbench drives, here and in `lmbench doctor`. What is relied on: the capability

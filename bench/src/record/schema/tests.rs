@@ -13,6 +13,9 @@ fn the_fixture_and_fresh_records_fit_the_printed_schema() {
     let schema = schema();
     let fixture: Value = serde_json::from_str(include_str!("../fixtures/format-1.json")).unwrap();
     check(&schema, &schema, &fixture, "fixture");
+    let real: Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/quick/record.json")).unwrap();
+    check(&schema, &schema, &real, "a real run");
     for record in [
         example::empty("fresh", 2, 3),
         example::jvm(),

@@ -40,8 +40,8 @@ impl Story {
         let ended = Ended {
             ending: Ending::Completed,
             reason: None,
-            accepted_ns: at_ns(Role::Source, 0.0),
-            finished_ns: at_ns(Role::Source, total_ms),
+            accepted_ns: stamp(Role::Source, 0.0),
+            finished_ns: stamp(Role::Source, total_ms),
             last_active: None,
             last: Some(json!({})),
         };
@@ -126,8 +126,10 @@ impl Story {
             .collect(),
             ..Report::default()
         };
-        let at_ns = at_ns(role, at_ms);
-        self.side(role).reports.push(TimedReport { at_ns, report });
+        self.side(role).reports.push(TimedReport {
+            at_ns: stamp(role, at_ms),
+            report,
+        });
         self.measured.verified = Some(Verified {
             pages_checked: 256,
             checksum_matches: true,
@@ -140,7 +142,7 @@ impl Story {
     pub(super) fn beats(mut self, role: Role, beats: &[(u64, f64)]) -> Self {
         let heartbeats = beats.iter().map(|(sequence, at_ms)| Heartbeat {
             sequence: *sequence,
-            at_ns: at_ns(role, *at_ms),
+            at_ns: stamp(role, *at_ms),
             guest_ns: 0,
         });
         self.side(role).heartbeats.extend(heartbeats);
@@ -149,7 +151,7 @@ impl Story {
 
     pub(super) fn event(mut self, role: Role, at_ms: f64, name: &str, data: Value) -> Self {
         let event = TimedEvent {
-            at_ns: at_ns(role, at_ms),
+            at_ns: stamp(role, at_ms),
             name: name.to_owned(),
             data,
         };
@@ -165,13 +167,14 @@ impl Story {
 
     /// An answer of the source's QEMU whose `ram` counters are these.
     pub(super) fn ram(self, at_ms: f64, trigger: &str, status: &str, ram: Value) -> Self {
-        let answer = json!({ "status": status, "setup-time": 10, "ram": ram });
+        let mut answer = json!({ "status": status, "setup-time": 10 });
+        answer["ram"] = ram;
         self.answer(at_ms, trigger, answer)
     }
 
     pub(super) fn answer(mut self, at_ms: f64, trigger: &str, migration: Value) -> Self {
         self.measured.readings.source.samples.push(TimedSample {
-            at_ns: at_ns(Role::Source, at_ms),
+            at_ns: stamp(Role::Source, at_ms),
             trigger: trigger.to_owned(),
             cost: SampleCost {
                 answer_ns: 200_000,
@@ -259,7 +262,7 @@ fn thread(name: &str, tid: u32, seconds: f64) -> ThreadTime {
     }
 }
 
-fn at_ns(role: Role, at_ms: f64) -> u64 {
+fn stamp(role: Role, at_ms: f64) -> u64 {
     let on_the_line = ZERO_NS.saturating_add_signed((at_ms * 1e6) as i64);
     match role {
         Role::Source => on_the_line,

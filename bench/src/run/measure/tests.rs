@@ -1,4 +1,8 @@
 //! Made-up migrations through the whole of `finish`: outcomes, what each kind of ending has, and the registry.
+#![expect(
+    clippy::float_cmp,
+    reason = "the numbers are chosen so that the arithmetic is exact"
+)]
 
 use std::collections::BTreeSet;
 

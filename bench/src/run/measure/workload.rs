@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use lmbench_guest::spec::PAGE_BYTES;
+use lmbench_guest::spec::{PAGE_BYTES, Pattern, Rate};
 
 use super::Values;
 use super::time_line::{TimeLine, TimedReport, Window};
+use crate::metric::Unit;
+use crate::record::Repeat;
 
 /// Values of the workload, and the histogram of its operation latency during the migration.
 pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64)> {
@@ -46,6 +48,31 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64
         values.put("settle_brownout_share", settled.slow_share);
     }
     latency.into_iter().collect()
+}
+
+/// What to say of a workload that did not reach its rate even before the migration: then the host was too busy for it, and
+/// it may well have run faster during the migration than before.
+pub(in crate::run) fn shortfall(repeat: &Repeat, pattern: &Pattern) -> Option<String> {
+    let (Pattern::Uniform { rate }
+    | Pattern::HotSet { rate, .. }
+    | Pattern::Zipf { rate, .. }
+    | Pattern::Sweep { rate }
+    | Pattern::Database { rate, .. }) = pattern
+    else {
+        return None;
+    };
+    let Rate::BytesPerSecond(asked) = *rate else {
+        return None;
+    };
+    let (asked, reached) = (asked as f64, *repeat.metrics.get("settle_rate_bps")?);
+    (reached < BROWNOUT_SHARE * asked).then(|| {
+        format!(
+            "the workload reached {} of the {} asked for before the migration: the host is too busy for it, so slowdown and \
+             brownout say little",
+            Unit::BytePerSecond.format(reached),
+            Unit::BytePerSecond.format(asked)
+        )
+    })
 }
 
 /// What happened between two reports.

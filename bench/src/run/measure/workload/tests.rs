@@ -1,11 +1,17 @@
 //! Reports against the migration's window: what lies in it in part counts in part.
+#![expect(
+    clippy::float_cmp,
+    reason = "the numbers are chosen so that the arithmetic is exact"
+)]
 
+use std::collections::BTreeMap;
+
+use lmbench_guest::spec::{Pattern, Rate};
 use lmbench_harness::role::Role::{Destination, Source};
 use serde_json::Value;
 
 use super::super::synthetic::Story;
-use super::percentile_us;
-use std::collections::BTreeMap;
+use super::{percentile_us, shortfall};
 
 // 1 operation/ms before. Reports of 100 ms that end at 50, 150, 250 ms; the migration lasts from 0 to 200 ms.
 fn straddling() -> Story {
@@ -138,6 +144,27 @@ fn the_noise_of_brownout_is_stated_and_the_warm_up_left_out() {
     assert_eq!(story.value("settle_rate_bps"), Some(1000.0 * 4096.0));
     assert_eq!(story.value("settle_brownout_share"), Some(3.0 / 7.0));
     assert_eq!(story.value("workload_slowdown"), Some(0.0));
+}
+
+// 1000 pages of 4 KiB a second are 3.9 MiB/s.
+#[test]
+fn a_workload_that_never_reached_its_rate_is_reported() {
+    let (repeat, _) = Story::new(100.0).settled(100).finish();
+    let of = |rate: u64| {
+        shortfall(
+            &repeat,
+            &Pattern::Uniform {
+                rate: Rate::BytesPerSecond(rate << 20),
+            },
+        )
+    };
+    assert_eq!(of(4), None);
+    let said = of(5).unwrap();
+    assert!(said.starts_with("the workload reached 3.91 MiB/s of the 5 MiB/s asked for"));
+    let unbounded = Pattern::Uniform {
+        rate: Rate::Unbounded,
+    };
+    assert_eq!(shortfall(&repeat, &unbounded), None);
 }
 
 // Of 100 operations at 1 µs and one at 9 µs, the 99th percentile is the 100th smallest of 101.
