@@ -96,14 +96,14 @@ pub(super) async fn perform(
             let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();
             if broken || repeat.outcome == Outcome::Failed {
                 repeat.outcome = Outcome::Failed;
-                repeat.reason = Some(losses.explain(&repeat.reason.unwrap_or_default()));
+                let seen = repeat.reason.unwrap_or_default();
+                repeat.reason = Some(one_line(&losses.explain(&seen)));
             }
             (repeat, samples)
         }
         Err(error) => {
-            let reason = losses
-                .cause()
-                .unwrap_or_else(|| one_line(&error.to_string()));
+            let reason = losses.cause().unwrap_or_else(|| error.to_string());
+            let reason = one_line(&reason);
             let repeat = Repeat {
                 events: evidence,
                 ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)

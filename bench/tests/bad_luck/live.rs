@@ -88,16 +88,25 @@ impl Drop for Running {
     }
 }
 
-/// Children of a process whose name begins so, by process id.
+/// Children of a process whose name begins so, by process id. The kernel lists them by the thread that started them.
 fn children(parent: u32, name: &str) -> Vec<u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let list = std::fs::read_to_string(path).expect("the kernel lists children");
-    let pids = list.split_whitespace().filter_map(|pid| pid.parse().ok());
-    pids.filter(|pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm"))
-            .is_ok_and(|comm| comm.starts_with(name))
-    })
-    .collect()
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).expect("the process runs");
+    let lists = threads
+        .flatten()
+        .map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let mut pids: Vec<u32> = lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .filter(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|comm| comm.starts_with(name))
+        })
+        .collect();
+    pids.sort_unstable();
+    pids
 }
 
 /// The only repeat's outcome and reason, from the JSON on stdout; the record on disk says the same.

@@ -146,11 +146,19 @@ async fn meet(
 ) -> Result<(QemuGuest, Option<Arc<GuestPorts>>), LaunchError> {
     // Preallocation happens before the monitor answers, so it shares the boot's time limit.
     let qmp = tokio::select! {
-        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp.map_err(|source| LaunchError::Monitor { role, source })?,
-        end = keeper.ended() => {
-            let words = log_tail(&files.log).replace('\n', "; ");
-            let reason = if words.is_empty() { end.to_string() } else { format!("{end}: {words}") };
-            return Err(LaunchError::Died { role, reason });
+        qmp = Qmp::connect(&files.qmp, spec.boot_timeout) => qmp,
+        end = keeper.ended() => return Err(died(role, &end.to_string(), files)),
+    };
+    let qmp = match qmp {
+        Ok(qmp) => qmp,
+        // A QEMU that dies closes its monitor a moment before it is reaped, and its own words say more than that.
+        Err(source) => {
+            return Err(
+                match tokio::time::timeout(REAPED_WITHIN, keeper.ended()).await {
+                    Ok(end) => died(role, &end.to_string(), files),
+                    Err(_) => LaunchError::Monitor { role, source },
+                },
+            );
         }
     };
     let guest = QemuGuest::new(qmp, role, files.log.clone(), keeper.watch());
@@ -159,6 +167,16 @@ async fn meet(
         Boot::Kernel { .. } | Boot::Image { .. } => None,
     };
     Ok((guest, ports))
+}
+
+fn died(role: Role, how: &str, files: &Files) -> LaunchError {
+    let words = log_tail(&files.log).replace('\n', "; ");
+    let reason = if words.is_empty() {
+        how.to_owned()
+    } else {
+        format!("{how}: {words}")
+    };
+    LaunchError::Died { role, reason }
 }
 
 async fn hear(
@@ -276,3 +294,6 @@ async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
 }
 
 const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";
+
+/// From a closed monitor to the end of the process.
+const REAPED_WITHIN: Duration = Duration::from_secs(2);
