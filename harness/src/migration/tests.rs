@@ -18,6 +18,10 @@ struct Simulated {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one misbehaviour, and tests combine them"
+)]
 struct State {
     status: String,
     reads: u64,

@@ -127,7 +127,7 @@ mod tests {
         );
         assert!(deadline.expired());
         assert_eq!(
-            deadline.on_progress(Duration::from_secs(60), &at("cancelling", 2)),
+            deadline.on_progress(Duration::from_mins(1), &at("cancelling", 2)),
             None
         );
     }

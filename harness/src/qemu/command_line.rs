@@ -209,7 +209,7 @@ mod tests {
             machine: "q35".into(),
             cpu: None,
             boot,
-            boot_timeout: Duration::from_secs(60),
+            boot_timeout: Duration::from_mins(1),
             heartbeat: Duration::from_millis(5),
         }
     }
