@@ -32,7 +32,7 @@ impl Bar {
         bar.enable_steady_tick(TICK);
         Bar {
             tracker: Tracker::default(),
-            bar,
+            shown: bar,
             style: style(template).progress_chars("━━─"),
         }
     }
