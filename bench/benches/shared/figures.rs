@@ -38,14 +38,9 @@ pub(crate) fn ratio_of_medians(over: &[f64], under: &[f64]) -> (f64, [f64; 2]) {
 
 /// The machine's load averages, which say how far absolute values can be trusted.
 pub(crate) fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg")
-        .map(|text| {
-            text.split_whitespace()
-                .take(3)
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .unwrap_or_else(|_| "unknown".to_owned())
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".to_owned());
+    let averages: Vec<&str> = text.split_whitespace().take(3).collect();
+    averages.join(" ")
 }
 
 /// What was typed, for whoever wants to repeat it.
