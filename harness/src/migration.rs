@@ -87,6 +87,8 @@ pub async fn run(
         last_active: None,
         stopped: false,
         pass: 0,
+        in_post_copy: false,
+        cancelled_ns: None,
     };
     let finished = run
         .until_final(&mut *events, plan.sample_interval, plan.cancel)
@@ -108,7 +110,7 @@ pub async fn run(
         })
         .await?;
     }
-    let (ending, reason) = run.verdict(&status, cancelled, &last);
+    let (ending, reason) = run.judge(&status, finished_ns, cancelled, &last);
     Ok(Ended {
         ending,
         reason,
@@ -130,6 +132,10 @@ struct Running<'a> {
     stopped: bool,
     /// The last pass that was seen: the answer after a cancel knows none.
     pass: u64,
+    /// Whether the guest's ownership has begun to change, after which no cancel takes it back.
+    in_post_copy: bool,
+    /// When a cancel was asked for.
+    cancelled_ns: Option<u64>,
 }
 
 impl Running<'_> {
@@ -193,6 +199,7 @@ impl Running<'_> {
             self.deadline.on_progress(now, &reading.progress),
         ];
         self.pass = self.pass.max(reading.progress.pass);
+        self.in_post_copy |= reading.progress.in_post_copy();
         self.last_active = Some(reading.raw);
         for decision in decisions.into_iter().flatten() {
             self.act(&decision).await?;
@@ -203,6 +210,9 @@ impl Running<'_> {
     async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
         self.observer.event(event_now("policy", json!(decision)));
         self.stopped |= decision.action == Action::Pause;
+        if decision.action == Action::Cancel && !self.in_post_copy {
+            self.cancelled_ns.get_or_insert(monotonic_ns());
+        }
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
@@ -214,6 +224,25 @@ impl Running<'_> {
             }
             other => other,
         }
+    }
+
+    /// A cancel shuts QEMU's socket, and QEMU 10 may report the error of that instead of the cancel. What was reported
+    /// before the cancel has failed by itself.
+    fn judge(
+        &self,
+        status: &str,
+        finished_ns: u64,
+        cancelled: bool,
+        last: &Reading,
+    ) -> (Ending, Option<String>) {
+        let by_cancel = status == "failed" && self.cancelled_ns.is_some_and(|at| finished_ns >= at);
+        if !by_cancel {
+            return self.verdict(status, cancelled, last);
+        }
+        let (ending, reason) = self.verdict("cancelled", cancelled, last);
+        let words = last.error.as_deref().unwrap_or("without a reason");
+        let reason = reason.map(|reason| format!("{reason} (reported as failed: {words})"));
+        (ending, reason)
     }
 
     fn verdict(&self, status: &str, cancelled: bool, last: &Reading) -> (Ending, Option<String>) {

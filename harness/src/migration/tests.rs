@@ -17,11 +17,11 @@ struct Simulated {
     events: tokio::sync::Notify,
 }
 
+#[derive(Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is one way in which a guest can be wrong, in any combination"
+    reason = "each is one misbehaviour, and tests combine them"
 )]
-#[derive(Default)]
 struct State {
     status: String,
     reads: u64,
@@ -31,6 +31,10 @@ struct State {
     stopped: bool,
     /// `cancel` is taken and leads nowhere.
     deaf: bool,
+    /// `cancel` breaks the stream before it ends the migration: QEMU then reports a failure.
+    abrupt: bool,
+    /// It breaks by itself after this many readings.
+    breaks_at: Option<u64>,
     gone: bool,
     queue: VecDeque<GuestEvent>,
 }
@@ -80,8 +84,15 @@ impl Guest for Handle {
     }
 
     async fn reading(&self) -> Result<Reading, GuestError> {
-        let mut state = self.0.state.lock().unwrap();
-        state.reads += 1;
+        let broken = {
+            let mut state = self.0.state();
+            state.reads += 1;
+            state.breaks_at == Some(state.reads)
+        };
+        if broken {
+            self.0.announce("failed");
+        }
+        let state = self.0.state();
         let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
         let progress = Progress {
             status: state.status.clone(),
@@ -95,7 +106,7 @@ impl Guest for Handle {
         };
         Ok(Reading {
             progress,
-            error: None,
+            error: (state.status == "failed").then(|| "Channel error: Input/output error".into()),
             raw: json!({ "reads": state.reads }),
         })
     }
@@ -103,6 +114,7 @@ impl Guest for Handle {
     async fn apply(&self, action: &Action) -> Result<(), GuestError> {
         match action {
             Action::Cancel if self.0.state().deaf => self.0.announce("cancelling"),
+            Action::Cancel if self.0.state().abrupt => self.0.announce("failed"),
             Action::Cancel => self.0.announce("cancelled"),
             Action::StartPostCopy if self.0.state().stubborn => self.0.announce("postcopy-paused"),
             Action::StartPostCopy => {
@@ -201,6 +213,40 @@ async fn a_migration_that_never_converges_is_a_result() {
     // 20 s of readings every 100 ms, the first at once, and the final one.
     assert_eq!(kept.iter().filter(|name| *name == "interval").count(), 201);
     assert_eq!(kept.last().unwrap(), "final");
+}
+
+// Seen with QEMU 10.0.2: 0.6 ms after our cancel at the timeout it reported `failed`, with the error of the socket it had shut.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_the_hypervisor_calls_a_failure_is_a_cancel() {
+    for (cancelled, wanted) in [(false, Ending::TimedOut), (true, Ending::Cancelled)] {
+        let guest = Simulated::default();
+        guest.state().abrupt = true;
+        let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, cancelled).await;
+        let ended = ended.unwrap();
+        assert_eq!(ended.ending, wanted);
+        let reason = ended.reason.unwrap();
+        assert!(
+            reason.ends_with("(reported as failed: Channel error: Input/output error)"),
+            "{reason}"
+        );
+    }
+}
+
+// The bound of the rule above: what broke before anybody cancelled has failed, even if a cancel follows in the same reading.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_by_itself_has_failed() {
+    for breaks_at in [50, 201] {
+        let guest = Simulated::default();
+        guest.state().breaks_at = Some(breaks_at);
+        let (ended, _) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, false).await;
+        let ended = ended.unwrap();
+        assert_eq!(
+            ended.ending,
+            Ending::Failed,
+            "broken at reading {breaks_at}"
+        );
+        assert_eq!(ended.reason.unwrap(), "Channel error: Input/output error");
+    }
 }
 
 #[tokio::test(start_paused = true)]

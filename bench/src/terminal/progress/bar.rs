@@ -12,7 +12,9 @@ use crate::terminal::time;
 /// Draws on standard error, at most ten times a second.
 pub(super) struct Bar {
     tracker: Tracker,
-    bar: ProgressBar,
+    shown: ProgressBar,
+    /// For the run itself; before it there are no migrations to count.
+    style: ProgressStyle,
 }
 
 impl Bar {
@@ -22,14 +24,16 @@ impl Bar {
 
     pub(super) fn on(target: ProgressDrawTarget, colour: bool) -> Self {
         let template = if colour { COLOURED } else { PLAIN };
-        let style =
-            ProgressStyle::with_template(template).expect("both templates are drawn by a test");
-        let bar =
-            ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("━━─"));
+        let style = |template| {
+            let style = ProgressStyle::with_template(template);
+            style.expect("all templates are drawn by a test")
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style(BEFORE));
         bar.enable_steady_tick(TICK);
         Bar {
             tracker: Tracker::default(),
-            bar,
+            shown: bar,
+            style: style(template).progress_chars("━━─"),
         }
     }
 
@@ -37,8 +41,9 @@ impl Bar {
         self.tracker.observe(event, now);
         match event {
             RunEvent::RunStarted { .. } => {
-                self.bar.set_length(self.tracker.migrations as u64);
-                self.bar
+                self.shown.set_style(self.style.clone());
+                self.shown.set_length(self.tracker.migrations as u64);
+                self.shown
                     .println(tracker::opening(event).unwrap_or_default());
             }
             RunEvent::RepeatStarted { .. } => {
@@ -46,30 +51,31 @@ impl Bar {
                 let left = left.map_or(String::new(), |left| {
                     format!(", {} left", time::about(left))
                 });
-                self.bar.set_prefix(self.tracker.place() + &left);
-                self.bar.set_message("");
+                self.shown.set_prefix(self.tracker.place() + &left);
+                self.shown.set_message("");
             }
             RunEvent::Phase { phase, limit } => {
-                self.bar.set_message(tracker::phase(*phase, *limit));
+                self.shown.set_message(tracker::phase(*phase, *limit));
             }
-            RunEvent::Progress(progress) => self.bar.set_message(tracker::reading(progress)),
+            RunEvent::Progress(progress) => self.shown.set_message(tracker::reading(progress)),
             RunEvent::RepeatFinished { repeat, .. } => {
                 let place = self.tracker.place();
-                self.bar
+                self.shown
                     .println(format!("{place}: {}", tracker::ending(repeat)));
-                self.bar.set_position(self.tracker.finished as u64);
+                self.shown.set_position(self.tracker.finished as u64);
             }
-            RunEvent::Warning(text) => self.bar.println(format!("warning: {}", clean(text))),
+            RunEvent::Warning(text) => self.shown.println(format!("warning: {}", clean(text))),
         }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }
 
+const BEFORE: &str = "{spinner} looking at the hosts, {elapsed}";
 const PLAIN: &str =
     "{spinner} {prefix}\n  {wide_msg}\n  {bar:30} {pos}/{len} migrations, {elapsed}";
 const COLOURED: &str =
