@@ -277,7 +277,9 @@ fn a_dead_host_s_namespace_number_accuses_nobody() {
             }
         }
         first.close().unwrap();
-        others.into_iter().for_each(|lab| lab.close().unwrap());
+        for lab in others {
+            lab.close().unwrap();
+        }
     });
 }
 
