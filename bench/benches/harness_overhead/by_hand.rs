@@ -184,8 +184,8 @@ fn words(error: impl std::fmt::Display) -> String {
 
 /// Of the calling thread, which is the only one that moves.
 const OWN_NAMESPACE: &str = "/proc/thread-self/ns/net";
-const LIMIT: Duration = Duration::from_secs(180);
-const FILL_WITHIN: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(3);
+const FILL_WITHIN: Duration = Duration::from_mins(2);
 /// As lmbench asks for them.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Longer than any migration here.
