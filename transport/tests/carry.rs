@@ -242,7 +242,7 @@ async fn paths_are_checked_before_anything_else() {
     let occupied = folder.path().join("taken");
     std::fs::write(&occupied, "").unwrap();
     let expected = format!(
-        "socket path {} is already taken; remove it or choose another",
+        "socket path {} is already taken\nhint: remove it if no process listens there any more, or choose another path",
         occupied.display()
     );
     assert_eq!(error(Local::Unix(occupied.clone())).await, expected);
