@@ -131,7 +131,7 @@ pub struct ShowArguments {
 pub enum CarryEnd {
     /// The destination's end: accepts the carrier and passes channels to a local QEMU.
     Sink {
-        /// Where to listen, such as tcp://[::]:7000; port 0 lets the kernel choose.
+        /// Where to listen, such as `tcp://[::]:7000`; port 0 lets the kernel choose.
         #[arg(long, value_name = "URL")]
         listen: String,
         /// Where the local QEMU takes the stream: unix:PATH, or fd:PATH to hand connected sockets over.

@@ -189,4 +189,4 @@ const FILL_WITHIN: Duration = Duration::from_mins(2);
 /// As lmbench asks for them.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Longer than any migration here.
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);

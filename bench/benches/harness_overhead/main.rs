@@ -196,9 +196,12 @@ fn show_pair(pair: u32, lmbench_first: bool, series: &Series) {
     }
 }
 
+/// What is compared of a migration.
+type Quantity = fn(&Measured) -> f64;
+
 fn conclude(cell: &Cell, series: &Series, environment: &str, load_before: &str) {
     println!("\nquantity        lmbench    by hand   ratio   95 % interval   bar");
-    let quantities: [(&str, fn(&Measured) -> f64); 2] = [
+    let quantities: [(&str, Quantity); 2] = [
         ("total-time ms", |measured| measured.total_ms),
         ("wall ms", |measured| measured.wall_ms),
     ];

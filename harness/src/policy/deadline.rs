@@ -6,7 +6,7 @@ use super::{Action, Decision, Policy};
 use crate::progress::Progress;
 use crate::spec::TimeoutAction;
 
-/// Acts when the time is up; a migration that still has not ended after [`GRACE`] more is cancelled.
+/// Acts when the time is up; a migration that still has not ended after `GRACE` more is cancelled.
 pub struct Deadline {
     timeout: Duration,
     action: TimeoutAction,

@@ -90,7 +90,7 @@ impl QemuGuest {
         )))
     }
 
-    /// Gives QEMU a connected socket under [`DESCRIPTOR`], for `fd:` streams.
+    /// Gives QEMU a connected socket under `DESCRIPTOR`, for `fd:` streams.
     pub async fn pass(&self, descriptor: std::os::fd::OwnedFd) -> Result<(), GuestError> {
         self.check("getfd", self.qmp.getfd(DESCRIPTOR, descriptor).await)
             .await
