@@ -1,5 +1,6 @@
 //! Which carrier a cell uses, with its settings.
 
+use lmbench_harness::spec::Network;
 use serde::{Deserialize, Serialize};
 
 /// What moves the migration stream.
@@ -8,11 +9,34 @@ use serde::{Deserialize, Serialize};
 pub enum CarrierSpec {
     /// QEMU's own socket on the chosen network.
     NativeTcp,
+    /// QEMU's own socket, encrypted by QEMU.
+    NativeTls(NativeTls),
+    /// QEMU's own unix socket, without any network: both hosts are this machine.
+    NativeUnix,
     /// lmbench's TCP carrier.
     Tcp {
         /// How the stream reaches QEMU.
         path: TcpPath,
     },
+}
+
+/// How QEMU encrypts by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeTls {
+    /// What the two sides prove themselves with.
+    pub credentials: TlsCredentials,
+    /// `GnuTLS` priority string; `None` leaves QEMU's default.
+    pub priority: Option<String>,
+}
+
+/// What two QEMUs prove themselves with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsCredentials {
+    /// Certificates of a throw-away authority, both sides verified.
+    X509,
+    /// A throw-away pre-shared key.
+    Psk,
 }
 
 /// How the `tcp` carrier's connection reaches QEMU.
@@ -30,7 +54,17 @@ impl CarrierSpec {
     pub fn name(&self) -> &'static str {
         match self {
             CarrierSpec::NativeTcp => "native-tcp",
+            CarrierSpec::NativeTls(_) => "native-tls",
+            CarrierSpec::NativeUnix => "native-unix",
             CarrierSpec::Tcp { .. } => "tcp",
+        }
+    }
+
+    /// The network that carries the stream, where the scenario chose `inbound`; `None` without a network.
+    pub fn network(&self, inbound: Network) -> Option<Network> {
+        match self {
+            CarrierSpec::NativeUnix => None,
+            _ => Some(inbound),
         }
     }
 }

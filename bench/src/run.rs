@@ -4,6 +4,7 @@
 //! `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
 mod boots;
+mod credentials;
 mod ending;
 mod hosts;
 mod interrupt;

@@ -269,3 +269,15 @@ fn phases_read_in_both_spellings() {
     };
     assert_eq!((phases.len(), phases[1].duration_ns), (2, 5_000_000_000));
 }
+
+#[test]
+fn the_readmes_scenario_is_one() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"))
+            .expect("README.md stands at the top of the repository");
+    let (_, rest) = readme
+        .split_once("```toml\n")
+        .expect("README shows a scenario");
+    let (text, _) = rest.split_once("```").expect("the scenario has an end");
+    assert_eq!(parse(text).cells.len(), 8);
+}

@@ -64,6 +64,14 @@ pub enum GuestError {
         /// Its words.
         reason: String,
     },
+    /// The credentials for its TLS can't be written.
+    #[error("can't write TLS credentials to {}", directory.display())]
+    Credentials {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The hypervisor is gone.
     #[error("QEMU on the {role} is gone ({reason})")]
     Gone {

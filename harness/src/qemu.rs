@@ -5,6 +5,7 @@
 
 pub mod accelerator;
 mod command_line;
+mod credentials;
 mod driver;
 mod keeper;
 mod launch;
@@ -13,6 +14,7 @@ pub mod preflight;
 mod settings;
 
 pub use command_line::program;
+pub use credentials::{CredentialKind, Credentials};
 pub use driver::QemuGuest;
 pub use keeper::{End, Keeper};
 pub use launch::{LaunchError, Launched, launch, launch_kept};

@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::protocol::{Failure, Request};
 use lmbench_harness::guest::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
 use serde_json::Value;
 
+use super::credentials;
 use super::hosts::Hosts;
-use crate::carrier::{CarrierSpec, TcpPath};
+use crate::carrier::{CarrierSpec, NativeTls, TcpPath};
 
 /// A carrier that is ready for the stream.
 pub(super) struct Wired {
@@ -28,21 +29,51 @@ pub(super) async fn connect(
     network: Network,
 ) -> Result<Wired, AgentError> {
     match carrier {
-        CarrierSpec::NativeTcp => {
-            let address = SocketAddr::new(hosts.address(Role::Destination, network), 0);
-            let stream = hosts
-                .destination
-                .call(Request::Incoming {
-                    stream: Stream::Tcp(address),
-                })
-                .await?;
-            Ok(Wired {
-                stream,
-                handshake_ms: None,
-            })
+        CarrierSpec::NativeTcp => native(hosts, tcp(hosts, network)).await,
+        CarrierSpec::NativeTls(settings) => {
+            secure(hosts, settings, network).await?;
+            native(hosts, tcp(hosts, network)).await
+        }
+        CarrierSpec::NativeUnix => {
+            let path = hosts.directory(Role::Destination).join("stream");
+            native(hosts, Stream::Unix(path)).await
         }
         CarrierSpec::Tcp { path } => relayed(hosts, network, *path).await,
     }
+}
+
+/// Nothing but the two QEMUs.
+async fn native(hosts: &Hosts, stream: Stream) -> Result<Wired, AgentError> {
+    let stream = hosts.destination.call(Request::Incoming { stream }).await?;
+    Ok(Wired {
+        stream,
+        handshake_ms: None,
+    })
+}
+
+fn tcp(hosts: &Hosts, network: Network) -> Stream {
+    Stream::Tcp(SocketAddr::new(
+        hosts.address(Role::Destination, network),
+        0,
+    ))
+}
+
+/// Gives both QEMUs credentials for their own TLS.
+async fn secure(hosts: &Hosts, settings: &NativeTls, network: Network) -> Result<(), AgentError> {
+    let made = credentials::make(settings, hosts.address(Role::Destination, network));
+    let made = made.map_err(|error| {
+        AgentError::Failed(Failure {
+            message: crate::error::chain(&error),
+            environment: true,
+        })
+    })?;
+    for (host, credentials) in [
+        (&hosts.source, made.source),
+        (&hosts.destination, made.destination),
+    ] {
+        host.call::<()>(Request::Secure { credentials }).await?;
+    }
+    Ok(())
 }
 
 /// A carrier process on each host.

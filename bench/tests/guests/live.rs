@@ -56,6 +56,13 @@ impl Run {
         Migration(&cell["repeats"][0])
     }
 
+    /// The first migration of each cell.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Migration<'_>> {
+        self.cells()
+            .iter()
+            .map(|cell| Migration(&cell["repeats"][0]))
+    }
+
     /// The first migration of the cell with this id.
     pub(crate) fn cell(&self, id: &str) -> Migration<'_> {
         let cell = self.cells().iter().find(|cell| cell["id"] == id);

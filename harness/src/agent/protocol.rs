@@ -14,12 +14,12 @@ use crate::cpu::{CpuTime, ThreadTime};
 use crate::guest::Stream;
 use crate::lab::InterfaceBytes;
 use crate::progress::Progress;
-use crate::qemu::{Heartbeat, TimedReport};
+use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +89,11 @@ pub enum Request {
         migration: MigrationSpec,
         /// Adds its own.
         policy: PolicySpec,
+    },
+    /// Turns QEMU's own TLS on for the migration.
+    Secure {
+        /// What this side proves itself with. Travels like every request over the agent's standard input.
+        credentials: Credentials,
     },
     /// Listens where a carrier will hand a connected socket over.
     ExpectDescriptor {

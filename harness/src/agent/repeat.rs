@@ -209,8 +209,13 @@ impl Repeat {
 /// Processes that were killed leave their sockets, which would be in the way of the next repeat's.
 fn remove_files(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if let Err(error) = std::fs::remove_file(entry.path()) {
-            tracing::warn!(%error, path = %entry.path().display(), "stays until the lab ends");
+        let path = entry.path();
+        let removed = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(&path),
+            _ => std::fs::remove_file(&path),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(%error, path = %path.display(), "stays until the lab ends");
         }
     }
 }

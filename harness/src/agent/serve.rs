@@ -171,6 +171,16 @@ impl Agent {
                 self.start_workload(&start, within).await
             }
             Request::Configure { migration, policy } => self.configure(&migration, &policy).await,
+            Request::Secure { credentials } => {
+                let directory = self.identity()?.1.join("tls");
+                let guest = self.guest().await?;
+                value(
+                    guest
+                        .secure(&credentials, &directory)
+                        .await
+                        .map_err(failure)?,
+                )
+            }
             Request::ExpectDescriptor { path } => {
                 let listener = handover::bind(&path).map_err(|error| {
                     failure_of(&error, &format!("can't listen at {}", path.display()))

@@ -1,12 +1,13 @@
 //! The [`Guest`] that QMP drives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::credentials::Credentials;
 use super::keeper::End;
 use super::settings::Settings;
 use crate::clock::monotonic_ns;
@@ -62,6 +63,28 @@ impl QemuGuest {
         self.check(
             "migrate-set-parameters",
             self.qmp.set_parameters(settings.parameters.clone()).await,
+        )
+        .await
+    }
+
+    /// Turns QEMU's own TLS on for the migration, with credentials that are written to `directory`, which must not exist yet.
+    pub async fn secure(
+        &self,
+        credentials: &Credentials,
+        directory: &Path,
+    ) -> Result<(), GuestError> {
+        credentials
+            .write(directory)
+            .map_err(|source| GuestError::Credentials {
+                directory: directory.to_owned(),
+                source,
+            })?;
+        let object = credentials.object(self.role, directory);
+        self.check("object-add", self.qmp.execute("object-add", object).await)
+            .await?;
+        self.check(
+            "migrate-set-parameters",
+            self.qmp.set_parameters(credentials.parameters()).await,
         )
         .await
     }

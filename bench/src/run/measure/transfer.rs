@@ -78,7 +78,8 @@ fn post_copy(values: &mut Values, measured: &Measured, answer: &Value) {
 /// What both directions of the migration's network carried, unless other traffic used it too.
 fn wire_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
     let setup = &cell.setup.network;
-    let (link, of): (_, fn(&Usage) -> Option<InterfaceBytes>) = match setup.inbound {
+    let network = cell.setup.carrier.network(setup.inbound)?;
+    let (link, of): (_, fn(&Usage) -> Option<InterfaceBytes>) = match network {
         Network::Migration => (&setup.migration, |usage| usage.migration_network),
         Network::Management => (&setup.management, |usage| usage.management_network),
     };

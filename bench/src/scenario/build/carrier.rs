@@ -2,7 +2,7 @@
 
 use lmbench_harness::spec::PolicySpec;
 
-use crate::carrier::{CarrierSpec, TcpPath};
+use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
@@ -38,9 +38,22 @@ pub(super) fn carrier(
                 _ => TcpPath::Splice,
             },
         },
+        Some("native-tls") => CarrierSpec::NativeTls(native_tls(&section.section("native-tls"))),
+        Some("native-unix") => CarrierSpec::NativeUnix,
         _ => CarrierSpec::NativeTcp,
     };
     Chosen { spec, span, known }
+}
+
+fn native_tls(section: &Section<'_>) -> NativeTls {
+    let credentials = section.get::<String>("credentials").value;
+    NativeTls {
+        credentials: match credentials.as_deref() {
+            Some("psk") => TlsCredentials::Psk,
+            _ => TlsCredentials::X509,
+        },
+        priority: section.get::<String>("priority").value,
+    }
 }
 
 /// The cell's policy.
@@ -143,5 +156,28 @@ fn post_copy(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
     PolicySpec::PostCopy {
         after_passes: passes.value,
         after: after.value.map(Time::duration),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::scenario::keys::{Kind, kind_at};
+
+    /// A name in the key table without an arm here would quietly become the default.
+    #[test]
+    fn every_name_of_the_key_table_is_built() {
+        let Some(Kind::Selection { options, .. }) = kind_at("carrier") else {
+            panic!("carriers are chosen by name");
+        };
+        for name in options.names() {
+            let text = format!(
+                "name = \"x\"\nabout = \"x\"\n[workload.idle]\nmemory = \"64 MiB\"\n[matrix]\ncarrier = [\"{name}\"]\n"
+            );
+            let scenario = crate::scenario::parse(Path::new("test.toml"), &text)
+                .unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(scenario.cells[0].setup.carrier.name(), name);
+        }
     }
 }

@@ -11,7 +11,6 @@ pub(super) const CARRIER: Key = Key {
             "ssh",
             "tls",
             "quic",
-            "native-tls",
             "libvirt-native",
             "libvirt-tunnelled",
             "libvirt-tls",
@@ -31,6 +30,18 @@ static CARRIERS: Table = Table {
             about: NATIVE_TCP.about,
         },
         Key {
+            name: "native-tls",
+            kind: Kind::Table(&NATIVE_TLS),
+            default: None,
+            about: NATIVE_TLS.about,
+        },
+        Key {
+            name: "native-unix",
+            kind: Kind::Table(&NATIVE_UNIX),
+            default: None,
+            about: NATIVE_UNIX.about,
+        },
+        Key {
             name: "tcp",
             kind: Kind::Table(&TCP),
             default: None,
@@ -41,6 +52,30 @@ static CARRIERS: Table = Table {
 
 static NATIVE_TCP: Table = Table {
     about: "QEMU's own TCP connection; the yardstick of all others. Nothing to set.",
+    keys: &[],
+};
+
+static NATIVE_TLS: Table = Table {
+    about: "QEMU's own TCP connection, encrypted by QEMU (GnuTLS): the reference for the carriers that encrypt. Credentials are made \
+            for each repeat and thrown away.",
+    keys: &[
+        Key {
+            name: "credentials",
+            kind: Kind::Choice(&["x509", "psk"]),
+            default: Some("x509"),
+            about: "x509: certificates, both sides verified; psk: a pre-shared key.",
+        },
+        Key {
+            name: "priority",
+            kind: Kind::Text,
+            default: None,
+            about: "GnuTLS priority string, such as \"NORMAL:-CIPHER-ALL:+AES-128-GCM\". Without it QEMU's own default holds.",
+        },
+    ],
+};
+
+static NATIVE_UNIX: Table = Table {
+    about: "QEMU's own unix socket between two hosts on the same machine: no network at all, the upper bound of every carrier. Nothing to set.",
     keys: &[],
 };
 
