@@ -151,6 +151,26 @@ async fn qemu_is_connected_with_the_first_byte_and_may_come_late() {
     ));
 }
 
+/// QEMU's channel for urgent pages (post-copy preempt) stays silent until a page is asked for, and its destination waits for it.
+#[tokio::test]
+async fn a_silent_further_channel_follows_the_first() {
+    let mut both = Both::new(Local::Unix).await;
+    let destination = UnixListener::bind(both.path("destination")).unwrap();
+    let mut main = UnixStream::connect(both.path("source")).await.unwrap();
+    let _silent = UnixStream::connect(both.path("source")).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            both.source.next().await,
+            Event::ChannelOpen { .. }
+        ));
+    }
+    // Until QEMU has the main channel, the silent one must not be taken for it.
+    main.write_all(b"x").await.unwrap();
+    let (mut first, _) = destination.accept().await.unwrap();
+    assert_eq!(first.read_u8().await.unwrap(), b'x');
+    let _second = destination.accept().await.unwrap();
+}
+
 /// Paused time jumps over the wait. The source learns that its channel is broken.
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_never_listens_breaks_the_channel() {

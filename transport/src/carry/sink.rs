@@ -1,14 +1,17 @@
 //! The sink half: takes the session, and brings every channel of it to the destination's QEMU.
 //!
-//! A channel is brought to QEMU with its first byte and not before. A QEMU that has a connection but no byte on it may block
-//! its whole main loop until one comes (it peeks at the channel's magic), and the held channel 0 may stay silent for long.
-//! QEMU's source always speaks first on each channel, so nothing waits for the destination's side of it.
+//! Channel 0 is brought to QEMU with its first byte and not before: it is open before the migration starts and may stay silent for
+//! long, and a QEMU that has a connection but no byte on it may block its whole main loop until one comes (it peeks at the channel's
+//! magic). QEMU's source always speaks first on it, so nothing waits for the destination's side.
+//!
+//! Every further channel exists because QEMU opened it, and follows as soon as QEMU has channel 0: the one for urgent pages (post-copy
+//! preempt) stays silent until a page is asked for, while the destination waits for it, and is known by its coming second.
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channels::{Channels, Opened, Opening, Patience};
 use super::source::{hand_over, lost, ms};
@@ -40,6 +43,9 @@ struct Work {
     listener: Box<dyn crate::carrier::Listener>,
     handshakes: JoinSet<Greeted>,
     session: Option<Arc<dyn Session>>,
+    /// Cancelled once channel 0 has reached QEMU, or never will; the guard goes with channel 0.
+    main_settled: CancellationToken,
+    main: Option<DropGuard>,
 }
 
 /// How a handshake went.
@@ -63,10 +69,13 @@ impl Sink {
             endpoint: listener.endpoint().clone(),
             token: self.token.clone(),
         });
+        let main_settled = CancellationToken::new();
         let mut work = Work {
             listener,
             handshakes: JoinSet::new(),
             session: None,
+            main: Some(main_settled.clone().drop_guard()),
+            main_settled,
         };
         let (patience, result) = self.serve(&mut work, &mut channels, &stop).await;
         let Work { session, .. } = work;
@@ -106,7 +115,7 @@ impl Sink {
                     }
                 }
                 arrival = accept_channel(session) => match arrival {
-                    Ok(Some(channel)) => self.begin(channel, channels),
+                    Ok(Some(channel)) => self.begin(channel, work, channels),
                     Ok(None) => return (SessionEnd::Goodbye.into(), Ok(())),
                     Err(ChannelError::Ended(end)) => return (end.into(), lost(end)),
                     Err(error) => return (Patience::Endless, Err(error.into())),
@@ -115,7 +124,9 @@ impl Sink {
         }
     }
 
-    fn begin(&self, mut channel: Channel, channels: &mut Channels) {
+    fn begin(&self, mut channel: Channel, work: &mut Work, channels: &mut Channels) {
+        let settled = work.main_settled.clone();
+        let settles = work.main.take_if(|_| channel.number() == 0);
         let (number, deadline) = (channel.number(), self.options.local_deadline);
         match self.local.clone() {
             Local::Fd(path) => {
@@ -124,7 +135,13 @@ impl Sink {
                 });
             }
             Local::Unix(path) => channels.relay(Some(number), self.options.path, async move {
-                match channel.first_byte().await {
+                let _settles = settles;
+                let spoken = tokio::select! {
+                    biased;
+                    spoken = channel.first_byte() => spoken,
+                    () = settled.cancelled() => Ok(true),
+                };
+                match spoken {
                     Ok(true) => {}
                     Ok(false) => return Opening::Unused,
                     Err(error) => {
