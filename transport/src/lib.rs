@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`endpoint`] | where a carrier listens or dials: `tcp://198.18.1.2:7000` |
 //! | [`token`] | the one-time secret that both ends of a session hold |
+//! | [`identity`] | who a host is to its peer, for the carriers that encrypt |
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
@@ -19,6 +20,7 @@ pub mod carry;
 pub mod channel;
 pub mod endpoint;
 pub mod handover;
+pub mod identity;
 mod preamble;
 pub mod relay;
 pub mod tcp;
