@@ -4,12 +4,15 @@
 //! can splice and a descriptor can be handed over. It does not count, meter or frame anything.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::tls::TlsStream;
 
 /// A numbered two-way byte stream between the two ends of a session.
 #[derive(Debug)]
@@ -32,7 +35,15 @@ impl Channel {
         }
     }
 
-    /// A channel made by user-space code, such as a TLS session or a QUIC stream.
+    /// A channel that is a TLS connection.
+    pub(crate) fn tls(number: u32, stream: TlsStream) -> Self {
+        Self {
+            number,
+            stream: Stream::Tls(Box::new(stream)),
+        }
+    }
+
+    /// A channel made by user-space code, such as a QUIC stream.
     pub fn duplex(number: u32, stream: Box<dyn Duplex>) -> Self {
         Self {
             number,
@@ -52,7 +63,15 @@ impl Channel {
     pub fn as_tcp(&self) -> Option<&TcpStream> {
         match &self.stream {
             Stream::Tcp(stream) => Some(stream),
-            Stream::Duplex { .. } => None,
+            Stream::Tls(_) | Stream::Duplex { .. } => None,
+        }
+    }
+
+    /// The TLS connection, if the channel is one.
+    pub(crate) fn as_tls(&mut self) -> Option<&mut TlsStream> {
+        match &mut self.stream {
+            Stream::Tls(stream) => Some(stream),
+            Stream::Tcp(_) | Stream::Duplex { .. } => None,
         }
     }
 
@@ -60,7 +79,7 @@ impl Channel {
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
         match self.stream {
             Stream::Tcp(stream) => Ok(stream),
-            stream @ Stream::Duplex { .. } => Err(Self { stream, ..self }),
+            stream @ (Stream::Tls(_) | Stream::Duplex { .. }) => Err(Self { stream, ..self }),
         }
     }
 
@@ -68,6 +87,7 @@ impl Channel {
     pub async fn first_byte(&mut self) -> io::Result<bool> {
         match &mut self.stream {
             Stream::Tcp(stream) => Ok(stream.peek(&mut [0]).await? > 0),
+            Stream::Tls(stream) => poll_fn(|context| stream.poll_readable(context)).await,
             Stream::Duplex {
                 peeked: Some(_), ..
             } => Ok(true),
@@ -82,16 +102,22 @@ impl Channel {
 
     /// Ends the channel so that the peer sees an error and not an orderly end: a stream that was cut must not look complete.
     pub fn abort(self) {
-        if let Some(stream) = self.as_tcp() {
+        let socket = match &self.stream {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Tls(stream) => Some(&stream.socket),
+            Stream::Duplex { .. } => None,
+        };
+        if let Some(socket) = socket {
             // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
             let _ =
-                rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO));
+                rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
         }
     }
 }
 
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
     Duplex {
         stream: Box<dyn Duplex>,
         peeked: Option<u8>,
@@ -102,6 +128,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => stream.fmt(formatter),
+            Self::Tls(_) => formatter.write_str("Tls"),
             Self::Duplex { .. } => formatter.write_str("Duplex"),
         }
     }
@@ -115,6 +142,7 @@ impl AsyncRead for Channel {
     ) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Duplex { stream, peeked } => {
                 if buffer.remaining() > 0
                     && let Some(byte) = peeked.take()
@@ -136,6 +164,7 @@ impl AsyncWrite for Channel {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, data),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, data),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_write(context, data),
         }
     }
@@ -143,6 +172,7 @@ impl AsyncWrite for Channel {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_flush(context),
         }
     }
@@ -150,6 +180,7 @@ impl AsyncWrite for Channel {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_shutdown(context),
         }
     }

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::CarrierError;
+
 /// An address together with the carrier that speaks there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -24,6 +26,8 @@ pub struct Endpoint {
 pub enum Scheme {
     /// One plain TCP connection per channel.
     Tcp,
+    /// One TLS 1.3 connection per channel.
+    Tls,
 }
 
 /// A socket address, or a name to be resolved into some.
@@ -86,6 +90,17 @@ impl Endpoint {
         }
     }
 
+    /// Fails unless the endpoint belongs to this carrier.
+    pub(crate) fn check(&self, carrier: Scheme) -> Result<(), CarrierError> {
+        if self.scheme == carrier {
+            return Ok(());
+        }
+        Err(CarrierError::Scheme {
+            endpoint: self.clone(),
+            carrier,
+        })
+    }
+
     /// The numeric addresses behind it, in the resolver's order.
     pub(crate) async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         match &self.address {
@@ -99,7 +114,7 @@ impl Endpoint {
 
 impl Scheme {
     /// Every carrier, by the name it has in endpoints.
-    pub const ALL: [(Self, &'static str); 1] = [(Self::Tcp, "tcp")];
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Tcp, "tcp"), (Self::Tls, "tls")];
 
     fn known() -> String {
         Self::ALL.map(|(_, name)| name).join(", ")
@@ -110,6 +125,7 @@ impl fmt::Display for Scheme {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp => formatter.write_str("tcp"),
+            Self::Tls => formatter.write_str("tls"),
         }
     }
 }
@@ -244,7 +260,7 @@ mod tests {
         );
         assert_eq!(
             error("rdma://h:1"),
-            "unknown carrier `rdma` in endpoint; known: tcp"
+            "unknown carrier `rdma` in endpoint; known: tcp, tls"
         );
         assert_eq!(
             error("tcp://198.18.1.2"),

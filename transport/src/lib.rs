@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`endpoint`] | where a carrier listens or dials: `tcp://198.18.1.2:7000` |
 //! | [`token`] | the one-time secret that both ends of a session hold |
+//! | [`identity`] | who a host is to its peer, for the carriers that encrypt |
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
+//! | [`tls`] | the carrier with one TLS 1.3 connection per channel |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
@@ -17,11 +19,14 @@
 pub mod carrier;
 pub mod carry;
 pub mod channel;
+mod connections;
 pub mod endpoint;
 pub mod handover;
+pub mod identity;
 mod preamble;
 pub mod relay;
 pub mod tcp;
+pub mod tls;
 pub mod token;
 
 pub use carrier::{Arrival, Carrier, Listener, Pending, Session};

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
-use lmbench_transport::endpoint::Address;
-use lmbench_transport::{Channel, Endpoint, Token, tcp};
+use lmbench_transport::endpoint::{Address, Scheme};
+use lmbench_transport::{Channel, Endpoint, Token, tcp, tls};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(crate) struct Rig {
     pub(crate) name: &'static str,
     pub(crate) endpoint: &'static str,
+    /// What a stranger may send without being known for one: beginnings of the carrier's own first message.
+    pub(crate) beginnings: [&'static [u8]; 3],
     make: fn(Token, Limits) -> Box<dyn Carrier>,
 }
 
@@ -34,32 +36,52 @@ impl Default for Limits {
 }
 
 pub(crate) fn all() -> Vec<Rig> {
-    let make = |token, limits: Limits| -> Box<dyn Carrier> {
+    let tcp = |name, endpoint| Rig {
+        name,
+        endpoint,
+        beginnings: [b"", b"LMB", b"LMBT\0\x01\0\0"],
+        make: |token, limits| Box::new(tcp::Tcp::new(token, limits.into())),
+    };
+    let tls = |name, endpoint| Rig {
+        name,
+        endpoint,
+        beginnings: [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\0\x01\0\x01"],
+        make: |token, limits| {
+            let connections = limits.into();
+            let settings = tls::Settings {
+                connections,
+                ..tls::Settings::default()
+            };
+            Box::new(tls::Tls::new(token, settings))
+        },
+    };
+    vec![
+        tcp("tcp", "tcp://127.0.0.1:0"),
+        tcp("tcp over IPv6", "tcp://[::1]:0"),
+        tls("tls", "tls://127.0.0.1:0"),
+        tls("tls over IPv6", "tls://[::1]:0"),
+    ]
+}
+
+/// Those whose handshake a stranger sees as it is, and not inside of encryption.
+pub(crate) fn bare() -> impl Iterator<Item = Rig> {
+    all()
+        .into_iter()
+        .filter(|rig| rig.endpoint().scheme == Scheme::Tcp)
+}
+
+impl From<Limits> for tcp::Settings {
+    fn from(limits: Limits) -> Self {
         let Limits {
             handshake_deadline,
             channels_max,
         } = limits;
-        Box::new(tcp::Tcp::new(
-            token,
-            tcp::Settings {
-                handshake_deadline,
-                channels_max,
-                ..tcp::Settings::default()
-            },
-        ))
-    };
-    vec![
-        Rig {
-            name: "tcp",
-            endpoint: "tcp://127.0.0.1:0",
-            make,
-        },
-        Rig {
-            name: "tcp over IPv6",
-            endpoint: "tcp://[::1]:0",
-            make,
-        },
-    ]
+        Self {
+            handshake_deadline,
+            channels_max,
+            ..Self::default()
+        }
+    }
 }
 
 impl Rig {

@@ -1,12 +1,12 @@
-//! Both sides of the challenge and response, each under a deadline.
+//! Both sides of the challenge and response.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::Link;
 use crate::carrier::HandshakeError;
 use crate::preamble::{
     CLIENT_HELLO_LEN, ClientHello, HEADER, HEADER_LEN, NONCE_LEN, Role, SERVER_HELLO_LEN,
@@ -14,42 +14,35 @@ use crate::preamble::{
 };
 use crate::token::{PROOF_LEN, Token};
 
-/// The dialling side. Once it returns, both ends know each other and the socket holds nothing but the stream.
+/// The dialling side. Once it returns, both ends know each other and the connection holds nothing but the stream.
 pub(super) async fn dial(
-    stream: &mut TcpStream,
+    stream: &mut impl Link,
     token: &Token,
     channel: u32,
-    deadline: Duration,
 ) -> Result<(), HandshakeError> {
-    let exchange = async {
-        let hello = ClientHello {
-            channel,
-            nonce: nonce()?,
-        };
-        stream.write_all(&hello.encode()).await.map_err(closed)?;
-        let header = read(stream).await?;
-        check_header(header)?;
-        let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
-        // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
-        if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
-            return Err(HandshakeError::Token);
-        }
-        stream
-            .write_all(&Role::Dialler.prove(token, &hello, &server.nonce))
-            .await
-            .map_err(closed)?;
-        let [verdict] = read(stream).await?;
-        decode_verdict(verdict)
+    let hello = ClientHello {
+        channel,
+        nonce: nonce()?,
     };
-    within(Instant::now() + deadline, deadline, exchange).await
+    write(stream, &hello.encode()).await?;
+    let header = read(stream).await?;
+    check_header(header)?;
+    let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
+    // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
+    if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
+        return Err(HandshakeError::Token);
+    }
+    write(stream, &Role::Dialler.prove(token, &hello, &server.nonce)).await?;
+    let [verdict] = read(stream).await?;
+    decode_verdict(verdict)
 }
 
 /// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
-pub(super) async fn hear(stream: &mut TcpStream) -> Result<ClientHello, HandshakeError> {
+pub(super) async fn hear(stream: &mut impl Link) -> Result<ClientHello, HandshakeError> {
     if let Err(error) = check_header(read(stream).await?) {
         if matches!(error, HandshakeError::Version { .. }) {
             // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
-            let _ = stream.write_all(&HEADER).await;
+            let _ = write(stream, &HEADER).await;
         }
         return Err(error);
     }
@@ -60,7 +53,7 @@ pub(super) async fn hear(stream: &mut TcpStream) -> Result<ClientHello, Handshak
 
 /// The listening side's second half: proves this end and checks the peer. The verdict is the caller's.
 pub(super) async fn challenge(
-    stream: &mut TcpStream,
+    stream: &mut impl Link,
     token: &Token,
     hello: &ClientHello,
 ) -> Result<(), HandshakeError> {
@@ -69,7 +62,7 @@ pub(super) async fn challenge(
         nonce,
         proof: Role::Listener.prove(token, hello, &nonce),
     };
-    stream.write_all(&server.encode()).await.map_err(closed)?;
+    write(stream, &server.encode()).await?;
     let proof: [u8; PROOF_LEN] = read(stream).await?;
     if Role::Dialler.verify(token, hello, &nonce, &proof) {
         Ok(())
@@ -89,14 +82,25 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn read<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], HandshakeError> {
+async fn write(stream: &mut impl Link, bytes: &[u8]) -> Result<(), HandshakeError> {
+    stream.write_all(bytes).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)
+}
+
+async fn read<const N: usize>(stream: &mut impl Link) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(closed)?;
     Ok(bytes)
 }
 
 /// A peer that hangs up and one that is reset look the same to whoever reads the message.
-fn closed(error: io::Error) -> HandshakeError {
+pub(crate) fn closed(error: io::Error) -> HandshakeError {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::AlertReceived(alert)) = inner {
+        return HandshakeError::Alert(format!("{alert:?}"));
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
