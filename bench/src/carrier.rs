@@ -1,6 +1,8 @@
 //! Which carrier a cell uses, with its settings.
 
 use lmbench_harness::spec::Network;
+use lmbench_transport::Scheme;
+use lmbench_transport::identity::Cipher;
 use serde::{Deserialize, Serialize};
 
 /// What moves the migration stream.
@@ -17,6 +19,11 @@ pub enum CarrierSpec {
     Tcp {
         /// How the stream reaches QEMU.
         path: TcpPath,
+    },
+    /// lmbench's TLS carrier.
+    Tls {
+        /// What encrypts.
+        cipher: Cipher,
     },
 }
 
@@ -57,7 +64,22 @@ impl CarrierSpec {
             CarrierSpec::NativeTls(_) => "native-tls",
             CarrierSpec::NativeUnix => "native-unix",
             CarrierSpec::Tcp { .. } => "tcp",
+            CarrierSpec::Tls { .. } => "tls",
         }
+    }
+
+    /// The scheme of its endpoints, if it is lmbench's own.
+    pub fn scheme(&self) -> Option<Scheme> {
+        match self {
+            CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_) | CarrierSpec::NativeUnix => None,
+            CarrierSpec::Tcp { .. } => Some(Scheme::Tcp),
+            CarrierSpec::Tls { .. } => Some(Scheme::Tls),
+        }
+    }
+
+    /// Whether the connection itself is handed to QEMU, which takes one and no more.
+    pub fn hands_over(&self) -> bool {
+        matches!(self, CarrierSpec::Tcp { path: TcpPath::Fd })
     }
 
     /// The network that carries the stream, where the scenario chose `inbound`; `None` without a network.

@@ -152,6 +152,9 @@ pub enum CarryEnd {
         /// File with the token that the sink printed; without it the environment variable `LMBENCH_TOKEN` is read.
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
+        /// Name that the sink's certificate must bear; without it the host in --dial.
+        #[arg(long, value_name = "NAME", requires = "ca")]
+        peer_name: Option<String>,
         /// What both ends take.
         #[command(flatten)]
         common: CarryArguments,
@@ -164,6 +167,21 @@ pub struct CarryArguments {
     /// Form of the status lines on stdout.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// A setting of the carrier, as under [carrier.NAME] of a scenario, such as cipher=aes256-gcm. Both ends need the same.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The authority that signed the other end's certificate (PEM). Without it both ends trust whoever holds the token.
+    #[arg(long, value_name = "FILE", requires_all = ["certificate", "key"])]
+    pub ca: Option<PathBuf>,
+    /// This end's certificate, and those between it and its authority (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"])]
+    pub certificate: Option<PathBuf>,
+    /// The key of this end's certificate (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "certificate"])]
+    pub key: Option<PathBuf>,
+    /// All settings, as JSON.
+    #[arg(long, hide = true, conflicts_with = "set")]
+    pub settings: Option<String>,
     /// End when standard input closes, because the owner is at its other end.
     #[arg(long, hide = true)]
     pub owner_on_stdin: bool,

@@ -6,6 +6,7 @@
 //! has or what its QEMU can do, is not asked here.
 
 mod build;
+mod by_hand;
 mod check;
 mod error;
 mod keys;
@@ -20,6 +21,7 @@ mod value;
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;
+pub use by_hand::carrier;
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
+use lmbench_transport::identity::Identity;
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{self, Tls};
 use lmbench_transport::token::Token;
@@ -14,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
 use super::{Exit, Failed, print, runtime};
+use crate::carrier::CarrierSpec;
 use crate::cli::{CarryArguments, CarryEnd, Format};
+use crate::scenario;
 
 pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
     match end {
         CarryEnd::Sink { listen, to, common } => {
             let (endpoint, local) = (endpoint(&listen)?, local(&to)?);
+            let spec = settings(endpoint.scheme, &common)?;
             let token = Token::generate().map_err(|error| {
                 Failed::new(
                     Exit::Internal,
@@ -27,7 +31,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 )
             })?;
             let sink = Sink {
-                carrier: carrier(endpoint.scheme, token.clone()),
+                carrier: carrier(&spec, token.clone(), identity(&common, None)?),
                 token,
                 endpoint,
                 local,
@@ -39,10 +43,13 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             from,
             dial,
             token_file,
+            peer_name,
             common,
         } => {
             let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
-            let carrier = carrier(endpoint.scheme, read_token(token_file.as_deref())?);
+            let spec = settings(endpoint.scheme, &common)?;
+            let token = read_token(token_file.as_deref())?;
+            let carrier = carrier(&spec, token, identity(&common, peer_name.as_deref())?);
             let source = Source {
                 carrier,
                 endpoint,
@@ -54,11 +61,50 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
     }
 }
 
-/// To add a carrier that goes by hand: its scheme here.
-fn carrier(scheme: Scheme, token: Token) -> Box<dyn Carrier> {
-    match scheme {
-        Scheme::Tcp => Box::new(Tcp::new(token, tcp::Settings::default())),
-        Scheme::Tls => Box::new(Tls::new(token, tls::Settings::default())),
+/// The carrier of the endpoint's scheme, with the settings that were given.
+fn settings(scheme: Scheme, common: &CarryArguments) -> Result<CarrierSpec, Failed> {
+    let spec = match &common.settings {
+        Some(json) => serde_json::from_str(json).map_err(|error| {
+            Failed::new(Exit::Usage, format!("--settings is not ours: {error}"))
+        })?,
+        None => scenario::carrier(&scheme.to_string(), &common.set)
+            .map_err(|error| Failed::new(Exit::Usage, error.to_string()))?,
+    };
+    if spec.scheme() == Some(scheme) {
+        Ok(spec)
+    } else {
+        let name = spec.name();
+        Err(Failed::new(
+            Exit::Usage,
+            format!("the settings are of carrier {name}, the endpoint is of {scheme}"),
+        ))
+    }
+}
+
+fn identity(common: &CarryArguments, peer: Option<&str>) -> Result<Option<Identity>, Failed> {
+    let (Some(ca), Some(certificate), Some(key)) = (&common.ca, &common.certificate, &common.key)
+    else {
+        return Ok(None);
+    };
+    Identity::from_files(ca, certificate, key, peer)
+        .map(Some)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))
+}
+
+/// To add a carrier that goes by hand: its arm here.
+fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<dyn Carrier> {
+    match spec {
+        CarrierSpec::Tls { cipher } => {
+            let settings = tls::Settings {
+                cipher: *cipher,
+                ..tls::Settings::default()
+            };
+            Box::new(match identity {
+                Some(identity) => Tls::with_identity(token, settings, identity),
+                None => Tls::new(token, settings),
+            })
+        }
+        _ => Box::new(Tcp::new(token, tcp::Settings::default())),
     }
 }
 

@@ -168,6 +168,10 @@ impl Attempt<'_> {
             let host = self.hosts.host(role);
             host.call::<()>(Request::StopWatching).await?;
         }
+        for role in Role::BOTH {
+            let host = self.hosts.host(role);
+            host.call::<()>(Request::EndCarriers).await?;
+        }
         let running_on = self.running_on().await;
         let destination_info = self
             .hosts

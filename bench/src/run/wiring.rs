@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::credentials;
 use super::hosts::Hosts;
-use crate::carrier::{CarrierSpec, NativeTls, TcpPath};
+use crate::carrier::{CarrierSpec, NativeTls};
 
 /// A carrier that is ready for the stream.
 pub(super) struct Wired {
@@ -38,13 +38,13 @@ pub(super) async fn connect(
             let path = hosts.directory(Role::Destination).join("stream");
             native(hosts, Stream::Unix(path)).await
         }
-        CarrierSpec::Tcp { path } => relayed(hosts, network, *path).await,
+        CarrierSpec::Tcp { .. } | CarrierSpec::Tls { .. } => carried(hosts, carrier, network).await,
     }
 }
 
 /// Nothing but the two QEMUs.
 async fn native(hosts: &Hosts, stream: Stream) -> Result<Wired, AgentError> {
-    let stream = hosts.destination.call(Request::Incoming { stream }).await?;
+    let stream = incoming(hosts, stream).await?;
     Ok(Wired {
         stream,
         handshake_ms: None,
@@ -77,18 +77,21 @@ async fn secure(hosts: &Hosts, settings: &NativeTls, network: Network) -> Result
 }
 
 /// A carrier process on each host.
-async fn relayed(hosts: &Hosts, network: Network, path: TcpPath) -> Result<Wired, AgentError> {
+async fn carried(
+    hosts: &Hosts,
+    carrier: &CarrierSpec,
+    network: Network,
+) -> Result<Wired, AgentError> {
+    let hands_over = carrier.hands_over();
     let local = |role| hosts.directory(role).join("stream");
-    let scheme = match path {
-        TcpPath::Splice => "unix",
-        TcpPath::Fd => "fd",
+    let stream = |role| {
+        if hands_over {
+            Stream::Handover(local(role))
+        } else {
+            Stream::Unix(local(role))
+        }
     };
-    let stream = |role| match path {
-        TcpPath::Splice => Stream::Unix(local(role)),
-        TcpPath::Fd => Stream::Handover(local(role)),
-    };
-    let end = |role| format!("{scheme}:{}", local(role).display());
-    if path == TcpPath::Fd {
+    if hands_over {
         for role in Role::BOTH {
             hosts
                 .host(role)
@@ -96,52 +99,40 @@ async fn relayed(hosts: &Hosts, network: Network, path: TcpPath) -> Result<Wired
                 .await?;
         }
     } else {
-        hosts
-            .destination
-            .call::<Value>(Request::Incoming {
-                stream: stream(Role::Destination),
-            })
-            .await?;
+        incoming(hosts, stream(Role::Destination)).await?;
     }
+    let scheme = carrier.scheme().expect("native carriers have other arms");
     let listen = SocketAddr::new(hosts.address(Role::Destination, network), 0);
-    let sink = [
-        "carry",
-        "sink",
-        "--format",
-        "json",
-        "--owner-on-stdin",
-        "--listen",
-        &format!("tcp://{listen}"),
-        "--to",
-        &end(Role::Destination),
-    ];
-    let listening = start(hosts, Role::Destination, &sink, Vec::new()).await?;
-    let (endpoint, token) = (text(&listening, "/endpoint"), text(&listening, "/token"));
-    let source = [
-        "carry",
-        "source",
-        "--format",
-        "json",
-        "--owner-on-stdin",
-        "--dial",
-        &endpoint,
-        "--from",
-        &end(Role::Source),
-    ];
-    let ready = start(
-        hosts,
-        Role::Source,
-        &source,
-        vec![("LMBENCH_TOKEN".to_owned(), token)],
-    )
-    .await?;
-    if path == TcpPath::Fd {
-        hosts
-            .destination
-            .call::<Value>(Request::Incoming {
-                stream: stream(Role::Destination),
-            })
-            .await?;
+    let kind = if hands_over { "fd" } else { "unix" };
+    let end = |role| format!("{kind}:{}", local(role).display());
+    let settings = serde_json::to_string(carrier).expect("settings are plain data");
+    let half = |half: &str, endpoint: &str, role| {
+        let (at, of) = match role {
+            Role::Source => ("--dial", "--from"),
+            Role::Destination => ("--listen", "--to"),
+        };
+        [
+            "carry",
+            half,
+            at,
+            endpoint,
+            of,
+            &end(role),
+            "--settings",
+            &settings,
+        ]
+        .into_iter()
+        .chain(["--format", "json", "--owner-on-stdin"])
+        .map(str::to_owned)
+        .collect()
+    };
+    let sink = half("sink", &format!("{scheme}://{listen}"), Role::Destination);
+    let listening = start(hosts, Role::Destination, sink, Vec::new()).await?;
+    let token = ("LMBENCH_TOKEN".to_owned(), text(&listening, "/token"));
+    let source = half("source", &text(&listening, "/endpoint"), Role::Source);
+    let ready = start(hosts, Role::Source, source, vec![token]).await?;
+    if hands_over {
+        incoming(hosts, stream(Role::Destination)).await?;
     }
     Ok(Wired {
         stream: stream(Role::Source),
@@ -149,13 +140,16 @@ async fn relayed(hosts: &Hosts, network: Network, path: TcpPath) -> Result<Wired
     })
 }
 
+async fn incoming(hosts: &Hosts, stream: Stream) -> Result<Stream, AgentError> {
+    hosts.destination.call(Request::Incoming { stream }).await
+}
+
 async fn start(
     hosts: &Hosts,
     role: Role,
-    arguments: &[&str],
+    arguments: Vec<String>,
     environment: Vec<(String, String)>,
 ) -> Result<Value, AgentError> {
-    let arguments = arguments.iter().map(ToString::to_string).collect();
     hosts
         .host(role)
         .call(Request::StartCarrier {

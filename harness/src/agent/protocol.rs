@@ -135,6 +135,8 @@ pub enum Request {
     },
     /// Ends [`Request::Watch`].
     StopWatching,
+    /// Has the carriers end in good order, so that their last words are collected; nothing if they don't within their own deadline.
+    EndCarriers,
     /// Cancels the migration that goes on.
     Cancel,
     /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.

@@ -40,7 +40,7 @@ pub(super) struct Carrier {
     process: Process,
     watch: Arc<Watch>,
     /// Closing it tells the carrier that its owner is gone.
-    _input: ChildStdin,
+    input: Option<ChildStdin>,
     /// Follows what it prints once it is ready.
     reader: Option<JoinHandle<()>>,
 }
@@ -113,7 +113,7 @@ impl Repeat {
         self.carriers.push(Carrier {
             process,
             watch: Arc::new(watch),
-            _input: input,
+            input: Some(input),
             reader: None,
         });
         Ok((pid, BufReader::new(output).lines()))
@@ -141,6 +141,21 @@ impl Repeat {
                     let _ = told.send(Told::Notice(Notice::Died(death)));
                 }
             }));
+        }
+    }
+
+    /// Closes the carriers' standard input, which ends them; resolves once all that they had to say is written down.
+    pub(super) fn end_carriers(&mut self) -> impl Future<Output = ()> + use<> {
+        let readers: Vec<_> = self
+            .carriers
+            .iter_mut()
+            .filter_map(|carrier| {
+                carrier.input = None;
+                carrier.reader.take()
+            })
+            .collect();
+        async move {
+            join_all(readers).await;
         }
     }
 
@@ -249,14 +264,19 @@ fn death(who: &str, status: ExitStatus, log: &Path) -> Death {
 
 async fn follow(mut lines: Said, notebook: Notebook, told: &mpsc::UnboundedSender<Told>) {
     while let Some(line) = next_line(&mut lines).await {
-        notebook.event(GuestEvent {
-            at_ns: crate::clock::monotonic_ns(),
-            name: "carrier".to_owned(),
-            data: line.clone(),
-        });
+        notebook.event(carrier_event(line.clone()));
         if told.send(Told::Notice(Notice::Carrier(line))).is_err() {
             return;
         }
+    }
+}
+
+/// What a carrier said, as it stands in the record.
+pub(super) fn carrier_event(line: Value) -> GuestEvent {
+    GuestEvent {
+        at_ns: crate::clock::monotonic_ns(),
+        name: "carrier".to_owned(),
+        data: line,
     }
 }
 

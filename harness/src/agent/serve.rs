@@ -218,6 +218,11 @@ impl Agent {
                 self.repeat.lock().await.watcher = None;
                 value(())
             }
+            Request::EndCarriers => {
+                let ending = self.repeat.lock().await.end_carriers();
+                let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
+                value(())
+            }
             Request::Cancel => {
                 self.cancel.send_replace(true);
                 value(())
@@ -379,5 +384,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A carrier gives its channels 5 s to drain (`carry::Options::drain_deadline`).
+const CARRIERS_END_WITHIN: Duration = Duration::from_secs(6);
 /// A request that was told to stop does so at its next step; ending a repeat takes as long as a guest's memory to be freed.
 const LAST_REQUESTS_WITHIN: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
 use super::protocol::{Failure, Filled, Notice, Started, Told};
-use super::repeat::{next_line, qemu_death};
+use super::repeat::{carrier_event, next_line, qemu_death};
 use super::serve::Agent;
 use crate::guest::{Guest as _, Stream};
 use crate::handover;
@@ -125,6 +125,10 @@ impl Agent {
         let mut repeat = self.repeat.lock().await;
         match first {
             Ok(Some(first)) => {
+                // A sink's first line holds the token; a source's tells what was negotiated.
+                if first["event"] == "ready" {
+                    self.notebook.event(carrier_event(first.clone()));
+                }
                 repeat.follow_carrier(pid, lines, *role, self.notebook.clone(), self.told.clone());
                 Ok(first)
             }

@@ -2,6 +2,8 @@
 
 use lmbench_harness::spec::PolicySpec;
 
+use lmbench_transport::identity::Cipher;
+
 use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::{Problem, Problems};
@@ -38,11 +40,22 @@ pub(super) fn carrier(
                 _ => TcpPath::Splice,
             },
         },
+        Some("tls") => CarrierSpec::Tls {
+            cipher: cipher(&section.section("tls")),
+        },
         Some("native-tls") => CarrierSpec::NativeTls(native_tls(&section.section("native-tls"))),
         Some("native-unix") => CarrierSpec::NativeUnix,
         _ => CarrierSpec::NativeTcp,
     };
     Chosen { spec, span, known }
+}
+
+fn cipher(section: &Section<'_>) -> Cipher {
+    match section.get::<String>("cipher").value.as_deref() {
+        Some("aes256-gcm") => Cipher::Aes256Gcm,
+        Some("chacha20-poly1305") => Cipher::Chacha20Poly1305,
+        _ => Cipher::Aes128Gcm,
+    }
 }
 
 fn native_tls(section: &Section<'_>) -> NativeTls {

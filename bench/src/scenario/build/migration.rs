@@ -9,7 +9,7 @@ use lmbench_harness::spec::{MigrationSpec, PolicySpec, TimeoutAction};
 use super::carrier::Chosen;
 use super::link::check_rate;
 use super::qmp;
-use crate::carrier::{CarrierSpec, TcpPath};
+use crate::carrier::CarrierSpec;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::{Rate, Time};
@@ -138,7 +138,7 @@ pub(super) fn together(
 
 /// A connection that is handed to QEMU is one connection.
 fn check_channels(section: &Section<'_>, carrier: &Chosen<CarrierSpec>, problems: &mut Problems) {
-    if carrier.spec != (CarrierSpec::Tcp { path: TcpPath::Fd }) {
+    if !carrier.spec.hands_over() {
         return;
     }
     let channels = section.get::<u32>("multifd-channels");

@@ -9,7 +9,6 @@ pub(super) const CARRIER: Key = Key {
         options: &CARRIERS,
         planned: &[
             "ssh",
-            "tls",
             "quic",
             "libvirt-native",
             "libvirt-tunnelled",
@@ -46,6 +45,12 @@ static CARRIERS: Table = Table {
             kind: Kind::Table(&TCP),
             default: None,
             about: TCP.about,
+        },
+        Key {
+            name: "tls",
+            kind: Kind::Table(&TLS),
+            default: None,
+            about: TLS.about,
         },
     ],
 };
@@ -88,6 +93,18 @@ static TCP: Table = Table {
         about: "splice: a process on each host relays between QEMU's unix socket and the connection; fd: the connected socket is handed \
                 to QEMU, no relay and no CPU of ours, but one channel only.",
     }],
+};
+
+static TLS: Table = Table {
+    about: "lmbench's TLS 1.3 carrier, both sides verified: a process on each host, a connection per channel.",
+    keys: &[CIPHER],
+};
+
+const CIPHER: Key = Key {
+    name: "cipher",
+    kind: Kind::Choice(&["aes128-gcm", "aes256-gcm", "chacha20-poly1305"]),
+    default: Some("aes128-gcm"),
+    about: "What encrypts the stream. AES is faster where the processor has instructions for it, ChaCha20 where it has none.",
 };
 
 /// `policy = "NAME"` or `[policy.NAME]`.
