@@ -7,6 +7,7 @@
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
+//! | [`quic`] | the carrier over UDP that encrypts, with a stream or a connection per channel |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
@@ -17,9 +18,12 @@
 pub mod carrier;
 pub mod carry;
 pub mod channel;
+mod crowd;
 pub mod endpoint;
 pub mod handover;
+mod handshake;
 mod preamble;
+pub mod quic;
 pub mod relay;
 pub mod tcp;
 pub mod token;

@@ -12,7 +12,6 @@
 //! One token is good for one session per listener, each channel number for one channel; everything else is refused.
 
 mod control;
-mod handshake;
 mod listener;
 mod session;
 mod socket;
@@ -25,6 +24,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::carrier::{Carrier, CarrierError, Listener, Session};
 use crate::endpoint::{Endpoint, Scheme};
+use crate::handshake;
+use crate::preamble::CONTROL;
 use crate::token::Token;
 
 /// The carrier `tcp`.
@@ -76,8 +77,7 @@ impl Tcp {
     fn check(endpoint: &Endpoint) -> Result<(), CarrierError> {
         match endpoint.scheme {
             Scheme::Tcp => Ok(()),
-            #[expect(unreachable_patterns, reason = "other schemes follow")]
-            _ => Err(CarrierError::Scheme {
+            Scheme::Quic => Err(CarrierError::Scheme {
                 endpoint: endpoint.clone(),
                 carrier: Scheme::Tcp,
             }),
@@ -163,6 +163,3 @@ impl Carrier for Tcp {
         )))
     }
 }
-
-/// The channel number that stands for the control connection.
-const CONTROL: u32 = u32::MAX;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
-use lmbench_transport::tcp::{Settings, Tcp};
+use lmbench_transport::quic::{self, Quic};
+use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +57,8 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
 /// To add a carrier that goes by hand: its scheme here.
 fn carrier(scheme: Scheme, token: Token) -> Box<dyn Carrier> {
     match scheme {
-        Scheme::Tcp => Box::new(Tcp::new(token, Settings::default())),
+        Scheme::Tcp => Box::new(Tcp::new(token, tcp::Settings::default())),
+        Scheme::Quic => Box::new(Quic::new(token, quic::Settings::default())),
     }
 }
 

@@ -1,10 +1,9 @@
-//! Both sides of the challenge and response, each under a deadline.
+//! Both sides of the challenge and response over any stream, each under a deadline.
 
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::carrier::HandshakeError;
@@ -14,9 +13,9 @@ use crate::preamble::{
 };
 use crate::token::{PROOF_LEN, Token};
 
-/// The dialling side. Once it returns, both ends know each other and the socket holds nothing but the stream.
-pub(super) async fn dial(
-    stream: &mut TcpStream,
+/// The dialling side. Once it returns, both ends know each other and it holds nothing but the stream.
+pub(crate) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     token: &Token,
     channel: u32,
     deadline: Duration,
@@ -29,7 +28,7 @@ pub(super) async fn dial(
         stream.write_all(&hello.encode()).await.map_err(closed)?;
         let header = read(stream).await?;
         check_header(header)?;
-        let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
+        let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }, _>(stream).await?);
         // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
         if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
             return Err(HandshakeError::Token);
@@ -45,7 +44,9 @@ pub(super) async fn dial(
 }
 
 /// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
-pub(super) async fn hear(stream: &mut TcpStream) -> Result<ClientHello, HandshakeError> {
+pub(crate) async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+) -> Result<ClientHello, HandshakeError> {
     if let Err(error) = check_header(read(stream).await?) {
         if matches!(error, HandshakeError::Version { .. }) {
             // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
@@ -54,13 +55,13 @@ pub(super) async fn hear(stream: &mut TcpStream) -> Result<ClientHello, Handshak
         return Err(error);
     }
     Ok(ClientHello::decode(
-        &read::<{ CLIENT_HELLO_LEN - HEADER_LEN }>(stream).await?,
+        &read::<{ CLIENT_HELLO_LEN - HEADER_LEN }, _>(stream).await?,
     ))
 }
 
 /// The listening side's second half: proves this end and checks the peer. The verdict is the caller's.
-pub(super) async fn challenge(
-    stream: &mut TcpStream,
+pub(crate) async fn challenge<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     token: &Token,
     hello: &ClientHello,
 ) -> Result<(), HandshakeError> {
@@ -79,7 +80,7 @@ pub(super) async fn challenge(
 }
 
 /// Runs a part of the handshake until the deadline.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     end: Instant,
     deadline: Duration,
     exchange: impl Future<Output = Result<T, HandshakeError>>,
@@ -89,7 +90,7 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn read<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], HandshakeError> {
+async fn read<const N: usize, S: AsyncRead + Unpin>(stream: &mut S) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(closed)?;
     Ok(bytes)
@@ -100,6 +101,8 @@ fn closed(error: io::Error) -> HandshakeError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::BrokenPipe => HandshakeError::Closed,
         _ => HandshakeError::Connection(error),
     }
