@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::endpoint::{Endpoint, Scheme};
+use crate::identity::IdentityError;
 
 /// A way to move channels between two hosts. One carrier value serves one session: the token in it is good for one.
 #[async_trait]
@@ -65,6 +66,11 @@ pub enum Arrival {
 pub trait Session: Send + Sync {
     /// Who is at the other end, for messages.
     fn peer(&self) -> String;
+
+    /// What was negotiated, such as `TLSv1.3 TLS13_AES_128_GCM_SHA256`; `None` where nothing is.
+    fn details(&self) -> Option<String> {
+        None
+    }
 
     /// What the session's connections have counted so far; `None` for carriers that leave counting to the kernel.
     fn statistics(&self) -> Option<Statistics> {
@@ -144,6 +150,9 @@ pub enum CarrierError {
         /// The carrier that was asked.
         carrier: Scheme,
     },
+    /// This end's own certificate, key or authority cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The endpoint's name has no address.
     #[error("cannot resolve {endpoint}")]
     Resolve {
@@ -207,6 +216,18 @@ pub enum HandshakeError {
     /// The peer holds the token, but what it asked for is not to be had.
     #[error("peer was refused: {0}")]
     Refused(Refusal),
+    /// The peer's certificate does not hold.
+    #[error("peer's certificate is refused: {0}")]
+    Certificate(CertificateFault),
+    /// The peer refused this end, with an alert of TLS.
+    #[error("peer refused this end: {0}")]
+    Alert(String),
+    /// Both ends encrypt, but have no version, cipher or protocol in common.
+    #[error("peer has other settings for encryption: {0}")]
+    Incompatible(String),
+    /// The peer's encryption breaks the rules.
+    #[error("peer broke the rules of the encrypted handshake: {0}")]
+    Protocol(String),
     /// Too many peers were waiting, and this one had waited longest.
     #[error("dropped in favour of newer peers, since too many were waiting")]
     Crowded,
@@ -241,6 +262,44 @@ impl fmt::Display for Refusal {
             Self::SessionOver => "the session is over",
             Self::ChannelTaken => "the channel number was already used",
             Self::ChannelLimit => "the channel number is over the limit",
+        })
+    }
+}
+
+/// What is wrong with a peer's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// It was not signed by the authority that this end trusts.
+    Issuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It belongs to another host.
+    Name {
+        /// The name that was expected.
+        expected: String,
+    },
+    /// It is not meant for the peer's side of a connection.
+    Purpose,
+    /// There is none.
+    Missing,
+    /// Something else, in the words of the TLS library.
+    Other(String),
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Issuer => "it is not signed by the authority that this end trusts",
+            Self::Expired => "it has expired, or a clock is wrong",
+            Self::NotYetValid => "it is not valid yet, or a clock is wrong",
+            Self::Name { expected } => {
+                return write!(formatter, "it does not name {expected}");
+            }
+            Self::Purpose => "it is not meant for the peer's side (serverAuth or clientAuth)",
+            Self::Missing => "the peer shows none",
+            Self::Other(reason) => reason,
         })
     }
 }

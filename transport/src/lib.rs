@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`endpoint`] | where a carrier listens or dials: `tcp://198.18.1.2:7000` |
 //! | [`token`] | the one-time secret that both ends of a session hold |
+//! | [`identity`] | who a host is to its peer, for the carriers that encrypt |
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
@@ -22,6 +23,7 @@ mod crowd;
 pub mod endpoint;
 pub mod handover;
 mod handshake;
+pub mod identity;
 mod preamble;
 pub mod quic;
 pub mod relay;

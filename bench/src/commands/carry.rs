@@ -99,6 +99,10 @@ fn failed(error: &CarryError) -> Failed {
         ),
         CarryError::Carrier(error) => match error {
             CarrierError::Scheme { .. } => of(Exit::Usage, "use an endpoint of this carrier"),
+            CarrierError::Identity(_) => of(
+                Exit::Usage,
+                "check the certificate, the key and the authority",
+            ),
             CarrierError::Resolve { .. } => of(
                 Exit::Environment,
                 "check the name, or write the address in numbers",
