@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
 use lmbench_transport::endpoint::Address;
-use lmbench_transport::{Channel, Endpoint, Token, tcp};
+use lmbench_transport::{Channel, Endpoint, Token, quic, tcp};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -34,32 +34,68 @@ impl Default for Limits {
 }
 
 pub(crate) fn all() -> Vec<Rig> {
-    let make = |token, limits: Limits| -> Box<dyn Carrier> {
-        let Limits {
-            handshake_deadline,
-            channels_max,
-        } = limits;
-        Box::new(tcp::Tcp::new(
-            token,
-            tcp::Settings {
-                handshake_deadline,
-                channels_max,
-                ..tcp::Settings::default()
-            },
-        ))
+    let mut rigs = plain();
+    rigs.extend(over_udp());
+    rigs
+}
+
+/// Those whose handshake can be spoken over a TCP connection, byte by byte.
+pub(crate) fn plain() -> Vec<Rig> {
+    let rig = |name, endpoint| Rig {
+        name,
+        endpoint,
+        make: tcp,
     };
     vec![
-        Rig {
-            name: "tcp",
-            endpoint: "tcp://127.0.0.1:0",
-            make,
-        },
-        Rig {
-            name: "tcp over IPv6",
-            endpoint: "tcp://[::1]:0",
-            make,
-        },
+        rig("tcp", "tcp://127.0.0.1:0"),
+        rig("tcp over IPv6", "tcp://[::1]:0"),
     ]
+}
+
+pub(crate) fn over_udp() -> Vec<Rig> {
+    let rig = |name, endpoint, make| Rig {
+        name,
+        endpoint,
+        make,
+    };
+    vec![
+        rig("quic", "quic://127.0.0.1:0", quic_shared),
+        rig("quic over IPv6", "quic://[::1]:0", quic_shared),
+        rig("quic per channel", "quic://127.0.0.1:0", quic_per_channel),
+        rig(
+            "quic per channel over IPv6",
+            "quic://[::1]:0",
+            quic_per_channel,
+        ),
+    ]
+}
+
+fn tcp(token: Token, limits: Limits) -> Box<dyn Carrier> {
+    let settings = tcp::Settings {
+        handshake_deadline: limits.handshake_deadline,
+        channels_max: limits.channels_max,
+        ..tcp::Settings::default()
+    };
+    Box::new(tcp::Tcp::new(token, settings))
+}
+
+fn quic_shared(token: Token, limits: Limits) -> Box<dyn Carrier> {
+    quic(token, limits, quic::Connections::Shared)
+}
+
+fn quic_per_channel(token: Token, limits: Limits) -> Box<dyn Carrier> {
+    quic(token, limits, quic::Connections::PerChannel)
+}
+
+fn quic(token: Token, limits: Limits, connections: quic::Connections) -> Box<dyn Carrier> {
+    let settings = quic::Settings {
+        connections,
+        connect_deadline: limits.handshake_deadline,
+        handshake_deadline: limits.handshake_deadline,
+        channels_max: limits.channels_max,
+        ..quic::Settings::default()
+    };
+    Box::new(quic::Quic::new(token, settings))
 }
 
 impl Rig {
