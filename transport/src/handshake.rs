@@ -28,7 +28,8 @@ pub(crate) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
         stream.write_all(&hello.encode()).await.map_err(closed)?;
         let header = read(stream).await?;
         check_header(header)?;
-        let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }, _>(stream).await?);
+        let server =
+            ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }, _>(stream).await?);
         // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
         if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
             return Err(HandshakeError::Token);
@@ -90,7 +91,9 @@ pub(crate) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn read<const N: usize, S: AsyncRead + Unpin>(stream: &mut S) -> Result<[u8; N], HandshakeError> {
+async fn read<const N: usize, S: AsyncRead + Unpin>(
+    stream: &mut S,
+) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(closed)?;
     Ok(bytes)

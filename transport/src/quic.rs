@@ -50,8 +50,8 @@ pub struct Quic {
     settings: Settings,
 }
 
-/// What can be set, each by its consequence.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What can be set, each by its consequence. Deadlines and limits have no text form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// What a channel is made of.
@@ -79,15 +79,20 @@ pub struct Settings {
     /// What encrypts.
     pub cipher: Cipher,
     /// How long a dialled host may take to answer and to finish the handshake of QUIC.
+    #[serde(skip)]
     pub connect_deadline: Duration,
     /// How long a connected peer may take to prove the token.
+    #[serde(skip)]
     pub handshake_deadline: Duration,
     /// How many peers may be in the handshake at a time. At the limit a new peer takes the place of the one that has waited
     /// longest; from half of it on only peers that receive at the address they send from are let in.
+    #[serde(skip)]
     pub pending_max: usize,
     /// How many channels a session may open in its whole life; also the bound of channels that wait to be accepted.
+    #[serde(skip)]
     pub channels_max: u32,
     /// How long a silent network may last before the session and its channels count as lost. `None` waits for ever.
+    #[serde(skip)]
     pub peer_deadline: Option<Duration>,
 }
 

@@ -196,6 +196,7 @@ fn words(event: &Event) -> String {
             sent_bytes,
             received_bytes,
             refused,
+            ..
         } => {
             format!(
                 "finished: {channels} channels, {sent_bytes} bytes sent, {received_bytes} received, {refused} strangers turned away"

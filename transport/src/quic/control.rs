@@ -25,10 +25,7 @@ pub(super) struct Control {
 
 impl Control {
     /// Takes over the stream and watches it.
-    pub(super) fn new(
-        (send, receive): (SendStream, RecvStream),
-        connection: Connected,
-    ) -> Self {
+    pub(super) fn new((send, receive): (SendStream, RecvStream), connection: Connected) -> Self {
         let (sender, end) = watch::channel(None);
         let watcher = tokio::spawn(async move {
             let end = watch_for_end(receive).await;
@@ -61,7 +58,11 @@ impl Control {
 
     /// Tells the peer that nothing follows, and sees to it that it hears so: it leaves this process only while it runs.
     pub(super) async fn goodbye(&self) {
-        let send = self.send.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let send = self
+            .send
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(mut send) = send else { return };
         let told = async {
             send.write_all(&[GOODBYE]).await.ok()?;

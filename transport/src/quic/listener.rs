@@ -179,7 +179,11 @@ async fn greet(
 ) -> Result<Greeted, HandshakeError> {
     let lost = |error| fault::lost(&shared.identity, &error);
     let config = config::for_peer(&shared.server, &shared.settings, address);
-    let connection = incoming.accept_with(config).map_err(lost)?.await.map_err(lost)?;
+    let connection = incoming
+        .accept_with(config)
+        .map_err(lost)?
+        .await
+        .map_err(lost)?;
     place.said_hello();
     let (mut send, mut receive) = connection.accept_bi().await.map_err(lost)?;
     let mut stream = tokio::io::join(&mut receive, &mut send);

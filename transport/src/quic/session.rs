@@ -16,9 +16,7 @@ use super::registry::Registry;
 use super::statistics::{Connected, Ledger};
 use super::stream::Stream;
 use super::{Connections, Quic, Settings, Target, fault};
-use crate::carrier::{
-    CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics,
-};
+use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::channel::Channel;
 use crate::preamble::{decode_verdict, encode_verdict};
 
@@ -42,12 +40,7 @@ pub(super) struct Accepted {
 }
 
 impl Dialled {
-    pub(super) fn new(
-        quic: Quic,
-        target: Target,
-        control: Control,
-        ledger: Arc<Ledger>,
-    ) -> Self {
+    pub(super) fn new(quic: Quic, target: Target, control: Control, ledger: Arc<Ledger>) -> Self {
         Self {
             quic,
             target,
@@ -59,7 +52,10 @@ impl Dialled {
 
     async fn open(&self, number: u32) -> Result<Stream, CarrierError> {
         if self.quic.settings.connections == Connections::PerChannel {
-            let (connection, streams) = self.quic.connect(&self.target, number, &self.ledger).await?;
+            let (connection, streams) = self
+                .quic
+                .connect(&self.target, number, &self.ledger)
+                .await?;
             return Ok(Stream::new(streams, connection));
         }
         let deadline = self.quic.settings.handshake_deadline;
@@ -83,11 +79,7 @@ impl Dialled {
         };
         match ask.await {
             Ok(streams) => Ok(Stream::new(streams, connection)),
-            Err(error) => Err(fault::of_stream(
-                &self.target.identity,
-                &connection,
-                error,
-            )),
+            Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
         }
     }
 }

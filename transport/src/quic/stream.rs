@@ -22,7 +22,8 @@ pub(super) struct Stream {
 }
 
 /// Waits for the peer's acknowledgement of everything, the end included.
-type Acknowledged = Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>> + Send + Sync>>;
+type Acknowledged =
+    Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>> + Send + Sync>>;
 
 enum Delivery {
     Open,
@@ -31,10 +32,7 @@ enum Delivery {
 }
 
 impl Stream {
-    pub(super) fn new(
-        (send, receive): (SendStream, RecvStream),
-        connection: Connected,
-    ) -> Self {
+    pub(super) fn new((send, receive): (SendStream, RecvStream), connection: Connected) -> Self {
         Self {
             send,
             receive,
