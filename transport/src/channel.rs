@@ -4,12 +4,15 @@
 //! can splice and a descriptor can be handed over. It does not count, meter or frame anything.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::tls::TlsStream;
 
 /// A numbered two-way byte stream between the two ends of a session.
 #[derive(Debug)]
@@ -38,7 +41,15 @@ impl Channel {
         }
     }
 
-    /// A channel made by user-space code, such as a TLS session or a QUIC stream.
+    /// A channel that is a TLS connection.
+    pub(crate) fn tls(number: u32, stream: TlsStream) -> Self {
+        Self {
+            number,
+            stream: Stream::Tls(Box::new(stream)),
+        }
+    }
+
+    /// A channel made by user-space code, such as a QUIC stream.
     pub fn duplex(number: u32, stream: Box<dyn Duplex>) -> Self {
         Self {
             number,
@@ -58,7 +69,15 @@ impl Channel {
     pub fn as_tcp(&self) -> Option<&TcpStream> {
         match &self.stream {
             Stream::Tcp(stream) => Some(stream),
-            Stream::Duplex { .. } => None,
+            Stream::Tls(_) | Stream::Duplex { .. } => None,
+        }
+    }
+
+    /// The TLS connection, if the channel is one.
+    pub(crate) fn as_tls(&mut self) -> Option<&mut TlsStream> {
+        match &mut self.stream {
+            Stream::Tls(stream) => Some(stream),
+            Stream::Tcp(_) | Stream::Duplex { .. } => None,
         }
     }
 
@@ -66,7 +85,7 @@ impl Channel {
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
         match self.stream {
             Stream::Tcp(stream) => Ok(stream),
-            stream @ Stream::Duplex { .. } => Err(Self { stream, ..self }),
+            stream @ (Stream::Tls(_) | Stream::Duplex { .. }) => Err(Self { stream, ..self }),
         }
     }
 
@@ -74,6 +93,7 @@ impl Channel {
     pub async fn first_byte(&mut self) -> io::Result<bool> {
         match &mut self.stream {
             Stream::Tcp(stream) => Ok(stream.peek(&mut [0]).await? > 0),
+            Stream::Tls(stream) => poll_fn(|context| stream.poll_readable(context)).await,
             Stream::Duplex {
                 peeked: Some(_), ..
             } => Ok(true),
@@ -88,21 +108,24 @@ impl Channel {
 
     /// Ends the channel so that the peer sees an error and not an orderly end: a stream that was cut must not look complete.
     pub fn abort(self) {
-        match self.stream {
-            Stream::Tcp(stream) => {
-                // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
-                let _ = rustix::net::sockopt::set_socket_linger(
-                    &stream,
-                    Some(std::time::Duration::ZERO),
-                );
+        let socket = match &self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => &stream.socket,
+            Stream::Duplex { .. } => {
+                if let Stream::Duplex { stream, .. } = self.stream {
+                    stream.abort();
+                }
+                return;
             }
-            Stream::Duplex { stream, .. } => stream.abort(),
-        }
+        };
+        // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
+        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
     }
 }
 
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
     Duplex {
         stream: Box<dyn Duplex>,
         peeked: Option<u8>,
@@ -113,6 +136,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => stream.fmt(formatter),
+            Self::Tls(_) => formatter.write_str("Tls"),
             Self::Duplex { .. } => formatter.write_str("Duplex"),
         }
     }
@@ -126,6 +150,7 @@ impl AsyncRead for Channel {
     ) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Duplex { stream, peeked } => {
                 if buffer.remaining() > 0
                     && let Some(byte) = peeked.take()
@@ -147,6 +172,7 @@ impl AsyncWrite for Channel {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, data),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, data),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_write(context, data),
         }
     }
@@ -154,6 +180,7 @@ impl AsyncWrite for Channel {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_flush(context),
         }
     }
@@ -161,6 +188,7 @@ impl AsyncWrite for Channel {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_shutdown(context),
         }
     }

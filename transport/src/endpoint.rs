@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::CarrierError;
+
 /// An address together with the carrier that speaks there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -24,6 +26,8 @@ pub struct Endpoint {
 pub enum Scheme {
     /// One plain TCP connection per channel.
     Tcp,
+    /// One TLS 1.3 connection per channel.
+    Tls,
     /// Encrypted, over UDP.
     Quic,
 }
@@ -88,6 +92,17 @@ impl Endpoint {
         }
     }
 
+    /// Fails unless the endpoint belongs to this carrier.
+    pub(crate) fn check(&self, carrier: Scheme) -> Result<(), CarrierError> {
+        if self.scheme == carrier {
+            return Ok(());
+        }
+        Err(CarrierError::Scheme {
+            endpoint: self.clone(),
+            carrier,
+        })
+    }
+
     /// The numeric addresses behind it, in the resolver's order.
     pub(crate) async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         match &self.address {
@@ -101,7 +116,8 @@ impl Endpoint {
 
 impl Scheme {
     /// Every carrier, by the name it has in endpoints.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Tcp, "tcp"), (Self::Quic, "quic")];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Tcp, "tcp"), (Self::Tls, "tls"), (Self::Quic, "quic")];
 
     fn known() -> String {
         Self::ALL.map(|(_, name)| name).join(", ")
@@ -110,10 +126,11 @@ impl Scheme {
 
 impl fmt::Display for Scheme {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Quic => "quic",
-        })
+        match self {
+            Self::Tcp => formatter.write_str("tcp"),
+            Self::Tls => formatter.write_str("tls"),
+            Self::Quic => formatter.write_str("quic"),
+        }
     }
 }
 
@@ -233,7 +250,6 @@ mod tests {
             "tcp://0.0.0.0:0",
             "tcp://[fe80::1%3]:7000",
             "tcp://host-b.example:7000",
-            "quic://198.18.1.2:7000",
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -248,7 +264,7 @@ mod tests {
         );
         assert_eq!(
             error("rdma://h:1"),
-            "unknown carrier `rdma` in endpoint; known: tcp, quic"
+            "unknown carrier `rdma` in endpoint; known: tcp, tls, quic"
         );
         assert_eq!(
             error("tcp://198.18.1.2"),

@@ -1,4 +1,4 @@
-//! Both sides of the challenge and response over any stream, each under a deadline.
+//! Both sides of the challenge and response.
 
 use std::io;
 use std::time::Duration;
@@ -13,56 +13,48 @@ use crate::preamble::{
 };
 use crate::token::{PROOF_LEN, Token};
 
-/// The dialling side. Once it returns, both ends know each other and it holds nothing but the stream.
-pub(crate) async fn dial<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
+/// The dialling side. Once it returns, both ends know each other and the connection holds nothing but the stream.
+pub(crate) async fn dial(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     channel: u32,
-    deadline: Duration,
 ) -> Result<(), HandshakeError> {
-    let exchange = async {
-        let hello = ClientHello {
-            channel,
-            nonce: nonce()?,
-        };
-        stream.write_all(&hello.encode()).await.map_err(closed)?;
-        let header = read(stream).await?;
-        check_header(header)?;
-        let server =
-            ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }, _>(stream).await?);
-        // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
-        if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
-            return Err(HandshakeError::Token);
-        }
-        stream
-            .write_all(&Role::Dialler.prove(token, &hello, &server.nonce))
-            .await
-            .map_err(closed)?;
-        let [verdict] = read(stream).await?;
-        decode_verdict(verdict)
+    let hello = ClientHello {
+        channel,
+        nonce: nonce()?,
     };
-    within(Instant::now() + deadline, deadline, exchange).await
+    write(stream, &hello.encode()).await?;
+    let header = read(stream).await?;
+    check_header(header)?;
+    let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
+    // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
+    if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
+        return Err(HandshakeError::Token);
+    }
+    write(stream, &Role::Dialler.prove(token, &hello, &server.nonce)).await?;
+    let [verdict] = read(stream).await?;
+    decode_verdict(verdict)
 }
 
 /// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
-pub(crate) async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
+pub(crate) async fn hear(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> Result<ClientHello, HandshakeError> {
     if let Err(error) = check_header(read(stream).await?) {
         if matches!(error, HandshakeError::Version { .. }) {
             // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
-            let _ = stream.write_all(&HEADER).await;
+            let _ = write(stream, &HEADER).await;
         }
         return Err(error);
     }
     Ok(ClientHello::decode(
-        &read::<{ CLIENT_HELLO_LEN - HEADER_LEN }, _>(stream).await?,
+        &read::<{ CLIENT_HELLO_LEN - HEADER_LEN }>(stream).await?,
     ))
 }
 
 /// The listening side's second half: proves this end and checks the peer. The verdict is the caller's.
-pub(crate) async fn challenge<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
+pub(crate) async fn challenge(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     hello: &ClientHello,
 ) -> Result<(), HandshakeError> {
@@ -71,7 +63,7 @@ pub(crate) async fn challenge<S: AsyncRead + AsyncWrite + Unpin>(
         nonce,
         proof: Role::Listener.prove(token, hello, &nonce),
     };
-    stream.write_all(&server.encode()).await.map_err(closed)?;
+    write(stream, &server.encode()).await?;
     let proof: [u8; PROOF_LEN] = read(stream).await?;
     if Role::Dialler.verify(token, hello, &nonce, &proof) {
         Ok(())
@@ -91,8 +83,16 @@ pub(crate) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn read<const N: usize, S: AsyncRead + Unpin>(
-    stream: &mut S,
+async fn write(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> Result<(), HandshakeError> {
+    stream.write_all(bytes).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)
+}
+
+async fn read<const N: usize>(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(closed)?;
@@ -100,7 +100,13 @@ async fn read<const N: usize, S: AsyncRead + Unpin>(
 }
 
 /// A peer that hangs up and one that is reset look the same to whoever reads the message.
-fn closed(error: io::Error) -> HandshakeError {
+pub(crate) fn closed(error: io::Error) -> HandshakeError {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::AlertReceived(alert)) = inner {
+        return HandshakeError::Alert(format!("{alert:?}"));
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset

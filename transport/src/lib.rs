@@ -9,6 +9,7 @@
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
 //! | [`quic`] | the carrier over UDP that encrypts, with a stream or a connection per channel |
+//! | [`tls`] | the carrier with one TLS 1.3 connection per channel |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
@@ -19,6 +20,7 @@
 pub mod carrier;
 pub mod carry;
 pub mod channel;
+mod connections;
 mod crowd;
 pub mod endpoint;
 pub mod handover;
@@ -28,6 +30,7 @@ mod preamble;
 pub mod quic;
 pub mod relay;
 pub mod tcp;
+pub mod tls;
 pub mod token;
 
 pub use carrier::{Arrival, Carrier, Listener, Pending, Session};

@@ -179,7 +179,7 @@ impl Quic {
     fn check(endpoint: &Endpoint) -> Result<(), CarrierError> {
         match endpoint.scheme {
             Scheme::Quic => Ok(()),
-            Scheme::Tcp => Err(CarrierError::Scheme {
+            Scheme::Tcp | Scheme::Tls => Err(CarrierError::Scheme {
                 endpoint: endpoint.clone(),
                 carrier: Scheme::Quic,
             }),
@@ -259,11 +259,12 @@ impl Quic {
         let exchange = async {
             let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
             let mut stream = tokio::io::join(&mut receive, &mut send);
-            let deadline = self.settings.handshake_deadline;
-            handshake::dial(&mut stream, &self.token, channel, deadline).await?;
+            handshake::dial(&mut stream, &self.token, channel).await?;
             Ok((send, receive))
         };
-        exchange.await.map_err(|error| CarrierError::Handshake {
+        let deadline = self.settings.handshake_deadline;
+        let greeted = handshake::within(Instant::now() + deadline, deadline, exchange).await;
+        greeted.map_err(|error| CarrierError::Handshake {
             endpoint: target.endpoint.clone(),
             source: fault::of_stream(&target.identity, connection, error),
         })

@@ -11,6 +11,7 @@
 
 mod copy;
 mod splice;
+mod tls;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::UnixStream;
 
 use crate::channel::Channel;
+use crate::tls::TlsStream;
 
 /// How the bytes get from one socket to the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Path {
-    /// Splice where both ends are kernel sockets, copy otherwise.
+    /// Splice where both ends are kernel sockets, encrypt in place where the channel is a TLS connection, copy otherwise.
     #[default]
     Auto,
     /// `splice(2)` through a pipe: no copy in this process. An error for channels that are not kernel sockets.
@@ -116,6 +118,25 @@ impl Relay {
             channel: number,
             source,
         };
+        if let (Path::Auto, Some(stream)) = (path, channel.as_tls()) {
+            let TlsStream {
+                socket,
+                outgoing,
+                incoming,
+                ..
+            } = stream;
+            let send = async {
+                tls::seal(&self.local, socket, outgoing, &counters.sent)
+                    .await
+                    .map_err(sending)
+            };
+            let receive = async {
+                tls::open(socket, incoming, &self.local, &counters.received)
+                    .await
+                    .map_err(receiving)
+            };
+            return tokio::try_join!(send, receive).map(drop);
+        }
         match (path, channel.as_tcp()) {
             (Path::Splice, None) => Err(RelayError::NotSpliceable { channel: number }),
             (Path::Splice | Path::Auto, Some(stream)) => {

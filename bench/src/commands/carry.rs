@@ -8,6 +8,7 @@ use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::quic::{self, Quic};
 use lmbench_transport::tcp::{self, Tcp};
+use lmbench_transport::tls::{self, Tls};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,7 @@ fn carrier(scheme: Scheme, token: Token) -> Box<dyn Carrier> {
     match scheme {
         Scheme::Tcp => Box::new(Tcp::new(token, tcp::Settings::default())),
         Scheme::Quic => Box::new(Quic::new(token, quic::Settings::default())),
+        Scheme::Tls => Box::new(Tls::new(token, tls::Settings::default())),
     }
 }
 

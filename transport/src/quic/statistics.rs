@@ -68,9 +68,9 @@ impl Deref for Connected {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let stats = self.connection.stats();
+        let counted = self.connection.stats();
         let mut state = self.ledger.lock();
-        add(&mut state.ended, &stats);
+        add(&mut state.ended, &counted);
         let connection = state.open.remove(&self.key);
         drop(state);
         // Dropping it takes quinn's locks.

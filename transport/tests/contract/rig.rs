@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
-use lmbench_transport::endpoint::Address;
-use lmbench_transport::{Channel, Endpoint, Token, quic, tcp};
+use lmbench_transport::endpoint::{Address, Scheme};
+use lmbench_transport::{Channel, Endpoint, Token, quic, tcp, tls};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(crate) struct Rig {
     pub(crate) name: &'static str,
     pub(crate) endpoint: &'static str,
+    /// What a stranger may send without being known for one: beginnings of the carrier's own first message.
+    pub(crate) beginnings: [&'static [u8]; 3],
     make: fn(Token, Limits) -> Box<dyn Carrier>,
 }
 
@@ -34,57 +36,57 @@ impl Default for Limits {
 }
 
 pub(crate) fn all() -> Vec<Rig> {
-    let mut rigs = plain();
+    let mut rigs = over_tcp();
     rigs.extend(over_udp());
     rigs
 }
 
-/// Those whose handshake can be spoken over a TCP connection, byte by byte.
-pub(crate) fn plain() -> Vec<Rig> {
-    let rig = |name, endpoint| Rig {
+/// Those whose listeners a stranger reaches over TCP.
+pub(crate) fn over_tcp() -> Vec<Rig> {
+    let tcp = |name, endpoint| Rig {
         name,
         endpoint,
-        make: tcp,
+        beginnings: [b"", b"LMB", b"LMBT\0\x01\0\0"],
+        make: |token, limits| Box::new(tcp::Tcp::new(token, limits.into())),
+    };
+    let tls = |name, endpoint| Rig {
+        name,
+        endpoint,
+        beginnings: [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\0\x01\0\x01"],
+        make: |token, limits| {
+            let connections = limits.into();
+            let settings = tls::Settings {
+                connections,
+                ..tls::Settings::default()
+            };
+            Box::new(tls::Tls::new(token, settings))
+        },
     };
     vec![
-        rig("tcp", "tcp://127.0.0.1:0"),
-        rig("tcp over IPv6", "tcp://[::1]:0"),
+        tcp("tcp", "tcp://127.0.0.1:0"),
+        tcp("tcp over IPv6", "tcp://[::1]:0"),
+        tls("tls", "tls://127.0.0.1:0"),
+        tls("tls over IPv6", "tls://[::1]:0"),
     ]
 }
 
 pub(crate) fn over_udp() -> Vec<Rig> {
-    let rig = |name, endpoint, make| Rig {
+    let shared = |name, endpoint| Rig {
         name,
         endpoint,
-        make,
+        beginnings: [b""; 3],
+        make: |token, limits| quic(token, limits, quic::Connections::Shared),
+    };
+    let per_channel = |name, endpoint| Rig {
+        make: |token, limits| quic(token, limits, quic::Connections::PerChannel),
+        ..shared(name, endpoint)
     };
     vec![
-        rig("quic", "quic://127.0.0.1:0", quic_shared),
-        rig("quic over IPv6", "quic://[::1]:0", quic_shared),
-        rig("quic per channel", "quic://127.0.0.1:0", quic_per_channel),
-        rig(
-            "quic per channel over IPv6",
-            "quic://[::1]:0",
-            quic_per_channel,
-        ),
+        shared("quic", "quic://127.0.0.1:0"),
+        shared("quic over IPv6", "quic://[::1]:0"),
+        per_channel("quic per channel", "quic://127.0.0.1:0"),
+        per_channel("quic per channel over IPv6", "quic://[::1]:0"),
     ]
-}
-
-fn tcp(token: Token, limits: Limits) -> Box<dyn Carrier> {
-    let settings = tcp::Settings {
-        handshake_deadline: limits.handshake_deadline,
-        channels_max: limits.channels_max,
-        ..tcp::Settings::default()
-    };
-    Box::new(tcp::Tcp::new(token, settings))
-}
-
-fn quic_shared(token: Token, limits: Limits) -> Box<dyn Carrier> {
-    quic(token, limits, quic::Connections::Shared)
-}
-
-fn quic_per_channel(token: Token, limits: Limits) -> Box<dyn Carrier> {
-    quic(token, limits, quic::Connections::PerChannel)
 }
 
 fn quic(token: Token, limits: Limits, connections: quic::Connections) -> Box<dyn Carrier> {
@@ -96,6 +98,27 @@ fn quic(token: Token, limits: Limits, connections: quic::Connections) -> Box<dyn
         ..quic::Settings::default()
     };
     Box::new(quic::Quic::new(token, settings))
+}
+
+/// Those whose handshake a stranger sees as it is, and not inside of encryption.
+pub(crate) fn bare() -> impl Iterator<Item = Rig> {
+    all()
+        .into_iter()
+        .filter(|rig| rig.endpoint().scheme == Scheme::Tcp)
+}
+
+impl From<Limits> for tcp::Settings {
+    fn from(limits: Limits) -> Self {
+        let Limits {
+            handshake_deadline,
+            channels_max,
+        } = limits;
+        Self {
+            handshake_deadline,
+            channels_max,
+            ..Self::default()
+        }
+    }
 }
 
 impl Rig {

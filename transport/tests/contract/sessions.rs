@@ -118,7 +118,11 @@ async fn a_peer_that_dies_is_missed() {
             "{}",
             rig.name
         );
-        assert_eq!(far.read(&mut [0; 1]).await.unwrap(), 0);
+        // The kernel ends a dead process's connection in order; whatever ends a stream in its own way must not.
+        match far.read(&mut [0; 1]).await {
+            Ok(count) => assert_eq!((count, far.as_tcp().is_some()), (0, true), "{}", rig.name),
+            Err(_) => assert!(far.as_tcp().is_none(), "{}", rig.name),
+        }
     }
 }
 

@@ -11,40 +11,38 @@ use tokio::time::Instant;
 
 use super::control::Control;
 use super::session::{Accepted, Registry};
-use super::{Settings, Tcp, socket};
+use super::{Terms, Wrap, socket};
 use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending};
 use crate::crowd::{Crowd, Place};
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::Endpoint;
 use crate::handshake;
 use crate::preamble::CONTROL;
-use crate::token::Token;
 
 /// A bound TCP port.
-pub(super) struct TcpListener {
+pub(super) struct TcpListener<W> {
     listener: tokio::net::TcpListener,
     endpoint: Endpoint,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<W>>,
     /// A peer that was accepted and waits for its place in the crowd; kept here so that dropping `accept` does not lose it.
     newcomer: Option<(TcpStream, SocketAddr)>,
 }
 
-struct Shared {
-    token: Token,
-    settings: Settings,
+struct Shared<W> {
+    terms: Terms<W>,
     registry: Arc<Registry>,
     crowd: Arc<Crowd>,
 }
 
-struct TcpPending {
+struct TcpPending<W> {
     stream: TcpStream,
     address: SocketAddr,
     place: Place,
     end: Instant,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<W>>,
 }
 
-impl TcpListener {
-    pub(super) async fn bind(tcp: &Tcp, endpoint: &Endpoint) -> Result<Self, CarrierError> {
+impl<W: Wrap> TcpListener<W> {
+    pub(super) async fn bind(terms: Terms<W>, endpoint: &Endpoint) -> Result<Self, CarrierError> {
         let resolved = endpoint
             .resolve()
             .await
@@ -56,22 +54,22 @@ impl TcpListener {
         let bound = resolved
             .first()
             .ok_or(none)
-            .and_then(|address| socket::listen(*address, &tcp.settings));
+            .and_then(|address| socket::listen(*address, &terms.settings));
         let local = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = local.map_err(|source| CarrierError::Listen {
             endpoint: endpoint.clone(),
             source,
         })?;
-        let (token, settings) = (tcp.token.clone(), tcp.settings.clone());
+        let crowd = Crowd::new(terms.settings.pending_max);
+        let endpoint = Endpoint::new(endpoint.scheme, address);
         let shared = Arc::new(Shared {
-            token,
-            settings,
+            terms,
             registry: Arc::default(),
-            crowd: Crowd::new(tcp.settings.pending_max),
+            crowd,
         });
         Ok(Self {
             listener,
-            endpoint: Endpoint::new(Scheme::Tcp, address),
+            endpoint,
             shared,
             newcomer: None,
         })
@@ -90,7 +88,7 @@ impl TcpListener {
 }
 
 #[async_trait]
-impl Listener for TcpListener {
+impl<W: Wrap> Listener for TcpListener<W> {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -104,7 +102,7 @@ impl Listener for TcpListener {
             .newcomer
             .take()
             .expect("the newcomer was put there above");
-        let end = Instant::now() + self.shared.settings.handshake_deadline;
+        let end = Instant::now() + self.shared.terms.settings.handshake_deadline;
         Ok(Box::new(TcpPending {
             stream,
             address,
@@ -116,48 +114,50 @@ impl Listener for TcpListener {
 }
 
 #[async_trait]
-impl Pending for TcpPending {
+impl<W: Wrap> Pending for TcpPending<W> {
     fn peer(&self) -> String {
         self.address.to_string()
     }
 
     async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError> {
         let Self {
-            mut stream,
+            stream,
             mut place,
             end,
             shared,
             ..
         } = *self;
+        let Terms {
+            token,
+            settings,
+            wrap,
+        } = &shared.terms;
         let leave = place.asked_to_leave();
-        socket::prepare(&stream, shared.settings.peer_deadline)?;
+        socket::prepare(&stream, settings.peer_deadline)?;
         let exchange = async {
-            let hello = handshake::hear(&mut stream).await?;
+            let mut link = wrap.wrap(stream).await?;
+            let hello = handshake::hear(&mut link).await?;
             place.said_hello();
-            handshake::challenge(&mut stream, &shared.token, &hello).await?;
-            Ok(hello.channel)
+            handshake::challenge(&mut link, token, &hello).await?;
+            Ok((link, hello.channel))
         };
-        let channel = tokio::select! {
+        let (mut link, channel) = tokio::select! {
             biased;
-            channel = handshake::within(end, shared.settings.handshake_deadline, exchange) => channel?,
+            known = handshake::within(end, settings.handshake_deadline, exchange) => known?,
             () = leave => return Err(HandshakeError::Crowded),
         };
+        let registry = &shared.registry;
         if channel != CONTROL {
-            let joined = shared
-                .registry
-                .join(channel, shared.settings.channels_max, stream);
+            let joined = registry.join(channel, settings.channels_max, link);
             return joined
                 .map(|()| Arrival::Joined { channel })
                 .map_err(HandshakeError::Refused);
         }
-        let arrived = shared
-            .registry
-            .claim(&stream)
-            .map_err(HandshakeError::Refused)?;
-        let control = Control::new(stream, shared.settings.peer_deadline)?;
+        let arrived = registry.claim(&mut link).map_err(HandshakeError::Refused)?;
+        let control = Control::new(link, settings.peer_deadline)?;
         Ok(Arrival::Session(Box::new(Accepted::new(
             control,
-            Arc::clone(&shared.registry),
+            Arc::clone(registry),
             arrived,
         ))))
     }

@@ -1,23 +1,26 @@
-//! The two sides of a session over TCP: one opens connections, the other one is joined by them.
+//! The two sides of a session: one opens connections, the other one is joined by them.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 
 use async_trait::async_trait;
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 
-use super::Tcp;
 use super::control::Control;
+use super::{Link, Terms, Wrap};
 use crate::carrier::{ChannelError, Refusal, Session, SessionEnd};
 use crate::channel::Channel;
 use crate::endpoint::Endpoint;
 use crate::preamble::encode_verdict;
 
 /// The dialling side.
-pub(super) struct Dialled {
-    tcp: Tcp,
+pub(super) struct Dialled<W> {
+    terms: Terms<W>,
     endpoint: Endpoint,
     control: Control,
     next: AtomicU32,
@@ -47,10 +50,10 @@ enum State {
     Over,
 }
 
-impl Dialled {
-    pub(super) fn new(tcp: Tcp, endpoint: Endpoint, control: Control) -> Self {
+impl<W> Dialled<W> {
+    pub(super) fn new(terms: Terms<W>, endpoint: Endpoint, control: Control) -> Self {
         Self {
-            tcp,
+            terms,
             endpoint,
             control,
             next: AtomicU32::new(0),
@@ -76,11 +79,11 @@ impl Registry {
     /// Makes the connection the session, if there was none, and tells it the verdict.
     pub(super) fn claim(
         &self,
-        stream: &TcpStream,
+        link: &mut impl Link,
     ) -> Result<mpsc::UnboundedReceiver<Channel>, Refusal> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*state, State::Unclaimed) {
-            tell(stream, Err(Refusal::SessionTaken));
+            tell(link, Err(Refusal::SessionTaken));
             return Err(Refusal::SessionTaken);
         }
         let (arrivals, arrived) = mpsc::unbounded_channel();
@@ -88,7 +91,7 @@ impl Registry {
             taken: BTreeSet::new(),
             arrivals,
         };
-        tell(stream, Ok(()));
+        tell(link, Ok(()));
         Ok(arrived)
     }
 
@@ -98,7 +101,7 @@ impl Registry {
         &self,
         number: u32,
         channels_max: u32,
-        stream: TcpStream,
+        mut link: impl Link,
     ) -> Result<(), Refusal> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = match &mut *state {
@@ -113,10 +116,10 @@ impl Registry {
                 }
             }
         };
-        tell(&stream, verdict);
+        tell(&mut link, verdict);
         if let (Ok(()), State::Running { arrivals, .. }) = (verdict, &*state) {
             // The receiver lives as long as the session, which ends this state before it goes.
-            let _ = arrivals.send(Channel::tcp(number, stream));
+            let _ = arrivals.send(link.into_channel(number));
         }
         verdict
     }
@@ -126,15 +129,25 @@ impl Registry {
     }
 }
 
-/// One byte always fits the empty buffer of a live connection; a dead one will be found out by its owner.
-fn tell(stream: &TcpStream, verdict: Result<(), Refusal>) {
-    let _ = stream.try_write(&[encode_verdict(verdict)]);
+/// One byte always fits the empty buffer of a live connection; a dead one will be found out by its owner. So the write is
+/// done at once or not at all, which the caller's lock demands.
+fn tell(link: &mut impl Link, verdict: Result<(), Refusal>) {
+    let byte = [encode_verdict(verdict)];
+    let write = unconstrained(async {
+        link.write_all(&byte).await?;
+        link.flush().await
+    });
+    let _ = pin!(write).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 #[async_trait]
-impl Session for Dialled {
+impl<W: Wrap> Session for Dialled<W> {
     fn peer(&self) -> String {
         self.control.peer()
+    }
+
+    fn details(&self) -> Option<String> {
+        self.control.details()
     }
 
     async fn open_channel(&self) -> Result<Channel, ChannelError> {
@@ -142,9 +155,8 @@ impl Session for Dialled {
             return Err(ChannelError::Ended(end));
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let stream = self.tcp.connect(&self.endpoint, number).await;
-        stream
-            .map(|stream| Channel::tcp(number, stream))
+        let link = self.terms.connect(&self.endpoint, number).await;
+        link.map(|link| link.into_channel(number))
             .map_err(|source| ChannelError::Open { number, source })
     }
 
@@ -157,7 +169,7 @@ impl Session for Dialled {
     }
 
     async fn close(&self) {
-        self.control.goodbye();
+        self.control.goodbye().await;
     }
 }
 
@@ -165,6 +177,10 @@ impl Session for Dialled {
 impl Session for Accepted {
     fn peer(&self) -> String {
         self.control.peer()
+    }
+
+    fn details(&self) -> Option<String> {
+        self.control.details()
     }
 
     async fn open_channel(&self) -> Result<Channel, ChannelError> {
@@ -193,7 +209,7 @@ impl Session for Accepted {
 
     async fn close(&self) {
         self.registry.end();
-        self.control.goodbye();
+        self.control.goodbye().await;
     }
 }
 

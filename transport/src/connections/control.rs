@@ -1,38 +1,41 @@
 //! The control connection: tells each end how the other one's session ends.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
-use super::socket;
+use super::{Link, socket};
 use crate::carrier::SessionEnd;
 
 /// One end of the control connection. Dropping it closes the connection.
 pub(super) struct Control {
-    stream: Arc<TcpStream>,
+    peer: String,
+    details: Option<String>,
+    writer: Mutex<Box<dyn AsyncWrite + Send + Unpin>>,
     end: watch::Receiver<Option<SessionEnd>>,
     watcher: AbortHandle,
 }
 
 impl Control {
     /// Takes over the connection and watches it.
-    pub(super) fn new(stream: TcpStream, peer_deadline: Option<Duration>) -> io::Result<Self> {
+    pub(super) fn new(link: impl Link, peer_deadline: Option<Duration>) -> io::Result<Self> {
         if let Some(deadline) = peer_deadline {
-            socket::limit_silence(&stream, deadline)?;
+            socket::limit_silence(link.socket(), deadline)?;
         }
-        let stream = Arc::new(stream);
+        let (peer, details) = (link.socket().peer_addr()?.to_string(), link.details());
+        let (reader, writer) = tokio::io::split(link);
         let (sender, end) = watch::channel(None);
-        let connection = Arc::clone(&stream);
         let watcher = tokio::spawn(async move {
-            let end = watch_for_end(&connection).await;
+            let end = watch_for_end(reader).await;
             sender.send_replace(Some(end));
         });
         Ok(Self {
-            stream,
+            peer,
+            details,
+            writer: Mutex::new(Box::new(writer)),
             end,
             watcher: watcher.abort_handle(),
         })
@@ -40,10 +43,12 @@ impl Control {
 
     /// Who is at the other end, for messages.
     pub(super) fn peer(&self) -> String {
-        self.stream.peer_addr().map_or_else(
-            |_| "a peer that is gone".to_owned(),
-            |address| address.to_string(),
-        )
+        self.peer.clone()
+    }
+
+    /// What was negotiated for it.
+    pub(super) fn details(&self) -> Option<String> {
+        self.details.clone()
     }
 
     /// Waits until the peer has ended the session, in whatever way.
@@ -60,9 +65,12 @@ impl Control {
     }
 
     /// Tells the peer that nothing follows.
-    pub(super) fn goodbye(&self) {
+    pub(super) async fn goodbye(&self) {
+        let mut writer = self.writer.lock().await;
         // One byte always fits the empty buffer of a live connection, and a dead one needs no goodbye.
-        let _ = self.stream.try_write(&[GOODBYE]);
+        if writer.write_all(&[GOODBYE]).await.is_ok() {
+            let _ = writer.flush().await;
+        }
     }
 }
 
@@ -72,20 +80,12 @@ impl Drop for Control {
     }
 }
 
-async fn watch_for_end(stream: &TcpStream) -> SessionEnd {
-    let mut byte = [0];
-    loop {
-        let read = match stream.readable().await {
-            Ok(()) => stream.try_read(&mut byte),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(1) if byte == [GOODBYE] => return SessionEnd::Goodbye,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if is_silence(&error) => return SessionEnd::Unreachable,
-            // Any other byte breaks the protocol: such a peer is as good as gone.
-            Ok(_) | Err(_) => return SessionEnd::Gone,
-        }
+async fn watch_for_end(mut reader: impl AsyncRead + Unpin) -> SessionEnd {
+    match reader.read_u8().await {
+        Ok(GOODBYE) => SessionEnd::Goodbye,
+        Err(error) if is_silence(&error) => SessionEnd::Unreachable,
+        // Any other byte breaks the protocol: such a peer is as good as gone.
+        Ok(_) | Err(_) => SessionEnd::Gone,
     }
 }
 

@@ -1,0 +1,170 @@
+//! The carrier with one TLS 1.3 connection per channel, and one more for the session itself.
+//!
+//! Both ends show a certificate and check the other one's, see [`crate::identity`]. Inside the TLS connection runs the same
+//! challenge and response as in the carrier `tcp`, so a token is good for one session, and a channel number for one channel.
+//! `connections.rs` says how a session works.
+//!
+//! rustls does the handshakes. The records of the stream are made by `tls/record.rs`, because that takes neither an allocation
+//! nor a copy; `cargo run --release -p lmbench-transport --example relay_cost` compares it with rustls doing all.
+//! The end of a direction is TLS's close notice. Without one an end is an error: a stream that was cut never looks complete.
+
+mod handshake;
+mod record;
+mod stream;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::TcpStream;
+
+pub(crate) use self::stream::{Incoming, Outgoing, TlsStream};
+use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
+use crate::channel::Channel;
+use crate::connections::{self, Link, Terms, Wrap};
+use crate::endpoint::{Endpoint, Scheme};
+use crate::identity::{Cipher, Identity, IdentityError, Side};
+use crate::token::Token;
+
+/// The carrier `tls`.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    token: Token,
+    settings: Settings,
+    /// `None` where it comes from the token.
+    identity: Option<Identity>,
+}
+
+/// What can be set, each by its consequence.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// What encrypts the stream. Both ends must be set to the same.
+    pub cipher: Cipher,
+    /// What the carrier `tcp` can be told as well.
+    pub connections: connections::Settings,
+}
+
+/// Makes TLS connections of those that were dialled.
+#[derive(Clone)]
+struct Client {
+    identity: Identity,
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+/// Makes TLS connections of those that were accepted.
+#[derive(Clone)]
+struct Server {
+    identity: Identity,
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// A carrier for one session, whose ends trust whoever holds the token.
+    pub fn new(token: Token, settings: Settings) -> Self {
+        Self {
+            token,
+            settings,
+            identity: None,
+        }
+    }
+
+    /// A carrier for one session, whose ends trust whom the user's authority trusts. They need the same token nevertheless.
+    pub fn with_identity(token: Token, settings: Settings, identity: Identity) -> Self {
+        Self {
+            token,
+            settings,
+            identity: Some(identity),
+        }
+    }
+
+    fn identity(&self, side: Side) -> Result<Identity, IdentityError> {
+        match &self.identity {
+            Some(identity) => Ok(identity.clone()),
+            None => Identity::from_token(&self.token, side),
+        }
+    }
+
+    fn terms<W>(&self, wrap: W) -> Terms<W> {
+        Terms {
+            token: self.token.clone(),
+            settings: self.settings.connections.clone(),
+            wrap,
+        }
+    }
+}
+
+#[async_trait]
+impl Carrier for Tls {
+    fn scheme(&self) -> Scheme {
+        Scheme::Tls
+    }
+
+    fn kernel_sockets(&self) -> bool {
+        false
+    }
+
+    async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
+        endpoint.check(Scheme::Tls)?;
+        let identity = self.identity(Side::Listener)?;
+        let config = identity.server_config(self.settings.cipher, ALPN)?;
+        let server = Server {
+            identity,
+            config: Arc::new(config),
+        };
+        self.terms(server).listen(endpoint).await
+    }
+
+    async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
+        endpoint.check(Scheme::Tls)?;
+        let identity = self.identity(Side::Dialler)?;
+        let config = identity.client_config(self.settings.cipher, ALPN)?;
+        let client = Client {
+            name: identity.peer_name(endpoint)?,
+            identity,
+            config: Arc::new(config),
+        };
+        self.terms(client).dial(endpoint).await
+    }
+}
+
+impl Wrap for Client {
+    type Link = TlsStream;
+
+    async fn wrap(&self, stream: TcpStream) -> Result<TlsStream, HandshakeError> {
+        let connection =
+            UnbufferedClientConnection::new(Arc::clone(&self.config), self.name.clone())
+                .map_err(|error| self.identity.handshake_error(&error))?;
+        handshake::run(connection, stream, &self.identity).await
+    }
+}
+
+impl Wrap for Server {
+    type Link = TlsStream;
+
+    async fn wrap(&self, stream: TcpStream) -> Result<TlsStream, HandshakeError> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(&self.config))
+            .map_err(|error| self.identity.handshake_error(&error))?;
+        handshake::run(connection, stream, &self.identity).await
+    }
+}
+
+impl Link for TlsStream {
+    fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    fn details(&self) -> Option<String> {
+        Some(TlsStream::details(self).to_owned())
+    }
+
+    fn into_channel(self, number: u32) -> Channel {
+        Channel::tls(number, self)
+    }
+}
+
+/// The protocol inside, which both ends must name.
+const ALPN: &[u8] = b"lmbench/1";
