@@ -3,6 +3,7 @@
 use lmbench_harness::spec::Network;
 use lmbench_transport::Scheme;
 use lmbench_transport::identity::Cipher;
+use lmbench_transport::quic;
 use serde::{Deserialize, Serialize};
 
 /// What moves the migration stream.
@@ -25,6 +26,8 @@ pub enum CarrierSpec {
         /// What encrypts.
         cipher: Cipher,
     },
+    /// lmbench's QUIC carrier.
+    Quic(quic::Settings),
 }
 
 /// How QEMU encrypts by itself.
@@ -65,6 +68,7 @@ impl CarrierSpec {
             CarrierSpec::NativeUnix => "native-unix",
             CarrierSpec::Tcp { .. } => "tcp",
             CarrierSpec::Tls { .. } => "tls",
+            CarrierSpec::Quic(_) => "quic",
         }
     }
 
@@ -74,6 +78,7 @@ impl CarrierSpec {
             CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_) | CarrierSpec::NativeUnix => None,
             CarrierSpec::Tcp { .. } => Some(Scheme::Tcp),
             CarrierSpec::Tls { .. } => Some(Scheme::Tls),
+            CarrierSpec::Quic(_) => Some(Scheme::Quic),
         }
     }
 

@@ -22,9 +22,15 @@ pub struct Channel {
 }
 
 /// What a carrier without kernel sockets makes channels of.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ends the stream so that the peer sees an error and not an orderly end.
+    fn abort(self: Box<Self>);
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+/// A pipe within one process, which knows no errors: it just ends.
+impl Duplex for tokio::io::DuplexStream {
+    fn abort(self: Box<Self>) {}
+}
 
 impl Channel {
     /// A channel that is a TCP connection and nothing else: every byte in the socket belongs to the stream.
@@ -103,15 +109,17 @@ impl Channel {
     /// Ends the channel so that the peer sees an error and not an orderly end: a stream that was cut must not look complete.
     pub fn abort(self) {
         let socket = match &self.stream {
-            Stream::Tcp(stream) => Some(stream),
-            Stream::Tls(stream) => Some(&stream.socket),
-            Stream::Duplex { .. } => None,
+            Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => &stream.socket,
+            Stream::Duplex { .. } => {
+                if let Stream::Duplex { stream, .. } = self.stream {
+                    stream.abort();
+                }
+                return;
+            }
         };
-        if let Some(socket) = socket {
-            // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
-            let _ =
-                rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
-        }
+        // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
+        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
     }
 }
 

@@ -10,7 +10,6 @@
 //! channel number for one channel; everything else is refused.
 
 mod control;
-mod handshake;
 mod listener;
 mod session;
 mod socket;
@@ -22,10 +21,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-pub(crate) use self::handshake::closed;
 use crate::carrier::{CarrierError, HandshakeError, Listener, Session};
 use crate::channel::Channel;
 use crate::endpoint::Endpoint;
+use crate::handshake;
+use crate::preamble::CONTROL;
 use crate::token::Token;
 
 /// What can be set, each by its consequence.
@@ -173,6 +173,3 @@ impl<W: Wrap> Terms<W> {
         )
     }
 }
-
-/// The channel number that stands for the control connection.
-const CONTROL: u32 = u32::MAX;

@@ -28,6 +28,8 @@ pub enum Scheme {
     Tcp,
     /// One TLS 1.3 connection per channel.
     Tls,
+    /// Encrypted, over UDP.
+    Quic,
 }
 
 /// A socket address, or a name to be resolved into some.
@@ -114,7 +116,8 @@ impl Endpoint {
 
 impl Scheme {
     /// Every carrier, by the name it has in endpoints.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Tcp, "tcp"), (Self::Tls, "tls")];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Tcp, "tcp"), (Self::Tls, "tls"), (Self::Quic, "quic")];
 
     fn known() -> String {
         Self::ALL.map(|(_, name)| name).join(", ")
@@ -126,6 +129,7 @@ impl fmt::Display for Scheme {
         match self {
             Self::Tcp => formatter.write_str("tcp"),
             Self::Tls => formatter.write_str("tls"),
+            Self::Quic => formatter.write_str("quic"),
         }
     }
 }
@@ -260,7 +264,7 @@ mod tests {
         );
         assert_eq!(
             error("rdma://h:1"),
-            "unknown carrier `rdma` in endpoint; known: tcp, tls"
+            "unknown carrier `rdma` in endpoint; known: tcp, tls, quic"
         );
         assert_eq!(
             error("tcp://198.18.1.2"),

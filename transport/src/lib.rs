@@ -8,6 +8,7 @@
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
+//! | [`quic`] | the carrier over UDP that encrypts, with a stream or a connection per channel |
 //! | [`tls`] | the carrier with one TLS 1.3 connection per channel |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
@@ -20,10 +21,13 @@ pub mod carrier;
 pub mod carry;
 pub mod channel;
 mod connections;
+mod crowd;
 pub mod endpoint;
 pub mod handover;
+mod handshake;
 pub mod identity;
 mod preamble;
+pub mod quic;
 pub mod relay;
 pub mod tcp;
 pub mod tls;

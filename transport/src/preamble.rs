@@ -170,6 +170,8 @@ fn split<const A: usize, const B: usize>(bytes: &[u8]) -> ([u8; A], [u8; B]) {
     )
 }
 
+/// The channel number that stands for the session itself.
+pub(crate) const CONTROL: u32 = u32::MAX;
 pub(crate) const VERSION: u16 = 1;
 pub(crate) const HEADER: [u8; HEADER_LEN] = [
     b'L',

@@ -360,7 +360,8 @@ fn events_keep_their_json_form() {
             channels: 1,
             sent_bytes: 1,
             received_bytes: 2,
-            refused: 0
+            refused: 0,
+            statistics: None,
         }),
         r#"{"event":"finished","channels":1,"sent_bytes":1,"received_bytes":2,"refused":0}"#
     );

@@ -7,6 +7,7 @@ use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
+use lmbench_transport::quic::Quic;
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{self, Tls};
 use lmbench_transport::token::Token;
@@ -104,6 +105,10 @@ fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<
                 None => Tls::new(token, settings),
             })
         }
+        CarrierSpec::Quic(settings) => Box::new(match identity {
+            Some(identity) => Quic::with_identity(token, identity, settings.clone()),
+            None => Quic::new(token, settings.clone()),
+        }),
         _ => Box::new(Tcp::new(token, tcp::Settings::default())),
     }
 }
@@ -242,6 +247,7 @@ fn words(event: &Event) -> String {
             sent_bytes,
             received_bytes,
             refused,
+            ..
         } => {
             format!(
                 "finished: {channels} channels, {sent_bytes} bytes sent, {received_bytes} received, {refused} strangers turned away"

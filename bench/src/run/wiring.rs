@@ -38,7 +38,9 @@ pub(super) async fn connect(
             let path = hosts.directory(Role::Destination).join("stream");
             native(hosts, Stream::Unix(path)).await
         }
-        CarrierSpec::Tcp { .. } | CarrierSpec::Tls { .. } => carried(hosts, carrier, network).await,
+        CarrierSpec::Tcp { .. } | CarrierSpec::Tls { .. } | CarrierSpec::Quic(_) => {
+            carried(hosts, carrier, network).await
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::live::{Run, run};
 
 /// One cell per carrier; each is a line of `[matrix]`.
-const CARRIERS: &str = "[\"native-tcp\", \"native-tls\", \"native-unix\", \"tcp\"]";
+const CARRIERS: &str =
+    "[\"native-tcp\", \"native-tls\", \"native-unix\", \"tcp\", \"tls\", \"quic\"]";
 
 fn all(rest: &str, workload: &str, migration: &str) -> Option<Run> {
     run(&format!(

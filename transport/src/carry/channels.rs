@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{CarryError, Event, Listener, chain};
-use crate::carrier::SessionEnd;
+use crate::carrier::{SessionEnd, Statistics};
 use crate::channel::Channel;
 use crate::relay::{Counters, Path, relay};
 
@@ -193,7 +193,7 @@ impl Channels {
         self.all_ended().await;
     }
 
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self, statistics: Option<Statistics>) {
         let Self {
             count: channels,
             sent_bytes,
@@ -206,6 +206,7 @@ impl Channels {
             sent_bytes,
             received_bytes,
             refused,
+            statistics,
         });
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::Statistics;
 use crate::endpoint::Endpoint;
 use crate::token::Token;
 
@@ -67,5 +68,8 @@ pub enum Event {
         received_bytes: u64,
         /// How many peers were turned away.
         refused: u64,
+        /// What the carrier counted, if it counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        statistics: Option<Statistics>,
     },
 }

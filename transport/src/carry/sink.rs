@@ -82,10 +82,12 @@ impl Sink {
         channels
             .drain(patience, &stop, self.options.drain_deadline)
             .await;
+        let mut statistics = None;
         if let Some(session) = session {
             session.close().await;
+            statistics = session.statistics();
         }
-        channels.finish();
+        channels.finish(statistics);
         result
     }
 

@@ -52,7 +52,7 @@ impl Source {
             .serve(listener, &session, first, &mut channels, &stop)
             .await;
         session.close().await;
-        channels.finish();
+        channels.finish(session.statistics());
         result
     }
 

@@ -1,21 +1,22 @@
 //! The listening end: a bounded crowd of peers that have proven nothing, and the way in for those that do.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::control::Control;
 use super::session::{Accepted, Registry};
-use super::{CONTROL, Terms, Wrap, handshake, socket};
+use super::{Terms, Wrap, socket};
 use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending};
+use crate::crowd::{Crowd, Place};
 use crate::endpoint::Endpoint;
+use crate::handshake;
+use crate::preamble::CONTROL;
 
 /// A bound TCP port.
 pub(super) struct TcpListener<W> {
@@ -30,27 +31,6 @@ struct Shared<W> {
     terms: Terms<W>,
     registry: Arc<Registry>,
     crowd: Arc<Crowd>,
-}
-
-/// Everyone in the handshake, oldest first; those who have not said anything valid leave before the others.
-struct Crowd {
-    places: Arc<Semaphore>,
-    members: Mutex<Members>,
-}
-
-#[derive(Default)]
-struct Members {
-    next: u64,
-    /// `(has said hello, arrival)`: false sorts before true, so the first key is the one to drop.
-    waiting: BTreeMap<(bool, u64), Arc<Notify>>,
-}
-
-/// A place in the crowd, given back on drop.
-struct Place {
-    key: (bool, u64),
-    leave: Arc<Notify>,
-    crowd: Arc<Crowd>,
-    _permit: OwnedSemaphorePermit,
 }
 
 struct TcpPending<W> {
@@ -80,15 +60,12 @@ impl<W: Wrap> TcpListener<W> {
             endpoint: endpoint.clone(),
             source,
         })?;
-        let crowd = Crowd {
-            places: Arc::new(Semaphore::new(terms.settings.pending_max)),
-            members: Mutex::default(),
-        };
+        let crowd = Crowd::new(terms.settings.pending_max);
         let endpoint = Endpoint::new(endpoint.scheme, address);
         let shared = Arc::new(Shared {
             terms,
             registry: Arc::default(),
-            crowd: Arc::new(crowd),
+            crowd,
         });
         Ok(Self {
             listener,
@@ -155,7 +132,7 @@ impl<W: Wrap> Pending for TcpPending<W> {
             settings,
             wrap,
         } = &shared.terms;
-        let leave = Arc::clone(&place.leave);
+        let leave = place.asked_to_leave();
         socket::prepare(&stream, settings.peer_deadline)?;
         let exchange = async {
             let mut link = wrap.wrap(stream).await?;
@@ -167,7 +144,7 @@ impl<W: Wrap> Pending for TcpPending<W> {
         let (mut link, channel) = tokio::select! {
             biased;
             known = handshake::within(end, settings.handshake_deadline, exchange) => known?,
-            () = leave.notified() => return Err(HandshakeError::Crowded),
+            () = leave => return Err(HandshakeError::Crowded),
         };
         let registry = &shared.registry;
         if channel != CONTROL {
@@ -183,57 +160,6 @@ impl<W: Wrap> Pending for TcpPending<W> {
             Arc::clone(registry),
             arrived,
         ))))
-    }
-}
-
-impl Crowd {
-    /// Takes a place; if there is none, the first in line to leave is told to, and its place is awaited.
-    async fn enter(crowd: &Arc<Self>) -> Place {
-        let permit = if let Ok(permit) = Arc::clone(&crowd.places).try_acquire_owned() {
-            permit
-        } else {
-            crowd.drop_one();
-            let place = Arc::clone(&crowd.places).acquire_owned().await;
-            place.expect("the semaphore is never closed")
-        };
-        let leave = Arc::new(Notify::new());
-        let mut members = crowd.lock();
-        let key = (false, members.next);
-        members.next += 1;
-        members.waiting.insert(key, Arc::clone(&leave));
-        drop(members);
-        Place {
-            key,
-            leave,
-            crowd: Arc::clone(crowd),
-            _permit: permit,
-        }
-    }
-
-    fn drop_one(&self) {
-        if let Some((_, leave)) = self.lock().waiting.pop_first() {
-            leave.notify_one();
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Place {
-    fn said_hello(&mut self) {
-        let mut members = self.crowd.lock();
-        if let Some(leave) = members.waiting.remove(&self.key) {
-            self.key.0 = true;
-            members.waiting.insert(self.key, leave);
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.crowd.lock().waiting.remove(&self.key);
     }
 }
 

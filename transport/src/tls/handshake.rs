@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::record::{self, BODY_MAX, HEADER_LEN, KeySource};
 use super::stream::TlsStream;
 use crate::carrier::HandshakeError;
-use crate::connections::closed;
+use crate::handshake::closed;
 use crate::identity::Identity;
 
 /// Either side of a handshake.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
 use lmbench_transport::endpoint::{Address, Scheme};
-use lmbench_transport::{Channel, Endpoint, Token, tcp, tls};
+use lmbench_transport::{Channel, Endpoint, Token, quic, tcp, tls};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -36,6 +36,13 @@ impl Default for Limits {
 }
 
 pub(crate) fn all() -> Vec<Rig> {
+    let mut rigs = over_tcp();
+    rigs.extend(over_udp());
+    rigs
+}
+
+/// Those whose listeners a stranger reaches over TCP.
+pub(crate) fn over_tcp() -> Vec<Rig> {
     let tcp = |name, endpoint| Rig {
         name,
         endpoint,
@@ -61,6 +68,36 @@ pub(crate) fn all() -> Vec<Rig> {
         tls("tls", "tls://127.0.0.1:0"),
         tls("tls over IPv6", "tls://[::1]:0"),
     ]
+}
+
+pub(crate) fn over_udp() -> Vec<Rig> {
+    let shared = |name, endpoint| Rig {
+        name,
+        endpoint,
+        beginnings: [b""; 3],
+        make: |token, limits| quic(token, limits, quic::Connections::Shared),
+    };
+    let per_channel = |name, endpoint| Rig {
+        make: |token, limits| quic(token, limits, quic::Connections::PerChannel),
+        ..shared(name, endpoint)
+    };
+    vec![
+        shared("quic", "quic://127.0.0.1:0"),
+        shared("quic over IPv6", "quic://[::1]:0"),
+        per_channel("quic per channel", "quic://127.0.0.1:0"),
+        per_channel("quic per channel over IPv6", "quic://[::1]:0"),
+    ]
+}
+
+fn quic(token: Token, limits: Limits, connections: quic::Connections) -> Box<dyn Carrier> {
+    let settings = quic::Settings {
+        connections,
+        connect_deadline: limits.handshake_deadline,
+        handshake_deadline: limits.handshake_deadline,
+        channels_max: limits.channels_max,
+        ..quic::Settings::default()
+    };
+    Box::new(quic::Quic::new(token, settings))
 }
 
 /// Those whose handshake a stranger sees as it is, and not inside of encryption.

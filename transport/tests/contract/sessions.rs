@@ -147,7 +147,7 @@ async fn a_wrong_token_is_noticed_by_the_dialler() {
             "{}: {error:?}",
             rig.name
         );
-        // The dialler hangs up before it proves anything to the false listener.
+        // The dialler hangs up before it proves anything to the false listener, with or without a word about the reason.
         assert!(
             matches!(
                 serving.refused.recv().await.unwrap(),

@@ -1,6 +1,6 @@
 //! Peers that do not hold the token: they get nothing, and they harm nobody.
 //!
-//! These tests speak raw TCP to the listener's port, which every carrier so far has.
+//! These tests speak TCP to the listener's port, so they are for the carriers that do. `strangers_udp.rs` has the others'.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::rig::{self, Limits, Rig};
 /// With one handshake after the other, the silent peer would hold the other one up for the whole deadline of 60 s.
 #[tokio::test]
 async fn a_silent_peer_blocks_nobody() {
-    for rig in rig::all() {
+    for rig in rig::over_tcp() {
         let token = Token::generate().unwrap();
         let mut serving = rig.listen(&token).await;
         let _silent = TcpStream::connect(serving.address()).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_silent_peer_blocks_nobody() {
 /// Time is paused: it jumps to the deadline as soon as nothing else can happen.
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_dropped_at_the_deadline() {
-    for rig in rig::all() {
+    for rig in rig::over_tcp() {
         let limits = Limits {
             handshake_deadline: Duration::from_secs(5),
             ..Limits::default()
@@ -56,7 +56,7 @@ async fn a_silent_peer_is_dropped_at_the_deadline() {
 /// A dialled host that accepts and then says nothing is left at the deadline as well.
 #[tokio::test(start_paused = true)]
 async fn a_silent_listener_is_left_at_the_deadline() {
-    for rig in rig::all() {
+    for rig in rig::over_tcp() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = rig.endpoint().scheme;
         let endpoint = Endpoint::new(scheme, silent.local_addr().unwrap());
@@ -75,7 +75,7 @@ async fn a_silent_listener_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn garbage_is_refused_and_answered_with_nothing() {
-    for rig in rig::all() {
+    for rig in rig::over_tcp() {
         let mut pair = rig.pair().await;
         let (mut near, mut far) = pair.channel().await;
         let long = vec![b'x'; 1 << 20];
@@ -186,7 +186,7 @@ async fn a_replayed_handshake_is_refused() {
 #[tokio::test]
 async fn two_thousand_silent_peers_disturb_nobody() {
     allow_descriptors(6000);
-    let rig = rig::all().remove(0);
+    let rig = rig::over_tcp().remove(0);
     let mut pair = rig.pair().await;
     let (mut near, mut far) = pair.channel().await;
     let mut crowd = Vec::new();

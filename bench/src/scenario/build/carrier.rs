@@ -3,13 +3,14 @@
 use lmbench_harness::spec::PolicySpec;
 
 use lmbench_transport::identity::Cipher;
+use lmbench_transport::quic;
 
 use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::tree::Span;
-use crate::scenario::units::Time;
+use crate::scenario::units::{Size, Time};
 
 /// What was chosen, and where.
 pub(super) struct Chosen<T> {
@@ -43,6 +44,7 @@ pub(super) fn carrier(
         Some("tls") => CarrierSpec::Tls {
             cipher: cipher(&section.section("tls")),
         },
+        Some("quic") => CarrierSpec::Quic(quic(&section.section("quic"))),
         Some("native-tls") => CarrierSpec::NativeTls(native_tls(&section.section("native-tls"))),
         Some("native-unix") => CarrierSpec::NativeUnix,
         _ => CarrierSpec::NativeTcp,
@@ -55,6 +57,47 @@ fn cipher(section: &Section<'_>) -> Cipher {
         Some("aes256-gcm") => Cipher::Aes256Gcm,
         Some("chacha20-poly1305") => Cipher::Chacha20Poly1305,
         _ => Cipher::Aes128Gcm,
+    }
+}
+
+fn quic(section: &Section<'_>) -> quic::Settings {
+    let defaults = quic::Settings::default();
+    let size = |name, default| {
+        let size = section.get::<Size>(name).value;
+        size.map_or(default, Size::bytes)
+    };
+    let flag = |name, default| section.get::<bool>(name).value.unwrap_or(default);
+    let choice = |name| section.get::<String>(name).value;
+    quic::Settings {
+        cipher: cipher(section),
+        connections: match choice("connections").as_deref() {
+            Some("per-channel") => quic::Connections::PerChannel,
+            _ => quic::Connections::Shared,
+        },
+        congestion: match choice("congestion").as_deref() {
+            Some("newreno") => quic::Congestion::Newreno,
+            Some("bbr") => quic::Congestion::Bbr,
+            _ => quic::Congestion::Cubic,
+        },
+        mtu: section
+            .get::<u32>("mtu")
+            .value
+            .and_then(|mtu| mtu.try_into().ok()),
+        mtu_discovery: flag("mtu-discovery", defaults.mtu_discovery),
+        stream_window: size("stream-window", defaults.stream_window),
+        connection_window: size("connection-window", defaults.connection_window),
+        send_window: size("send-window", defaults.send_window),
+        ack_eliciting_threshold: section
+            .get::<u32>("ack-eliciting-threshold")
+            .value
+            .unwrap_or(defaults.ack_eliciting_threshold),
+        socket_buffer: section
+            .get::<Size>("socket-buffer")
+            .value
+            .and_then(|size| size.bytes().try_into().ok())
+            .or(defaults.socket_buffer),
+        gso: flag("gso", defaults.gso),
+        ..defaults
     }
 }
 

@@ -7,13 +7,7 @@ pub(super) const CARRIER: Key = Key {
     name: "carrier",
     kind: Kind::Selection {
         options: &CARRIERS,
-        planned: &[
-            "ssh",
-            "quic",
-            "libvirt-native",
-            "libvirt-tunnelled",
-            "libvirt-tls",
-        ],
+        planned: &["ssh", "libvirt-native", "libvirt-tunnelled", "libvirt-tls"],
     },
     default: Some("native-tcp"),
     about: "What moves the migration stream: a name, or one table [carrier.NAME] with its settings, or an axis of the matrix.",
@@ -51,6 +45,12 @@ static CARRIERS: Table = Table {
             kind: Kind::Table(&TLS),
             default: None,
             about: TLS.about,
+        },
+        Key {
+            name: "quic",
+            kind: Kind::Table(&QUIC),
+            default: None,
+            about: QUIC.about,
         },
     ],
 };
@@ -98,6 +98,76 @@ static TCP: Table = Table {
 static TLS: Table = Table {
     about: "lmbench's TLS 1.3 carrier, both sides verified: a process on each host, a connection per channel.",
     keys: &[CIPHER],
+};
+
+static QUIC: Table = Table {
+    about: "lmbench's QUIC carrier, both sides verified: a process on each host, UDP between them.",
+    keys: &[
+        CIPHER,
+        Key {
+            name: "connections",
+            kind: Kind::Choice(&["shared", "per-channel"]),
+            default: Some("shared"),
+            about: "shared: one connection with a stream per channel; per-channel: a connection on a UDP socket of its own for each.",
+        },
+        Key {
+            name: "congestion",
+            kind: Kind::Choice(&["cubic", "newreno", "bbr"]),
+            default: Some("cubic"),
+            about: "The congestion controller. quinn calls its BBR (version 1) experimental; it is the one that takes random loss well.",
+        },
+        Key {
+            name: "mtu",
+            kind: Kind::Count {
+                min: 1280,
+                max: 65_535,
+            },
+            default: None,
+            about: "The path's MTU in bytes, IP header included. Without it the route's own.",
+        },
+        Key {
+            name: "mtu-discovery",
+            kind: Kind::Flag,
+            default: Some("true"),
+            about: "Whether the path is probed up to the MTU, or the MTU taken for granted.",
+        },
+        Key {
+            name: "stream-window",
+            kind: Kind::Size,
+            default: Some("16 MiB"),
+            about: "What a channel may have received that nobody has read: bounds its rate to one window per round trip, and memory.",
+        },
+        Key {
+            name: "connection-window",
+            kind: Kind::Size,
+            default: Some("64 MiB"),
+            about: "The same for all channels of a connection together.",
+        },
+        Key {
+            name: "send-window",
+            kind: Kind::Size,
+            default: Some("16 MiB"),
+            about: "What may wait for its acknowledgement on the sending side.",
+        },
+        Key {
+            name: "ack-eliciting-threshold",
+            kind: Kind::Count { min: 0, max: 1_000 },
+            default: Some("20"),
+            about: "Datagrams that the receiver may take in before it acknowledges; 0 is QUIC's own rule, every other one.",
+        },
+        Key {
+            name: "socket-buffer",
+            kind: Kind::Size,
+            default: Some("4 MiB"),
+            about: "Buffers of the UDP sockets: what the receiver does not fetch in time beyond it is lost. net.core.rmem_max caps it.",
+        },
+        Key {
+            name: "gso",
+            kind: Kind::Flag,
+            default: Some("true"),
+            about: "Whether the kernel cuts large sends into datagrams. Off costs several times the CPU.",
+        },
+    ],
 };
 
 const CIPHER: Key = Key {

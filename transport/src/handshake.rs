@@ -3,10 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::Link;
 use crate::carrier::HandshakeError;
 use crate::preamble::{
     CLIENT_HELLO_LEN, ClientHello, HEADER, HEADER_LEN, NONCE_LEN, Role, SERVER_HELLO_LEN,
@@ -15,8 +14,8 @@ use crate::preamble::{
 use crate::token::{PROOF_LEN, Token};
 
 /// The dialling side. Once it returns, both ends know each other and the connection holds nothing but the stream.
-pub(super) async fn dial(
-    stream: &mut impl Link,
+pub(crate) async fn dial(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     channel: u32,
 ) -> Result<(), HandshakeError> {
@@ -38,7 +37,9 @@ pub(super) async fn dial(
 }
 
 /// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
-pub(super) async fn hear(stream: &mut impl Link) -> Result<ClientHello, HandshakeError> {
+pub(crate) async fn hear(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<ClientHello, HandshakeError> {
     if let Err(error) = check_header(read(stream).await?) {
         if matches!(error, HandshakeError::Version { .. }) {
             // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
@@ -52,8 +53,8 @@ pub(super) async fn hear(stream: &mut impl Link) -> Result<ClientHello, Handshak
 }
 
 /// The listening side's second half: proves this end and checks the peer. The verdict is the caller's.
-pub(super) async fn challenge(
-    stream: &mut impl Link,
+pub(crate) async fn challenge(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     token: &Token,
     hello: &ClientHello,
 ) -> Result<(), HandshakeError> {
@@ -72,7 +73,7 @@ pub(super) async fn challenge(
 }
 
 /// Runs a part of the handshake until the deadline.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     end: Instant,
     deadline: Duration,
     exchange: impl Future<Output = Result<T, HandshakeError>>,
@@ -82,12 +83,17 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn write(stream: &mut impl Link, bytes: &[u8]) -> Result<(), HandshakeError> {
+async fn write(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> Result<(), HandshakeError> {
     stream.write_all(bytes).await.map_err(closed)?;
     stream.flush().await.map_err(closed)
 }
 
-async fn read<const N: usize>(stream: &mut impl Link) -> Result<[u8; N], HandshakeError> {
+async fn read<const N: usize>(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await.map_err(closed)?;
     Ok(bytes)
@@ -104,6 +110,8 @@ pub(crate) fn closed(error: io::Error) -> HandshakeError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::BrokenPipe => HandshakeError::Closed,
         _ => HandshakeError::Connection(error),
     }

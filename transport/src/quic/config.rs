@@ -1,0 +1,150 @@
+//! quinn's configuration from ours.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig, NewRenoConfig};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{
+    AckFrequencyConfig, ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
+    ServerConfig, TransportConfig, VarInt,
+};
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::quic::Suite;
+
+use super::{Congestion, Settings, socket};
+use crate::identity::{Identity, IdentityError};
+
+/// What every endpoint gets.
+pub(super) fn endpoint() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    // quinn's default of 1472 is what the *peer* is told, so it would bound its datagrams however large the path's MTU is.
+    config
+        .max_udp_payload_size(PAYLOAD_MAX)
+        .expect("it is over the minimum of 1200 bytes");
+    config
+}
+
+/// What the listening side gets, but for the path, which [`for_peer`] adds.
+pub(super) fn server(
+    identity: &Identity,
+    settings: &Settings,
+) -> Result<ServerConfig, IdentityError> {
+    let tls = Arc::new(identity.server_config(settings.cipher, ALPN)?);
+    let tls = QuicServerConfig::with_initial(tls, initial_suite()).expect(INITIAL_SUITE_IS_RIGHT);
+    let mut config = ServerConfig::with_crypto(Arc::new(tls));
+    config
+        .migration(false)
+        .max_incoming(settings.pending_max)
+        // A client's first flight fits one datagram; what follows before it is let in is sent again anyway.
+        .incoming_buffer_size(INCOMING_BUFFER_LEN)
+        .incoming_buffer_size_total(INCOMING_BUFFER_LEN * 16);
+    Ok(config)
+}
+
+/// The listening side's configuration for one peer.
+pub(super) fn for_peer(
+    server: &ServerConfig,
+    settings: &Settings,
+    peer: SocketAddr,
+) -> Arc<ServerConfig> {
+    let mut config = server.clone();
+    config.transport_config(transport(settings, peer));
+    Arc::new(config)
+}
+
+/// What the dialling side gets.
+pub(super) fn client(
+    identity: &Identity,
+    settings: &Settings,
+    peer: SocketAddr,
+) -> Result<ClientConfig, IdentityError> {
+    let tls = Arc::new(identity.client_config(settings.cipher, ALPN)?);
+    let tls = QuicClientConfig::with_initial(tls, initial_suite()).expect(INITIAL_SUITE_IS_RIGHT);
+    let mut config = ClientConfig::new(Arc::new(tls));
+    config.transport_config(transport(settings, peer));
+    Ok(config)
+}
+
+fn transport(settings: &Settings, peer: SocketAddr) -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    let idle = settings.peer_deadline.map(|deadline| {
+        let ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+        IdleTimeout::from(VarInt::from_u32(ms.max(1)))
+    });
+    // One more than the channels that may be open, and some for the peer that is to be told about the limit.
+    let streams = settings.channels_max.saturating_add(STREAMS_SPARE);
+    config
+        .max_idle_timeout(idle)
+        .keep_alive_interval(settings.peer_deadline.map(|deadline| deadline / 3))
+        .max_concurrent_bidi_streams(streams.into())
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(window(settings.stream_window))
+        .receive_window(window(settings.connection_window))
+        .send_window(settings.send_window)
+        .send_fairness(false)
+        .initial_rtt(INITIAL_RTT)
+        .enable_segmentation_offload(settings.gso)
+        .congestion_controller_factory(congestion(settings.congestion));
+    if settings.ack_eliciting_threshold > 0 {
+        let mut acks = AckFrequencyConfig::default();
+        acks.ack_eliciting_threshold(settings.ack_eliciting_threshold.into());
+        config.ack_frequency_config(Some(acks));
+    }
+    path(&mut config, settings, peer);
+    Arc::new(config)
+}
+
+/// How large datagrams are, and become.
+fn path(config: &mut TransportConfig, settings: &Settings, peer: SocketAddr) {
+    let known = match settings.mtu {
+        Some(mtu) => u32::from(mtu).saturating_sub(socket::headers_len(peer)),
+        // A host without a route to its peer has other troubles than the size of datagrams.
+        None => socket::route_payload(peer).unwrap_or(0),
+    };
+    let payload = known.clamp(PAYLOAD_MIN, u32::from(PAYLOAD_MAX)) as u16;
+    if settings.mtu_discovery {
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(payload);
+        config.mtu_discovery_config(Some(discovery));
+    } else {
+        config
+            .initial_mtu(payload)
+            .min_mtu(payload)
+            .mtu_discovery_config(None);
+    }
+}
+
+fn congestion(congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+    match congestion {
+        Congestion::Cubic => Arc::new(CubicConfig::default()),
+        Congestion::Newreno => Arc::new(NewRenoConfig::default()),
+        Congestion::Bbr => Arc::new(BbrConfig::default()),
+    }
+}
+
+fn window(bytes: u64) -> VarInt {
+    VarInt::from_u64(bytes).unwrap_or(VarInt::MAX)
+}
+
+/// Initial packets are always AES-128-GCM, whatever the stream is encrypted with.
+fn initial_suite() -> Suite {
+    let suite = TLS13_AES_128_GCM_SHA256.tls13();
+    suite
+        .and_then(rustls::Tls13CipherSuite::quic_suite)
+        .expect("the provider's suites support QUIC")
+}
+
+const INITIAL_SUITE_IS_RIGHT: &str = "it is the suite that QUIC demands";
+/// What both ends name as the protocol inside.
+const ALPN: &[u8] = b"lmbench/1";
+/// The largest payload that a datagram may have over IPv4.
+pub(super) const PAYLOAD_MAX: u16 = 65507;
+/// What every path of QUIC takes.
+const PAYLOAD_MIN: u32 = 1200;
+const INCOMING_BUFFER_LEN: u64 = 64 * 1024;
+const STREAMS_SPARE: u32 = 8;
+/// Before there is a sample. quinn's 333 ms, for the Internet, make the first lost packet cost a second.
+const INITIAL_RTT: Duration = Duration::from_millis(100);

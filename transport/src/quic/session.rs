@@ -1,0 +1,226 @@
+//! The two sides of a session over QUIC: one opens streams or connections, the other one takes them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use quinn::{RecvStream, SendStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::control::Control;
+use super::registry::Registry;
+use super::statistics::{Connected, Ledger};
+use super::stream::Stream;
+use super::{Connections, Quic, Settings, Target, fault};
+use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
+use crate::channel::Channel;
+use crate::preamble::{decode_verdict, encode_verdict};
+
+/// The dialling side.
+pub(super) struct Dialled {
+    quic: Quic,
+    target: Target,
+    control: Control,
+    ledger: Arc<Ledger>,
+    next: AtomicU32,
+}
+
+/// The listening side.
+pub(super) struct Accepted {
+    control: Arc<Control>,
+    registry: Arc<Registry>,
+    ledger: Arc<Ledger>,
+    arrived: tokio::sync::Mutex<mpsc::UnboundedReceiver<Channel>>,
+    acceptor: AbortHandle,
+    details: String,
+}
+
+impl Dialled {
+    pub(super) fn new(quic: Quic, target: Target, control: Control, ledger: Arc<Ledger>) -> Self {
+        Self {
+            quic,
+            target,
+            control,
+            ledger,
+            next: AtomicU32::new(0),
+        }
+    }
+
+    async fn open(&self, number: u32) -> Result<Stream, CarrierError> {
+        if self.quic.settings.connections == Connections::PerChannel {
+            let (connection, streams) = self
+                .quic
+                .connect(&self.target, number, &self.ledger)
+                .await?;
+            return Ok(Stream::new(streams, connection));
+        }
+        let deadline = self.quic.settings.handshake_deadline;
+        let opened = timeout(deadline, self.open_stream(number)).await;
+        opened
+            .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
+            .map_err(|source| CarrierError::Handshake {
+                endpoint: self.target.endpoint.clone(),
+                source,
+            })
+    }
+
+    /// The connection has proven the token; a stream only has to say which channel it is.
+    async fn open_stream(&self, number: u32) -> Result<Stream, HandshakeError> {
+        let connection = self.control.connection().clone();
+        let ask = async {
+            let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
+            AsyncWriteExt::write_all(&mut send, &number.to_be_bytes()).await?;
+            decode_verdict(receive.read_u8().await?)?;
+            Ok((send, receive))
+        };
+        match ask.await {
+            Ok(streams) => Ok(Stream::new(streams, connection)),
+            Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
+        }
+    }
+}
+
+impl Accepted {
+    pub(super) fn new(
+        control: Control,
+        registry: Arc<Registry>,
+        ledger: Arc<Ledger>,
+        arrived: mpsc::UnboundedReceiver<Channel>,
+        settings: &Settings,
+    ) -> Self {
+        let control = Arc::new(control);
+        let acceptor = tokio::spawn(accept_streams(
+            control.connection().clone(),
+            Arc::clone(&registry),
+            settings.channels_max,
+        ));
+        Self {
+            control,
+            registry,
+            ledger,
+            arrived: tokio::sync::Mutex::new(arrived),
+            acceptor: acceptor.abort_handle(),
+            details: settings.details(),
+        }
+    }
+}
+
+/// Takes the streams that the peer opens beside the control stream. Ends with the connection.
+async fn accept_streams(connection: Connected, registry: Arc<Registry>, channels_max: u32) {
+    while let Ok(streams) = connection.accept_bi().await {
+        // One that is silent holds up those behind it and nobody else; the peer has proven the token.
+        let _ = take_stream(streams, &connection, &registry, channels_max).await;
+    }
+}
+
+async fn take_stream(
+    (mut send, mut receive): (SendStream, RecvStream),
+    connection: &Connected,
+    registry: &Registry,
+    channels_max: u32,
+) -> io::Result<()> {
+    let number = receive.read_u32().await?;
+    let joining = registry.join(number, channels_max);
+    let verdict = encode_verdict(joining.as_ref().map(drop).map_err(|refusal| *refusal));
+    send.write_all(&[verdict]).await?;
+    if let Ok(joining) = joining {
+        let stream = Stream::new((send, receive), connection.clone());
+        joining.deliver(Channel::duplex(number, Box::new(stream)));
+    } else {
+        send.shutdown().await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Session for Dialled {
+    fn peer(&self) -> String {
+        self.control.connection().remote_address().to_string()
+    }
+
+    fn details(&self) -> Option<String> {
+        Some(self.quic.settings.details())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.ledger.sum())
+    }
+
+    async fn open_channel(&self) -> Result<Channel, ChannelError> {
+        if let Some(end) = self.control.end() {
+            return Err(ChannelError::Ended(end));
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let stream = self.open(number).await;
+        stream
+            .map(|stream| Channel::duplex(number, Box::new(stream)))
+            .map_err(|source| ChannelError::Open { number, source })
+    }
+
+    async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
+        Err(ChannelError::WrongSide("accept"))
+    }
+
+    async fn ended(&self) -> SessionEnd {
+        self.control.ended().await
+    }
+
+    async fn close(&self) {
+        self.control.goodbye().await;
+    }
+}
+
+#[async_trait]
+impl Session for Accepted {
+    fn peer(&self) -> String {
+        self.control.connection().remote_address().to_string()
+    }
+
+    fn details(&self) -> Option<String> {
+        Some(self.details.clone())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        Some(self.ledger.sum())
+    }
+
+    async fn open_channel(&self) -> Result<Channel, ChannelError> {
+        Err(ChannelError::WrongSide("open"))
+    }
+
+    async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
+        let mut arrived = self.arrived.lock().await;
+        let end = tokio::select! {
+            biased;
+            Some(channel) = arrived.recv() => return Ok(Some(channel)),
+            end = self.control.ended() => end,
+        };
+        // No channel can join from here on; those that were being let in arrive first.
+        self.registry.end();
+        match (arrived.recv().await, end) {
+            (Some(channel), _) => Ok(Some(channel)),
+            (None, SessionEnd::Goodbye) => Ok(None),
+            (None, end) => Err(ChannelError::Ended(end)),
+        }
+    }
+
+    async fn ended(&self) -> SessionEnd {
+        self.control.ended().await
+    }
+
+    async fn close(&self) {
+        self.registry.end();
+        self.control.goodbye().await;
+    }
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        self.registry.end();
+        self.acceptor.abort();
+    }
+}

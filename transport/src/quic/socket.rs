@@ -1,0 +1,260 @@
+//! UDP sockets for QUIC: what the kernel is asked for, and what quinn is told about it.
+//!
+//! quinn hands over up to ten datagrams at a time, to be cut apart by the kernel (GSO). It does so whatever their size is, and
+//! `quinn-udp` takes the `EMSGSIZE` that follows for a lost MTU probe and says nothing: with datagrams above 6550 bytes, ten of
+//! them exceed the 65507 bytes that one UDP send may have, every batch vanishes, and the connection stands still. So this socket
+//! counts itself how many datagrams of the size in use fit.
+
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn::{AsyncUdpSocket, UdpPoller};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use tokio::io::Interest;
+use tokio::sync::Notify;
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::Settings;
+
+/// A UDP socket as quinn wants it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    io: tokio::net::UdpSocket,
+    state: UdpSocketState,
+    /// The largest datagram that was part of a batch so far, in bytes.
+    segment_len: AtomicUsize,
+    fault: Fault,
+}
+
+/// What the network said about the peer's port, if it said anything.
+#[derive(Debug, Default)]
+struct Fault {
+    last: Mutex<Option<io::Error>>,
+    told: Notify,
+}
+
+/// Binds a port to listen on; `[::]` takes IPv4 as well.
+pub(super) fn listen(address: SocketAddr, settings: &Settings) -> io::Result<Arc<Socket>> {
+    Socket::new(bind(address, settings)?)
+}
+
+/// A socket for one peer. It is connected, so that the kernel passes on what routers and the peer's host have to say.
+pub(super) fn dial(peer: SocketAddr, settings: &Settings) -> io::Result<Arc<Socket>> {
+    let socket = bind(unspecified(peer), settings)?;
+    socket.connect(peer)?;
+    Socket::new(socket)
+}
+
+/// The largest UDP payload that the route to this peer takes in one piece, as far as this host knows.
+pub(super) fn route_payload(peer: SocketAddr) -> io::Result<u32> {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let socket = UdpSocket::bind(unspecified(peer))?;
+    // Connecting a UDP socket looks the route up and sends nothing.
+    socket.connect(peer)?;
+    let mtu = match peer {
+        SocketAddr::V4(_) => sockopt::ip_mtu(&socket),
+        SocketAddr::V6(_) => sockopt::ipv6_mtu(&socket),
+    }?;
+    Ok(mtu.saturating_sub(headers_len(peer)))
+}
+
+/// Bytes of the IP and UDP headers in front of a payload.
+pub(super) fn headers_len(peer: SocketAddr) -> u32 {
+    match peer.ip().to_canonical() {
+        std::net::IpAddr::V4(_) => 20 + 8,
+        std::net::IpAddr::V6(_) => 40 + 8,
+    }
+}
+
+fn unspecified(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+fn bind(address: SocketAddr, settings: &Settings) -> io::Result<UdpSocket> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
+    if let Some(bytes) = settings.socket_buffer {
+        let bytes = bytes as usize;
+        // Root may exceed `net.core.rmem_max`; for others the kernel silently takes what it allows.
+        sockopt::set_socket_recv_buffer_size_force(&socket, bytes)
+            .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, bytes))?;
+        sockopt::set_socket_send_buffer_size_force(&socket, bytes)
+            .or_else(|_| sockopt::set_socket_send_buffer_size(&socket, bytes))?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket.into())
+}
+
+impl Socket {
+    fn new(socket: UdpSocket) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            // It makes the socket non-blocking, which tokio asks for.
+            state: UdpSocketState::new((&socket).into())?,
+            io: tokio::net::UdpSocket::from_std(socket)?,
+            segment_len: AtomicUsize::new(0),
+            fault: Fault::default(),
+        }))
+    }
+
+    /// Waits until the network reports that the peer cannot be reached.
+    pub(super) async fn fault(&self) -> io::Error {
+        loop {
+            let told = self.fault.told.notified();
+            if let Some(error) = self.fault.lock().take() {
+                return error;
+            }
+            told.await;
+        }
+    }
+
+    fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let sent = self.io.try_io(Interest::WRITABLE, || {
+            self.state.try_send((&self.io).into(), transmit)
+        });
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            Err(error) => {
+                // Whatever else went wrong, the datagram counts as lost, and QUIC knows what to do about that.
+                self.fault.tell(error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl AsyncUdpSocket for Socket {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Box::pin(Poller {
+            writable: ReusableBoxFuture::new(writable(Arc::clone(&self))),
+            socket: self,
+        })
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let Some(segment_len) = transmit.segment_size else {
+            return self.send(transmit);
+        };
+        self.segment_len.fetch_max(segment_len, Ordering::Relaxed);
+        let batch_len = (SEND_LEN_MAX / segment_len.max(1)).max(1) * segment_len;
+        if transmit.contents.len() <= batch_len {
+            return self.send(transmit);
+        }
+        // Only the first batch after the datagrams have grown, since `max_transmit_segments` knows their size from here on.
+        let mut first = true;
+        for contents in transmit.contents.chunks(batch_len) {
+            let part = Transmit {
+                destination: transmit.destination,
+                ecn: transmit.ecn,
+                contents,
+                segment_size: transmit.segment_size,
+                src_ip: transmit.src_ip,
+            };
+            match self.send(&part) {
+                // The caller will offer everything again.
+                Err(error) if first => return Err(error),
+                // There is no telling the caller about the rest, which will be found missing.
+                Err(_) => return Ok(()),
+                Ok(()) => first = false,
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.io.poll_recv_ready(context))?;
+            let received = self.io.try_io(Interest::READABLE, || {
+                self.state.recv((&self.io).into(), buffers, meta)
+            });
+            match received {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // An error here would end the endpoint and every connection on it, and anybody can forge the messages behind it.
+                Err(error) => self.fault.tell(error),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.state.may_fragment()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        let fit = SEND_LEN_MAX / self.segment_len.load(Ordering::Relaxed).max(1);
+        self.state.max_gso_segments().min(fit).max(1)
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        // quinn multiplies it with the largest payload, which is set so that one receive of the kernel's largest size fits.
+        1
+    }
+}
+
+/// Waits for room in the send buffer on behalf of one connection.
+struct Poller {
+    socket: Arc<Socket>,
+    writable: ReusableBoxFuture<'static, io::Result<()>>,
+}
+
+impl UdpPoller for Poller {
+    fn poll_writable(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(self.writable.poll(context));
+        let socket = Arc::clone(&self.socket);
+        self.writable.set(writable(socket));
+        Poll::Ready(result)
+    }
+}
+
+async fn writable(socket: Arc<Socket>) -> io::Result<()> {
+    socket.io.writable().await
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Poller")
+    }
+}
+
+impl Fault {
+    fn tell(&self, error: io::Error) {
+        // A datagram that is too long is a probe for the path's MTU and says nothing about the peer.
+        let too_long = rustix::io::Errno::MSGSIZE.raw_os_error();
+        if error.raw_os_error() != Some(too_long) {
+            *self.lock() = Some(error);
+            self.told.notify_one();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<io::Error>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one send may have after the IPv4 and UDP headers; IPv6 allows 20 bytes more.
+const SEND_LEN_MAX: usize = 65535 - 28;
