@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::quic::QuicStream;
 use crate::tls::TlsStream;
 
 /// A numbered two-way byte stream between the two ends of a session.
@@ -21,16 +22,10 @@ pub struct Channel {
     stream: Stream,
 }
 
-/// What a carrier without kernel sockets makes channels of.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Ends the stream so that the peer sees an error and not an orderly end.
-    fn abort(self: Box<Self>);
-}
+/// What other user-space code makes channels of.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
-/// A pipe within one process, which knows no errors: it just ends.
-impl Duplex for tokio::io::DuplexStream {
-    fn abort(self: Box<Self>) {}
-}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 impl Channel {
     /// A channel that is a TCP connection and nothing else: every byte in the socket belongs to the stream.
@@ -49,7 +44,15 @@ impl Channel {
         }
     }
 
-    /// A channel made by user-space code, such as a QUIC stream.
+    /// A channel that is a QUIC stream.
+    pub(crate) fn quic(number: u32, stream: QuicStream) -> Self {
+        Self {
+            number,
+            stream: Stream::Quic(Box::new(stream)),
+        }
+    }
+
+    /// A channel made by other user-space code.
     pub fn duplex(number: u32, stream: Box<dyn Duplex>) -> Self {
         Self {
             number,
@@ -69,7 +72,7 @@ impl Channel {
     pub fn as_tcp(&self) -> Option<&TcpStream> {
         match &self.stream {
             Stream::Tcp(stream) => Some(stream),
-            Stream::Tls(_) | Stream::Duplex { .. } => None,
+            Stream::Tls(_) | Stream::Quic(_) | Stream::Duplex { .. } => None,
         }
     }
 
@@ -77,7 +80,15 @@ impl Channel {
     pub(crate) fn as_tls(&mut self) -> Option<&mut TlsStream> {
         match &mut self.stream {
             Stream::Tls(stream) => Some(stream),
-            Stream::Tcp(_) | Stream::Duplex { .. } => None,
+            Stream::Tcp(_) | Stream::Quic(_) | Stream::Duplex { .. } => None,
+        }
+    }
+
+    /// The QUIC stream, if the channel is one.
+    pub(crate) fn as_quic(&mut self) -> Option<&mut QuicStream> {
+        match &mut self.stream {
+            Stream::Quic(stream) => Some(stream),
+            Stream::Tcp(_) | Stream::Tls(_) | Stream::Duplex { .. } => None,
         }
     }
 
@@ -85,7 +96,9 @@ impl Channel {
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
         match self.stream {
             Stream::Tcp(stream) => Ok(stream),
-            stream @ (Stream::Tls(_) | Stream::Duplex { .. }) => Err(Self { stream, ..self }),
+            stream @ (Stream::Tls(_) | Stream::Quic(_) | Stream::Duplex { .. }) => {
+                Err(Self { stream, ..self })
+            }
         }
     }
 
@@ -94,6 +107,7 @@ impl Channel {
         match &mut self.stream {
             Stream::Tcp(stream) => Ok(stream.peek(&mut [0]).await? > 0),
             Stream::Tls(stream) => poll_fn(|context| stream.poll_readable(context)).await,
+            Stream::Quic(stream) => stream.incoming.readable().await,
             Stream::Duplex {
                 peeked: Some(_), ..
             } => Ok(true),
@@ -111,8 +125,8 @@ impl Channel {
         let socket = match &self.stream {
             Stream::Tcp(stream) => stream,
             Stream::Tls(stream) => &stream.socket,
-            Stream::Duplex { .. } => {
-                if let Stream::Duplex { stream, .. } = self.stream {
+            Stream::Quic(_) | Stream::Duplex { .. } => {
+                if let Stream::Quic(stream) = self.stream {
                     stream.abort();
                 }
                 return;
@@ -126,6 +140,7 @@ impl Channel {
 enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
+    Quic(Box<QuicStream>),
     Duplex {
         stream: Box<dyn Duplex>,
         peeked: Option<u8>,
@@ -137,6 +152,7 @@ impl fmt::Debug for Stream {
         match self {
             Self::Tcp(stream) => stream.fmt(formatter),
             Self::Tls(_) => formatter.write_str("Tls"),
+            Self::Quic(_) => formatter.write_str("Quic"),
             Self::Duplex { .. } => formatter.write_str("Duplex"),
         }
     }
@@ -151,6 +167,7 @@ impl AsyncRead for Channel {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Quic(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Duplex { stream, peeked } => {
                 if buffer.remaining() > 0
                     && let Some(byte) = peeked.take()
@@ -173,6 +190,7 @@ impl AsyncWrite for Channel {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, data),
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, data),
+            Stream::Quic(stream) => Pin::new(stream).poll_write(context, data),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_write(context, data),
         }
     }
@@ -181,6 +199,7 @@ impl AsyncWrite for Channel {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Quic(stream) => Pin::new(stream).poll_flush(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_flush(context),
         }
     }
@@ -189,6 +208,7 @@ impl AsyncWrite for Channel {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Quic(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Duplex { stream, .. } => Pin::new(stream).poll_shutdown(context),
         }
     }

@@ -40,6 +40,7 @@ use crate::identity::{Cipher, Identity, IdentityError, Side};
 use crate::preamble::CONTROL;
 use crate::token::Token;
 use statistics::{Connected, Ledger};
+pub(crate) use stream::{Incoming, Outgoing, QuicStream};
 
 /// The carrier `quic`.
 #[derive(Clone)]

@@ -10,6 +10,7 @@
 //! source + sink CPU-s/GiB, were 0.18 + 0.12 spliced and 0.22 + 0.20 copied, at 1.3 and 1.1 GB/s (no relay: 2.0 GB/s).
 
 mod copy;
+mod quic;
 mod splice;
 mod tls;
 
@@ -19,12 +20,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::UnixStream;
 
 use crate::channel::Channel;
+use crate::quic::QuicStream;
 use crate::tls::TlsStream;
 
 /// How the bytes get from one socket to the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Path {
-    /// Splice where both ends are kernel sockets, encrypt in place where the channel is a TLS connection, copy otherwise.
+    /// Splice where both ends are kernel sockets, encrypt in place where the channel is a TLS connection or
+    /// a QUIC stream, copy otherwise.
     #[default]
     Auto,
     /// `splice(2)` through a pipe: no copy in this process. An error for channels that are not kernel sockets.
@@ -132,6 +135,19 @@ impl Relay {
             };
             let receive = async {
                 tls::open(socket, incoming, &self.local, &counters.received)
+                    .await
+                    .map_err(receiving)
+            };
+            return tokio::try_join!(send, receive).map(drop);
+        }
+        if let (Path::Auto, Some(QuicStream { outgoing, incoming })) = (path, channel.as_quic()) {
+            let send = async {
+                quic::send(&self.local, outgoing, &counters.sent)
+                    .await
+                    .map_err(sending)
+            };
+            let receive = async {
+                quic::receive(incoming, &self.local, &counters.received)
                     .await
                     .map_err(receiving)
             };

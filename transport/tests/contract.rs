@@ -7,5 +7,7 @@ mod rig;
 mod sessions;
 #[path = "contract/strangers.rs"]
 mod strangers;
+#[path = "contract/strangers_udp.rs"]
+mod strangers_udp;
 #[path = "contract/streams.rs"]
 mod streams;

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channels, Opened, Opening, Patience};
@@ -102,7 +103,11 @@ impl Source {
             }
         };
         // From here on nobody can open a channel: not QEMU, since the path goes, and not a held channel 0.
-        drop((listener, first));
+        drop(listener);
+        if let Some(mut unused) = first {
+            // Ended in order, since a channel that is just dropped looks cut to the peer.
+            let _ = timeout(self.options.drain_deadline, unused.shutdown()).await;
+        }
         channels
             .drain(patience, stop, self.options.drain_deadline)
             .await;

@@ -13,7 +13,7 @@ use super::control::Control;
 use super::registry::Registry;
 use super::session::Accepted;
 use super::statistics::Ledger;
-use super::stream::Stream;
+use super::stream::QuicStream;
 use super::{Quic, Settings, config, fault, socket};
 use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::channel::Channel;
@@ -238,8 +238,8 @@ impl Shared {
         } = greeted;
         let _ = streams.0.write_all(&[encode_verdict(Ok(()))]).await;
         let connection = Ledger::enter(&self.ledger, connection);
-        let stream = Stream::new(streams, connection);
-        joining.deliver(Channel::duplex(channel, Box::new(stream)));
+        let stream = QuicStream::new(streams, connection);
+        joining.deliver(Channel::quic(channel, stream));
         Ok(Arrival::Joined { channel })
     }
 }

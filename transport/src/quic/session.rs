@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::control::Control;
 use super::registry::Registry;
 use super::statistics::{Connected, Ledger};
-use super::stream::Stream;
+use super::stream::QuicStream;
 use super::{Connections, Quic, Settings, Target, fault};
 use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::channel::Channel;
@@ -50,13 +50,13 @@ impl Dialled {
         }
     }
 
-    async fn open(&self, number: u32) -> Result<Stream, CarrierError> {
+    async fn open(&self, number: u32) -> Result<QuicStream, CarrierError> {
         if self.quic.settings.connections == Connections::PerChannel {
             let (connection, streams) = self
                 .quic
                 .connect(&self.target, number, &self.ledger)
                 .await?;
-            return Ok(Stream::new(streams, connection));
+            return Ok(QuicStream::new(streams, connection));
         }
         let deadline = self.quic.settings.handshake_deadline;
         let opened = timeout(deadline, self.open_stream(number)).await;
@@ -69,7 +69,7 @@ impl Dialled {
     }
 
     /// The connection has proven the token; a stream only has to say which channel it is.
-    async fn open_stream(&self, number: u32) -> Result<Stream, HandshakeError> {
+    async fn open_stream(&self, number: u32) -> Result<QuicStream, HandshakeError> {
         let connection = self.control.connection().clone();
         let ask = async {
             let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
@@ -78,7 +78,7 @@ impl Dialled {
             Ok((send, receive))
         };
         match ask.await {
-            Ok(streams) => Ok(Stream::new(streams, connection)),
+            Ok(streams) => Ok(QuicStream::new(streams, connection)),
             Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
         }
     }
@@ -128,8 +128,8 @@ async fn take_stream(
     let verdict = encode_verdict(joining.as_ref().map(drop).map_err(|refusal| *refusal));
     send.write_all(&[verdict]).await?;
     if let Ok(joining) = joining {
-        let stream = Stream::new((send, receive), connection.clone());
-        joining.deliver(Channel::duplex(number, Box::new(stream)));
+        let stream = QuicStream::new((send, receive), connection.clone());
+        joining.deliver(Channel::quic(number, stream));
     } else {
         send.shutdown().await?;
     }
@@ -157,7 +157,7 @@ impl Session for Dialled {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let stream = self.open(number).await;
         stream
-            .map(|stream| Channel::duplex(number, Box::new(stream)))
+            .map(|stream| Channel::quic(number, stream))
             .map_err(|source| ChannelError::Open { number, source })
     }
 

@@ -1,24 +1,36 @@
-//! A stream of a connection in both directions, as what a channel is made of.
+//! A stream of a connection in both directions, which is what a channel is made of.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::statistics::Connected;
-use crate::channel::Duplex;
 
-/// Both directions. Ending the sending one waits until the peer has everything: with QUIC the unsent bytes live in this process
-/// and would end with it. Dropped, it goes on delivering what was written, for a while.
-pub(super) struct Stream {
+/// Both directions. A relay takes them apart and moves whole chunks, without a copy; others read and write.
+pub(crate) struct QuicStream {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+}
+
+/// The sending direction. Ending it waits until the peer has everything: with QUIC the unsent bytes live in this process and
+/// would end with it. Dropped before that, it is cut.
+pub(crate) struct Outgoing {
     send: SendStream,
-    receive: RecvStream,
     delivery: Delivery,
     /// Keeps the connection open and counted.
     connection: Connected,
+}
+
+/// The receiving direction.
+pub(crate) struct Incoming {
+    receive: RecvStream,
+    /// Received and not yet taken.
+    peeked: Bytes,
 }
 
 /// Waits for the peer's acknowledgement of everything, the end included.
@@ -31,42 +43,38 @@ enum Delivery {
     Over,
 }
 
-impl Stream {
+impl QuicStream {
     pub(super) fn new((send, receive): (SendStream, RecvStream), connection: Connected) -> Self {
         Self {
-            send,
-            receive,
-            delivery: Delivery::Open,
-            connection,
+            outgoing: Outgoing {
+                send,
+                delivery: Delivery::Open,
+                connection,
+            },
+            incoming: Incoming {
+                receive,
+                peeked: Bytes::new(),
+            },
         }
     }
-}
 
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.receive).poll_read(context, buffer)
+    /// Ends both directions so that the peer sees an error and not an orderly end.
+    pub(crate) fn abort(mut self) {
+        // Both fail only on what has ended already.
+        let _ = self.outgoing.send.reset(ABORTED);
+        let _ = self.incoming.receive.stop(ABORTED);
+        self.outgoing.delivery = Delivery::Over;
     }
 }
 
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write(Pin::new(&mut self.send), context, data)
+impl Outgoing {
+    /// Passes a chunk on as it is. Waits while the windows are full.
+    pub(crate) async fn send(&mut self, chunk: Bytes) -> io::Result<()> {
+        Ok(self.send.write_chunk(chunk).await?)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Whatever was written is sent as soon as the windows allow.
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ends this direction, and waits until the peer has all of it.
+    pub(crate) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match &mut self.delivery {
                 Delivery::Open => {
@@ -79,7 +87,8 @@ impl AsyncWrite for Stream {
                     return Poll::Ready(match result {
                         Ok(None) => Ok(()),
                         Ok(Some(_)) => Err(io::ErrorKind::ConnectionReset.into()),
-                        Err(error) => Err(error.into()),
+                        // quinn's own kind, `NotConnected`, would pass for a stream that had ended already.
+                        Err(error) => Err(io::Error::new(io::ErrorKind::ConnectionReset, error)),
                     });
                 }
                 Delivery::Over => return Poll::Ready(Ok(())),
@@ -88,33 +97,83 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl Duplex for Stream {
-    fn abort(mut self: Box<Self>) {
-        // Both fail only on what has ended already.
-        let _ = self.send.reset(ABORTED);
-        let _ = self.receive.stop(ABORTED);
-        self.delivery = Delivery::Over;
+impl Incoming {
+    /// Waits until there is something to read. `false` is the end.
+    pub(crate) async fn readable(&mut self) -> io::Result<bool> {
+        if self.peeked.is_empty() {
+            let chunk = self.receive.read_chunk(usize::MAX, true).await?;
+            self.peeked = chunk.map(|chunk| chunk.bytes).unwrap_or_default();
+        }
+        Ok(!self.peeked.is_empty())
+    }
+
+    /// The next chunks, as they came out of the datagrams, from the first of these places on. 0 is the end.
+    pub(crate) async fn receive(&mut self, chunks: &mut [Bytes]) -> io::Result<usize> {
+        if !self.peeked.is_empty() {
+            chunks[0] = std::mem::take(&mut self.peeked);
+            return Ok(1);
+        }
+        Ok(self.receive.read_chunks(chunks).await?.unwrap_or(0))
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if matches!(self.delivery, Delivery::Over) {
-            return;
+impl AsyncRead for QuicStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Incoming { receive, peeked } = &mut self.incoming;
+        if peeked.is_empty() {
+            return Pin::new(receive).poll_read(context, buffer);
         }
-        let _ = self.send.finish();
-        let (acknowledged, connection) = (self.send.stopped(), self.connection.clone());
-        // Without a runtime nothing is delivered any more, whoever waits.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let _ = tokio::time::timeout(LINGER, acknowledged).await;
-                drop(connection);
-            });
+        let length = buffer.remaining().min(peeked.len());
+        buffer.put_slice(&peeked[..length]);
+        peeked.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for QuicStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        AsyncWrite::poll_write(Pin::new(&mut self.outgoing.send), context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whatever was written is sent as soon as the windows allow.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.poll_end(context)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.delivery, Delivery::Over) {
+            // Without this, quinn would end it in order, and a stream that was cut must not look complete.
+            Delivery::Open => drop(self.send.reset(ABORTED)),
+            // Asked to end and not waited for: it goes on for a while. Without a runtime nothing is delivered any more.
+            Delivery::Ending(acknowledged) => {
+                let connection = self.connection.clone();
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        let _ = tokio::time::timeout(LINGER, acknowledged).await;
+                        drop(connection);
+                    });
+                }
+            }
+            Delivery::Over => {}
         }
     }
 }
 
 /// The code of a stream that was cut.
 const ABORTED: VarInt = VarInt::from_u32(1);
-/// How long a dropped stream goes on delivering.
+/// How long a stream that was ended goes on delivering after it was dropped.
 const LINGER: Duration = Duration::from_secs(10);

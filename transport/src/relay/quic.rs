@@ -1,0 +1,98 @@
+//! Both directions of a relay between a local stream and a QUIC stream, chunk by chunk.
+//!
+//! What is read from the local stream is given to QUIC as it is and kept there until it is acknowledged, so it is copied once:
+//! into the datagram, to be encrypted in place. What arrives is written to the local stream straight out of the datagrams.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Buf, Bytes, BytesMut};
+use rustix::net::Shutdown;
+use tokio::net::UnixStream;
+
+use crate::quic::{Incoming, Outgoing};
+
+/// Moves bytes towards the peer until the local stream ends, then passes the end on.
+pub(super) async fn send(
+    from: &UnixStream,
+    outgoing: &mut Outgoing,
+    moved: &AtomicU64,
+) -> io::Result<()> {
+    // A direction that stays silent needs no buffer.
+    from.readable().await?;
+    let mut buffer = BytesMut::new();
+    loop {
+        if buffer.capacity() < READ_LEN_MIN {
+            buffer.reserve(READ_LEN);
+        }
+        let filled = loop {
+            match from.try_read_buf(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => from.readable().await?,
+                other => break other?,
+            }
+        };
+        if filled == 0 {
+            return poll_fn(|context| outgoing.poll_end(context)).await;
+        }
+        outgoing.send(buffer.split().freeze()).await?;
+        moved.fetch_add(filled as u64, Ordering::Relaxed);
+        // The system call is invisible to tokio's scheduling budget, and the datagrams are another task's work.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Moves bytes from the peer until its direction ends, then passes the end on.
+pub(super) async fn receive(
+    incoming: &mut Incoming,
+    to: &UnixStream,
+    moved: &AtomicU64,
+) -> io::Result<()> {
+    let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
+    loop {
+        let count = incoming.receive(&mut chunks).await?;
+        if count == 0 {
+            let closed = rustix::net::shutdown(to, Shutdown::Write);
+            return super::pass_on_end(closed.map_err(Into::into));
+        }
+        write_all(to, &mut chunks[..count], moved).await?;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Writes the chunks and leaves them empty.
+async fn write_all(to: &UnixStream, mut chunks: &mut [Bytes], moved: &AtomicU64) -> io::Result<()> {
+    while !chunks.is_empty() {
+        let mut slices = [IoSlice::new(&[]); CHUNKS_MAX];
+        for (slice, chunk) in slices.iter_mut().zip(chunks.iter()) {
+            *slice = IoSlice::new(chunk);
+        }
+        let mut written = match to.try_write_vectored(&slices[..chunks.len()]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                to.writable().await?;
+                continue;
+            }
+            other => other?,
+        };
+        moved.fetch_add(written as u64, Ordering::Relaxed);
+        let mut whole = 0;
+        while let Some(chunk) = chunks.get_mut(whole) {
+            if chunk.len() > written {
+                chunk.advance(written);
+                break;
+            }
+            written -= chunk.len();
+            // What the chunk came in is freed as early as possible.
+            *chunk = Bytes::new();
+            whole += 1;
+        }
+        chunks = &mut chunks[whole..];
+    }
+    Ok(())
+}
+
+const READ_LEN: usize = 256 * 1024;
+/// With less room left than this, a new buffer is better than another small read.
+const READ_LEN_MIN: usize = 64 * 1024;
+/// Datagrams' worth of chunks in one write.
+const CHUNKS_MAX: usize = 128;
