@@ -40,6 +40,35 @@ async fn what_was_negotiated_is_told() {
     }
 }
 
+#[test]
+fn settings_are_read_with_defaults_and_without_guesses() {
+    let read = |text| serde_json::from_str::<Settings>(text).map_err(|error| error.to_string());
+    assert_eq!(read("{}"), Ok(Settings::default()));
+    let expected = Settings {
+        cipher: Cipher::Chacha20Poly1305,
+        connections: tcp::Settings {
+            channels_max: 7,
+            ..tcp::Settings::default()
+        },
+    };
+    let text = r#"{"cipher":"chacha20-poly1305","connections":{"channels-max":7}}"#;
+    assert_eq!(read(text), Ok(expected));
+    assert_eq!(
+        serde_json::to_value(Settings::default()).unwrap()["cipher"],
+        "aes128-gcm"
+    );
+    assert!(
+        read(r#"{"ciper":"aes128-gcm"}"#)
+            .unwrap_err()
+            .contains("unknown field `ciper`")
+    );
+    assert!(
+        read(r#"{"cipher":"aes-128-gcm"}"#)
+            .unwrap_err()
+            .contains("unknown variant")
+    );
+}
+
 #[tokio::test]
 async fn whom_a_host_does_not_trust_it_names() {
     let (ours, theirs) = (Authority::new(), Authority::new());
