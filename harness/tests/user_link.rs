@@ -16,7 +16,7 @@ use lmbench_harness::link::{Command, DirectionReport};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkMethod, LinkSpec, Network};
 use probes::{Flow, Pace, percentile};
-use support::{inside, live, network, transfer, until};
+use support::{Holder, inside, live, network, transfer, until};
 
 fn link_lab(base: &Path, link: LinkSpec) -> Lab {
     let link = LinkSpec {
@@ -27,19 +27,54 @@ fn link_lab(base: &Path, link: LinkSpec) -> Lab {
 }
 
 fn lab_with(base: &Path, link: LinkSpec) -> Lab {
-    let this = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "link_process", "--ignored", "--nocapture"];
     let options = LabOptions {
         base: Some(base.to_owned()),
-        link: std::iter::once(this.into())
-            .chain(arguments.map(Into::into))
-            .collect(),
+        link: support::link_program(),
         seed: 7,
         ..LabOptions::default()
     };
     Lab::create_with(&["cat".into()], &network(link), &options).expect(
         "namespaces and TAP devices work here: run as root, allow user namespaces, or set LMBENCH_SKIP_LIVE=1",
     )
+}
+
+#[test]
+fn a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too() {
+    live(
+        "a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too",
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut holder = Holder::start_with(base.path(), "deaf", LinkMethod::UserSpace, false);
+            assert_eq!(holder.agents.len(), 3);
+            holder.kill();
+            until("the link to end by itself", || {
+                support::namespace_of(holder.agents[2]).is_none()
+            });
+            // The next start ends the agents, who noticed nothing.
+            link_lab(base.path(), LinkSpec::default()).close().unwrap();
+            assert!(!holder.lab.exists());
+            if support::is_real_root() {
+                let base = support::directory_of_nobody();
+                let mut holder =
+                    Holder::start_with(base.path(), "cat", LinkMethod::UserSpace, true);
+                assert_eq!(holder.agents.len(), 3);
+                holder.finish();
+                assert!(
+                    holder
+                        .agents
+                        .iter()
+                        .all(|pid| support::namespace_of(*pid).is_none())
+                );
+            }
+        },
+    );
+}
+
+/// Not a test: what [`Holder`] starts.
+#[test]
+#[ignore = "the process that other tests kill"]
+fn holder() {
+    support::hold();
 }
 
 /// Not a test: the process behind a link.
@@ -137,23 +172,27 @@ fn delay_is_within_a_tenth_idle_and_under_load() {
             let mut attempts = Vec::new();
             while attempts.len() < 3 {
                 let (mut trips, waited) = support::with_cpu_pressure(|| {
-                    let load = (load_bps > 0).then(|| {
-                        Flow::start(pids, address, Pace::of(load_bps, 1200), 400)
-                    });
+                    let load = (load_bps > 0)
+                        .then(|| Flow::start(pids, address, Pace::of(load_bps, 1200), 400));
                     let trips = probes::round_trips(pids, address, 200);
                     drop(load);
                     trips
                 });
-                assert!(trips.iter().all(|trip| *trip >= asked), "{rtt} ms: {trips:?}");
+                assert!(
+                    trips.iter().all(|trip| *trip >= asked),
+                    "{rtt} ms: {trips:?}"
+                );
                 attempts.push((percentile(&mut trips, 0.99), waited));
                 if attempts.last().unwrap().0 <= asked.mul_f64(1.1) {
                     break;
                 }
             }
-            println!("{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}");
-            let reached = attempts.iter().any(|(p99, waited)| {
-                *p99 <= asked.mul_f64(1.1) || *waited > 0.25
-            });
+            println!(
+                "{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}"
+            );
+            let reached = attempts
+                .iter()
+                .any(|(p99, waited)| *p99 <= asked.mul_f64(1.1) || *waited > 0.25);
             assert!(reached, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
         }
         lab.close().unwrap();
@@ -166,7 +205,7 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
         "losses_are_those_that_were_asked_for_and_come_again_with_the_seed",
         || {
             let lost = |base: &Path| {
-                let lab = link_lab(
+                let mut lab = link_lab(
                     base,
                     LinkSpec {
                         loss: Some(0.01),
@@ -174,8 +213,16 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
                     },
                 );
                 let address = lab.address(Role::Destination, Network::Migration);
-                let flow = Flow::start(pids(&lab), address, Pace::of(800_000_000, 200), 20_000);
+                let flow = Flow::start(pids(&lab), address, Pace::of(160_000_000, 200), 20_000);
                 let missing = flow.missing();
+                let report = toward(&mut lab, Role::Destination);
+                // The receiver itself loses what it has no time to read; the link's own frames are a few beside the flow's.
+                let lost = report.lost_frames as usize;
+                assert!(
+                    (missing.len()..missing.len() + 5).contains(&lost),
+                    "{} {report:?}",
+                    missing.len()
+                );
                 lab.close().unwrap();
                 missing
             };
@@ -183,12 +230,25 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
             let (first, second) = (lost(base.path()), lost(base.path()));
             // 200 expected, 14 is one deviation: five of them.
             assert!((130..=270).contains(&first.len()), "{}", first.len());
-            // The kernel itself sends a frame or two (multicast reports), so a few may be others.
-            let common = first.iter().filter(|frame| second.contains(frame)).count();
-            assert!(
-                common > 0 || first.iter().any(|frame| second.contains(&(frame + 1)) || second.contains(&(frame.wrapping_sub(1)))),
-                "{first:?}\n{second:?}"
-            );
+            // The hosts' kernels send a frame now and then (multicast reports), which moves the losses but not the gaps between them.
+            let gaps = |lost: &[u32]| {
+                lost.windows(2)
+                    .map(|pair| pair[1] - pair[0])
+                    .collect::<Vec<_>>()
+            };
+            let (first, second) = (gaps(&first), gaps(&second));
+            let same = |skip_first: usize, skip_second: usize| {
+                let pairs = first
+                    .iter()
+                    .skip(skip_first)
+                    .zip(second.iter().skip(skip_second));
+                pairs.filter(|(first, second)| first == second).count()
+            };
+            let best = [(0, 0), (1, 0), (0, 1)]
+                .map(|(one, two)| same(one, two))
+                .into_iter()
+                .max();
+            assert!(best > Some(first.len() * 8 / 10), "{first:?}\n{second:?}");
         },
     );
 }
@@ -230,7 +290,11 @@ fn a_cut_link_carries_nothing_until_it_is_restored() {
         let pids = pids(&lab);
         let address = lab.address(Role::Destination, Network::Migration);
         let mut tell = |command| lab.command_link(Network::Migration, &command).unwrap();
-        let arrived = || 100 - Flow::start(pids, address, Pace::of(8_000_000, 100), 100).missing().len();
+        let arrived = || {
+            100 - Flow::start(pids, address, Pace::of(8_000_000, 100), 100)
+                .missing()
+                .len()
+        };
         assert_eq!(arrived(), 100);
         // 42 bytes of headers: ten frames and a part of the next, whatever else the hosts send.
         tell(Command::Cut {
@@ -251,37 +315,49 @@ fn a_cut_link_carries_nothing_until_it_is_restored() {
 
 #[test]
 fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
-    live("automatic_takes_the_kernel_where_it_can_and_changes_over", || {
-        let base = tempfile::tempdir().unwrap();
-        let mut lab = lab_with(base.path(), LinkSpec::default());
-        assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
-        assert_eq!(lab.link_pid(Network::Migration), None);
-        let slow = network(LinkSpec {
-            rtt: milliseconds(4),
-            ..LinkSpec::default()
-        });
-        lab.configure(&slow).unwrap();
-        let pids = pids(&lab);
-        let address = lab.address(Role::Destination, Network::Migration);
-        let trips = probes::round_trips(pids, address, 5);
-        assert!(trips.iter().all(|trip| *trip >= Duration::from_millis(4)), "{trips:?}");
-        let other = lab.address(Role::Destination, Network::Management);
-        assert!(probes::round_trips(pids, other, 5).iter().any(|trip| *trip < Duration::from_millis(4)));
-        if let Some(process) = lab.link_pid(Network::Migration) {
-            // A link whose process was killed is made anew.
-            support::kill(process);
-            until("the devices to go with the process", || {
-                inside(pids[0], || interface_bytes("mig0").is_err())
+    live(
+        "automatic_takes_the_kernel_where_it_can_and_changes_over",
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut lab = lab_with(base.path(), LinkSpec::default());
+            assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
+            assert_eq!(lab.link_pid(Network::Migration), None);
+            let slow = network(LinkSpec {
+                rtt: milliseconds(4),
+                ..LinkSpec::default()
             });
             lab.configure(&slow).unwrap();
-            assert_ne!(lab.link_pid(Network::Migration), Some(process));
+            let pids = pids(&lab);
+            let address = lab.address(Role::Destination, Network::Migration);
+            let trips = probes::round_trips(pids, address, 5);
+            assert!(
+                trips.iter().all(|trip| *trip >= Duration::from_millis(4)),
+                "{trips:?}"
+            );
+            let other = lab.address(Role::Destination, Network::Management);
+            assert!(
+                probes::round_trips(pids, other, 5)
+                    .iter()
+                    .any(|trip| *trip < Duration::from_millis(4))
+            );
+            if let Some(process) = lab.link_pid(Network::Migration) {
+                // A link whose process was killed is made anew.
+                support::kill(process);
+                until("the devices to go with the process", || {
+                    inside(pids[0], || interface_bytes("mig0").is_err())
+                });
+                until("another link to be there", || {
+                    lab.configure(&slow).unwrap();
+                    lab.link_pid(Network::Migration) != Some(process)
+                });
+                transfer(pids, address, 1 << 20);
+            }
+            lab.configure(&network(LinkSpec::default())).unwrap();
+            assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
             transfer(pids, address, 1 << 20);
-        }
-        lab.configure(&network(LinkSpec::default())).unwrap();
-        assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
-        transfer(pids, address, 1 << 20);
-        lab.close().unwrap();
-    });
+            lab.close().unwrap();
+        },
+    );
 }
 
 #[test]
@@ -297,10 +373,15 @@ fn the_process_ends_with_its_lab_and_with_its_hosts() {
         let agent = lab.take_agent(Role::Source).unwrap();
         support::kill(agent.pid);
         // The namespace goes with its agent although the link's device is open, and the link goes with the device.
-        until("the link to end", || support::namespace_of(process).is_none());
+        until("the link to end", || {
+            support::namespace_of(process).is_none()
+        });
         drop(agent);
         lab.close().unwrap();
-        assert_eq!(support::labs_in(base.path()), Vec::<std::path::PathBuf>::new());
+        assert_eq!(
+            support::labs_in(base.path()),
+            Vec::<std::path::PathBuf>::new()
+        );
     });
 }
 
@@ -321,13 +402,18 @@ fn more_than_two_and_a_half_gigabits_cross() {
         let mut attempts = Vec::new();
         while attempts.len() < 4 && !attempts.iter().any(|(rate, _)| *rate > 2.5e9) {
             attempts.push(support::with_cpu_pressure(|| {
+                let started = std::time::Instant::now();
                 let other = std::thread::spawn(move || transfer(pids, address, 128 << 20));
-                transfer(pids, address, 128 << 20) + other.join().unwrap()
+                transfer(pids, address, 128 << 20);
+                other.join().unwrap();
+                (256 << 23) as f64 / started.elapsed().as_secs_f64()
             }));
         }
         let report = lab.link_reports().unwrap();
         println!("(bit/s, share of time waited for a CPU) {attempts:?}\n{report:?}");
-        let reached = attempts.iter().any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.4));
+        let reached = attempts
+            .iter()
+            .any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.4));
         assert!(reached, "{attempts:?}");
         lab.close().unwrap();
     });

@@ -103,9 +103,11 @@ pub(super) fn interface_commands(interface: &str, link: &LinkSpec) -> Vec<String
 pub(super) fn tap_commands(interface: &str, link: &LinkSpec) -> Vec<String> {
     let mtu = link.mtu.unwrap_or(MTU_DEFAULT);
     let in_time = |rate_bps: u64| rate_bps / 8 / 4_000 / u64::from(mtu);
-    let segments = link.rate_bps.map_or(u64::from(GSO_SEGMENTS_MAX), |rate_bps| {
-        in_time(rate_bps).clamp(1, GSO_SEGMENTS_MAX.into())
-    });
+    let segments = link
+        .rate_bps
+        .map_or(u64::from(GSO_SEGMENTS_MAX), |rate_bps| {
+            in_time(rate_bps).clamp(1, GSO_SEGMENTS_MAX.into())
+        });
     vec![format!(
         "link set dev {interface} mtu {mtu} gso_max_segs {segments} txqueuelen {TAP_QUEUE_PACKETS} up"
     )]

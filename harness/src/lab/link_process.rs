@@ -33,11 +33,7 @@ impl LinkProcess {
     ///
     /// The devices move to the hosts from there. Made inside the hosts' namespaces they would keep these alive when the agents are gone,
     /// because a TAP's descriptor holds the namespace in which it was opened.
-    pub(super) fn start(
-        argv: &[OsString],
-        lab: &Path,
-        seed: u64,
-    ) -> Result<LinkProcess, LabError> {
+    pub(super) fn start(argv: &[OsString], lab: &Path, seed: u64) -> Result<LinkProcess, LabError> {
         let failed = |source| LabError::Tool {
             tool: "unshare",
             package: "util-linux",
@@ -94,9 +90,9 @@ impl LinkProcess {
         }
     }
 
-    /// Its counters.
+    /// Its counters, which begin anew.
     pub(super) fn report(&mut self) -> Result<Report, LabError> {
-        match self.ask(&LinkCommand::Report {})? {
+        match self.ask(&LinkCommand::Report { restart: true })? {
             Answer::Report(report) => Ok(report),
             other => Err(self.broken(&format!("it answered {other:?}"))),
         }
@@ -106,19 +102,24 @@ impl LinkProcess {
     pub(super) fn end(&mut self, deadline: Deadline) {
         drop(self.stdin.take());
         if self.status().is_none() && !self.handle.ends_within(deadline.left()) {
-            tracing::warn!(pid = self.pid(), "the link does not end by itself and is killed");
+            tracing::warn!(
+                pid = self.pid(),
+                "the link does not end by itself and is killed"
+            );
             self.handle.signal(Signal::KILL);
         }
         let _ = self.child.wait();
     }
 
     fn ask(&mut self, command: &LinkCommand) -> Result<Answer, LabError> {
-        let mut line = serde_json::to_string(command).map_err(|error| self.broken(&error.to_string()))?;
+        let mut line =
+            serde_json::to_string(command).map_err(|error| self.broken(&error.to_string()))?;
         line.push('\n');
-        let sent = self
-            .stdin
-            .as_mut()
-            .map(|stdin| stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush()));
+        let sent = self.stdin.as_mut().map(|stdin| {
+            stdin
+                .write_all(line.as_bytes())
+                .and_then(|()| stdin.flush())
+        });
         if !matches!(sent, Some(Ok(()))) {
             return Err(self.broken("it does not listen any more"));
         }

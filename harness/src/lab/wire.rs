@@ -48,7 +48,7 @@ impl Lab {
         match (link.method, needs_netem) {
             (LinkMethod::UserSpace, _) => {
                 let key = link::key(network, "method");
-                self.require_user_space(key, link)?;
+                self.require_user_space(&key, link)?;
                 Ok(LinkMethod::UserSpace)
             }
             (_, None) => Ok(LinkMethod::Kernel),
@@ -60,7 +60,7 @@ impl Lab {
                     .to_owned(),
             }),
             (LinkMethod::Auto, Some(key)) => {
-                self.require_user_space(key, link)?;
+                self.require_user_space(&key, link)?;
                 Ok(LinkMethod::UserSpace)
             }
         }
@@ -72,13 +72,14 @@ impl Lab {
             Some(Wire::Process(process)) => process.tell(command),
             _ => Err(LabError::Unsupported {
                 key: link::key(network, "method"),
-                missing: "the kernel moves this link's packets, and takes no such commands".to_owned(),
+                missing: "the kernel moves this link's packets, and takes no such commands"
+                    .to_owned(),
                 mend: "write `method = \"user-space\"`".to_owned(),
             }),
         }
     }
 
-    /// What the user-space links have done since they were made.
+    /// What the user-space links have done since they were made or last asked.
     pub fn link_reports(&mut self) -> Result<BTreeMap<Network, Report>, LabError> {
         let mut reports = BTreeMap::new();
         for (network, wire) in &mut self.wires {
@@ -126,7 +127,8 @@ impl Lab {
             let set = Command::Set(Box::new(link.clone()));
             self.command_link(network, &set)?;
             let text = serde_json::to_string(&set).unwrap_or_default();
-            self.commands.push(format!("# to the link of {name}: {text}"));
+            self.commands
+                .push(format!("# to the link of {name}: {text}"));
         }
         for role in Role::BOTH {
             if kernel {
@@ -171,9 +173,8 @@ impl Lab {
         self.commands
             .push(format!("{} &  # {name}, pid {link}", process.command));
         self.wires.insert(network, Wire::Process(Box::new(process)));
-        let moves = Role::BOTH.map(|role| {
-            format!("link set dev {role} netns {} name {name}", self.pid(role))
-        });
+        let moves = Role::BOTH
+            .map(|role| format!("link set dev {role} netns {} name {name}", self.pid(role)));
         command::run(link, Tool::Ip, &moves, &mut self.commands)
     }
 
@@ -206,10 +207,10 @@ impl Lab {
         self.run(role, Tool::Ip, &commands)
     }
 
-    fn require_user_space(&self, key: String, link: &LinkSpec) -> Result<(), LabError> {
+    fn require_user_space(&self, key: &str, link: &LinkSpec) -> Result<(), LabError> {
         let unsupported = |missing: String, mend: &str| {
             Err(LabError::Unsupported {
-                key: key.clone(),
+                key: key.to_owned(),
                 missing,
                 mend: mend.to_owned(),
             })
@@ -222,7 +223,9 @@ impl Lab {
         }
         if let Err(error) = crate::link::is_available() {
             return unsupported(
-                format!("lmbench's own link needs TAP devices, and /dev/net/tun cannot be opened: {error}"),
+                format!(
+                    "lmbench's own link needs TAP devices, and /dev/net/tun cannot be opened: {error}"
+                ),
                 "load the module tun with `modprobe tun`; in a container pass the device in (`--device /dev/net/tun`); or load netem with `modprobe sch_netem`",
             );
         }

@@ -35,10 +35,7 @@ impl<T> DelayLine<T> {
     /// The next one, if it arrives by `now_ns`, with its time.
     pub(super) fn pop(&mut self, now_ns: u64) -> Option<(u64, T)> {
         let next = self.next_ns().filter(|next| *next <= now_ns)?;
-        let early = self
-            .early
-            .front()
-            .is_some_and(|(at_ns, _)| *at_ns == next);
+        let early = self.early.front().is_some_and(|(at_ns, _)| *at_ns == next);
         if early {
             self.early.pop_front()
         } else {

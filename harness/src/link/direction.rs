@@ -54,24 +54,16 @@ impl Direction {
         self.realtime.load(Ordering::Relaxed)
     }
 
-    pub(super) fn report(&self) -> DirectionReport {
-        let state = self.lock();
-        let counts = state.model.counts();
-        DirectionReport {
-            packets: counts.packets,
-            frames: counts.frames,
-            bytes: counts.bytes,
-            lost_frames: counts.lost,
-            queue_dropped_frames: counts.queue_dropped,
-            cut_frames: counts.cut,
-            early_frames: counts.early,
-            memory_dropped_packets: state.memory_dropped,
-            refused_packets: state.refused,
-            queue_bytes_max: counts.queue_bytes_max,
-            late_us_p50: state.lateness.quantile_us(0.5),
-            late_us_p99: state.lateness.quantile_us(0.99),
-            late_us_max: state.lateness.max_us(),
+    /// What it has counted; from zero again if so asked.
+    pub(super) fn report(&self, restart: bool) -> DirectionReport {
+        let mut state = self.lock();
+        let report = state.report();
+        if restart {
+            state.model.forget_counts();
+            state.lateness = Lateness::new();
+            (state.memory_dropped, state.refused) = (0, 0);
         }
+        report
     }
 
     /// Moves frames until a device is gone; says what the kernel said then.
@@ -94,6 +86,27 @@ impl Direction {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn report(&self) -> DirectionReport {
+        let counts = self.model.counts();
+        DirectionReport {
+            packets: counts.packets,
+            frames: counts.frames,
+            bytes: counts.bytes,
+            lost_frames: counts.lost,
+            queue_dropped_frames: counts.queue_dropped,
+            cut_frames: counts.cut,
+            early_frames: counts.early,
+            memory_dropped_packets: self.memory_dropped,
+            refused_packets: self.refused,
+            queue_bytes_max: counts.queue_bytes_max,
+            late_us_p50: self.lateness.quantile_us(0.5),
+            late_us_p99: self.lateness.quantile_us(0.99),
+            late_us_max: self.lateness.max_us(),
+        }
     }
 }
 

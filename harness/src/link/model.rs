@@ -165,6 +165,10 @@ impl Model {
         self.counts
     }
 
+    pub(super) fn forget_counts(&mut self) {
+        self.counts = Counts::default();
+    }
+
     /// Decides over a packet that comes now: fills `runs` with what arrives, in the order of frames.
     pub(super) fn admit(&mut self, now_ns: u64, packet: Packet, runs: &mut Vec<Run>) {
         runs.clear();

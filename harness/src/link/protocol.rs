@@ -7,7 +7,7 @@
 //!                                            `after_bytes` at once
 //! {"flap":{"down_ms":300}}                   drops everything both ways for a time
 //! {"restore":{}}                             ends cut and flap
-//! {"report":{}}                              the counters so far
+//! {"report":{"restart":true}}                the counters so far, which begin anew if so asked
 //! ```
 //!
 //! At the end of its input the process prints a last report and ends.
@@ -47,7 +47,11 @@ pub enum Command {
     /// Ends cut and flap.
     Restore {},
     /// Asks for the counters.
-    Report {},
+    Report {
+        /// Whether they begin anew.
+        #[serde(default)]
+        restart: bool,
+    },
 }
 
 /// A direction, by where it leads.
@@ -68,7 +72,7 @@ pub enum Answer {
     Report(Report),
 }
 
-/// What a link has done since it was opened.
+/// What a link has done since it was opened or its counters began anew.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// CPU seconds of the process: the price of the emulation, which no carrier and no QEMU is charged for.

@@ -18,7 +18,10 @@ pub(super) fn packet_of(bytes: &[u8]) -> Packet {
 /// Copies these frames of a packet as one smaller packet; returns its length. `out` must hold the whole packet.
 pub(super) fn cut_out(whole: &[u8], packet: Packet, frames: Range<u32>, out: &mut [u8]) -> usize {
     let from = (frames.start * packet.segment) as usize;
-    let to = frames.end.saturating_mul(packet.segment).min(packet.payload) as usize;
+    let to = frames
+        .end
+        .saturating_mul(packet.segment)
+        .min(packet.payload) as usize;
     let header = VNET_BYTES + packet.header as usize;
     let len = header + to - from;
     out[..header].copy_from_slice(&whole[..header]);
@@ -130,7 +133,12 @@ fn transport(bytes: &[u8]) -> Option<usize> {
 fn sum(bytes: &[u8]) -> u64 {
     let pairs = bytes.chunks(2);
     pairs
-        .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
+        .map(|pair| {
+            u64::from(u16::from_be_bytes([
+                pair[0],
+                pair.get(1).copied().unwrap_or(0),
+            ]))
+        })
         .sum()
 }
 

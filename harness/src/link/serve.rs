@@ -44,10 +44,11 @@ pub fn serve(
     let mut link = Link {
         open: None,
         sender,
+        cpu_before_s: 0.0,
     };
     let ended = link.obey(&events, &mut output);
     // The last word; an owner that was killed does not hear it.
-    let _ = say(&mut output, &Answer::Report(link.report()));
+    let _ = say(&mut output, &Answer::Report(link.report(false)));
     ended
 }
 
@@ -61,6 +62,8 @@ struct Link {
     /// By where they lead: the source, the destination.
     open: Option<[(Toward, Direction); 2]>,
     sender: Sender<Event>,
+    /// Used before the counters began.
+    cpu_before_s: f64,
 }
 
 impl Link {
@@ -102,7 +105,7 @@ impl Link {
                 self.tell(None, |model| model.down_until(until_ns))
             }
             Command::Restore {} => self.tell(None, super::model::Model::restore),
-            Command::Report {} => return Answer::Report(self.report()),
+            Command::Report { restart } => return Answer::Report(self.report(restart)),
         };
         match done {
             Ok(()) => Answer::Done {},
@@ -158,18 +161,23 @@ impl Link {
         Ok(())
     }
 
-    fn report(&self) -> Report {
+    fn report(&mut self, restart: bool) -> Report {
         let used = clock_gettime(ClockId::ProcessCPUTime);
+        let used_s = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+        let cpu_s = used_s - self.cpu_before_s;
+        if restart {
+            self.cpu_before_s = used_s;
+        }
         let directions = self.open.iter().flatten();
         Report {
-            cpu_s: used.tv_sec as f64 + used.tv_nsec as f64 / 1e9,
+            cpu_s,
             realtime: self
                 .open
                 .iter()
                 .flatten()
                 .all(|(_, direction)| direction.is_realtime()),
             toward: directions
-                .map(|(toward, direction)| (*toward, direction.report()))
+                .map(|(toward, direction)| (*toward, direction.report(restart)))
                 .collect(),
         }
     }

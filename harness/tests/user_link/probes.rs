@@ -107,7 +107,9 @@ impl Flow {
     pub(crate) fn missing(self) -> Vec<u32> {
         let arrived: std::collections::HashSet<u32> =
             self.arriving.join().unwrap().into_iter().collect();
-        (0..self.count).filter(|number| !arrived.contains(number)).collect()
+        (0..self.count)
+            .filter(|number| !arrived.contains(number))
+            .collect()
     }
 
     /// How many arrived after a later one.
@@ -167,13 +169,20 @@ pub(crate) fn checksum_errors(pid: u32) -> u64 {
                 }
             }
         }
-        let single = lines.iter().filter_map(|line| line.split_once("InCsumErrors "));
-        errors + single.map(|(_, value)| value.trim().parse::<u64>().unwrap_or(0)).sum::<u64>()
+        let single = lines
+            .iter()
+            .filter_map(|line| line.split_once("InCsumErrors "));
+        errors
+            + single
+                .map(|(_, value)| value.trim().parse::<u64>().unwrap_or(0))
+                .sum::<u64>()
     })
 }
 
 fn socket(pid: u32, address: IpAddr) -> UdpSocket {
-    let socket = inside(pid, move || UdpSocket::bind(SocketAddr::new(address, 0)).unwrap());
+    let socket = inside(pid, move || {
+        UdpSocket::bind(SocketAddr::new(address, 0)).unwrap()
+    });
     sockopt::set_socket_recv_buffer_size(&socket, 4 << 20).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     socket
@@ -194,7 +203,10 @@ fn wait_until(at: Instant) {
             return;
         }
         if left > Duration::from_micros(200) {
-            std::thread::sleep(left.checked_sub(Duration::from_micros(150)).unwrap_or_default());
+            std::thread::sleep(
+                left.checked_sub(Duration::from_micros(150))
+                    .unwrap_or_default(),
+            );
         } else {
             std::hint::spin_loop();
         }

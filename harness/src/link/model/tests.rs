@@ -164,7 +164,11 @@ fn jitter_has_the_asked_deviation() {
         })
         .collect();
     let mean = delays.iter().sum::<f64>() / 5_000.0;
-    let variance = delays.iter().map(|delay| (delay - mean).powi(2)).sum::<f64>() / 5_000.0;
+    let variance = delays
+        .iter()
+        .map(|delay| (delay - mean).powi(2))
+        .sum::<f64>()
+        / 5_000.0;
     assert!((mean - 20.0).abs() < 0.15, "{mean}");
     assert!((variance.sqrt() - 2.0).abs() < 0.15, "{variance}");
 }
