@@ -406,7 +406,7 @@ fn more_than_two_and_a_half_gigabits_cross() {
                 let other = std::thread::spawn(move || transfer(pids, address, 128 << 20));
                 transfer(pids, address, 128 << 20);
                 other.join().unwrap();
-                (256 << 23) as f64 / started.elapsed().as_secs_f64()
+                (256_u64 << 23) as f64 / started.elapsed().as_secs_f64()
             }));
         }
         let report = lab.link_reports().unwrap();
@@ -415,6 +415,67 @@ fn more_than_two_and_a_half_gigabits_cross() {
             .iter()
             .any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.4));
         assert!(reached, "{attempts:?}");
+        lab.close().unwrap();
+    });
+}
+
+/// Not a test: `cargo test --release -p lmbench-harness --test user_link figures -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures and promises none"]
+fn figures() {
+    live("figures", || {
+        let base = tempfile::tempdir().unwrap();
+        let mut lab = link_lab(base.path(), LinkSpec::default());
+        let pids = pids(&lab);
+        let address = lab.address(Role::Destination, Network::Migration);
+        println!(
+            "rtt ms  loss %   mtu  streams  Gbit/s  link's CPU s/GiB  late p99 us  frames/packet"
+        );
+        for (rtt, loss, mtu, streams) in [
+            (0, 0.0, 1500, 1),
+            (0, 0.0, 1500, 4),
+            (0, 0.0, 9000, 4),
+            (2, 0.0, 1500, 4),
+            (20, 0.0, 1500, 1),
+            (20, 0.0, 1500, 4),
+            (80, 0.0, 1500, 4),
+            (2, 0.0001, 1500, 4),
+            (2, 0.001, 1500, 4),
+            (2, 0.01, 1500, 4),
+            (20, 0.001, 1500, 4),
+        ] {
+            lab.configure(&network(LinkSpec {
+                method: LinkMethod::UserSpace,
+                rtt: milliseconds(rtt),
+                loss: Some(loss),
+                mtu: Some(mtu),
+                ..LinkSpec::default()
+            }))
+            .unwrap();
+            lab.link_reports().unwrap();
+            let each = (512 << 20) / streams;
+            let started = std::time::Instant::now();
+            let transfers: Vec<_> = (0..streams)
+                .map(|_| std::thread::spawn(move || transfer(pids, address, each)))
+                .collect();
+            for transfer in transfers {
+                transfer.join().unwrap();
+            }
+            let rate = (512_u64 << 23) as f64 / started.elapsed().as_secs_f64() / 1e9;
+            let report = lab
+                .link_reports()
+                .unwrap()
+                .remove(&Network::Migration)
+                .unwrap();
+            let toward = &report.toward[&Role::Destination];
+            let cpu = report.cpu_s * 2.0;
+            let frames = toward.frames as f64 / toward.packets as f64;
+            let loss = loss * 100.0;
+            println!(
+                "{rtt:6}  {loss:6.3}  {mtu:4}  {streams:7}  {rate:6.2}  {cpu:16.2}  {:11.0}  {frames:13.1}",
+                toward.late_us_p99
+            );
+        }
         lab.close().unwrap();
     });
 }

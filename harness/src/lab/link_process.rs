@@ -1,5 +1,6 @@
 //! Starts, commands and ends the process behind a user-space link (`crate::link`). Knows nothing of addresses.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -15,6 +16,7 @@ use super::agent::LAB_VARIABLE;
 use super::error::LabError;
 use super::process::{Deadline, Handle};
 use crate::link::{Answer, Command as LinkCommand, Report};
+use crate::role::Role;
 
 /// A running link. Its devices live as long as it does.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct LinkProcess {
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
     unread: Vec<u8>,
+    /// What the hosts' devices had dropped when it was last asked.
+    dropped: BTreeMap<Role, u64>,
 }
 
 impl LinkProcess {
@@ -66,6 +70,7 @@ impl LinkProcess {
             stdin: Some(stdin),
             stdout,
             unread: Vec::new(),
+            dropped: BTreeMap::new(),
         };
         // From here on an error drops the process, which ends it.
         process.tell(&LinkCommand::Open { seed })?;
@@ -96,6 +101,12 @@ impl LinkProcess {
             Answer::Report(report) => Ok(report),
             other => Err(self.broken(&format!("it answered {other:?}"))),
         }
+    }
+
+    /// How many more than last time a host's device has dropped.
+    pub(super) fn dropped_since(&mut self, role: Role, dropped: u64) -> u64 {
+        let before = self.dropped.insert(role, dropped).unwrap_or(0);
+        dropped.saturating_sub(before)
     }
 
     /// Closes its input and waits for its end; one that does not end in time is killed.

@@ -6,6 +6,7 @@ use super::command::{self, Tool};
 use super::error::LabError;
 use super::link_process::LinkProcess;
 use super::process::Deadline;
+use super::statistics::dropped_packets;
 use super::{Lab, address, address_v6, interface, link, link_process, number, record_process};
 use crate::link::{Command, Report};
 use crate::role::Role;
@@ -81,11 +82,20 @@ impl Lab {
 
     /// What the user-space links have done since they were made or last asked.
     pub fn link_reports(&mut self) -> Result<BTreeMap<Network, Report>, LabError> {
+        let pids = Role::BOTH.map(|role| (role, self.pid(role)));
         let mut reports = BTreeMap::new();
         for (network, wire) in &mut self.wires {
-            if let Wire::Process(process) = wire {
-                reports.insert(*network, process.report()?);
+            let Wire::Process(process) = wire else {
+                continue;
+            };
+            let mut report = process.report()?;
+            for (role, pid) in pids {
+                let dropped = dropped_packets(pid, interface(*network));
+                if let Some(report) = report.toward.get_mut(&peer(role)) {
+                    report.device_dropped_packets = process.dropped_since(role, dropped);
+                }
             }
+            reports.insert(*network, report);
         }
         Ok(reports)
     }

@@ -43,3 +43,24 @@ impl<T> DelayLine<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_comes_in_the_order_of_arrival_and_nothing_else_comes() {
+        let mut line = DelayLine::new();
+        line.push(10, false, 'a');
+        line.push(20, false, 'b');
+        line.push(5, true, 'c');
+        line.push(15, true, 'd');
+        assert_eq!(line.pop(4), None);
+        let mut due = Vec::new();
+        while let Some((_, item)) = line.pop(15) {
+            due.push(item);
+        }
+        assert_eq!(due, ['c', 'a', 'd']);
+        assert_eq!(line.next_ns(), Some(20));
+    }
+}

@@ -100,6 +100,7 @@ impl State {
             queue_dropped_frames: counts.queue_dropped,
             cut_frames: counts.cut,
             early_frames: counts.early,
+            device_dropped_packets: 0,
             memory_dropped_packets: self.memory_dropped,
             refused_packets: self.refused,
             queue_bytes_max: counts.queue_bytes_max,

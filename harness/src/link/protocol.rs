@@ -100,6 +100,9 @@ pub struct DirectionReport {
     pub cut_frames: u64,
     /// Frames that overtook others.
     pub early_frames: u64,
+    /// Packets that the sending host's device dropped because the process did not take them in time. Filled in by the lab.
+    #[serde(default)]
+    pub device_dropped_packets: u64,
     /// Packets dropped because 512 MiB were on the way: more than this process keeps.
     pub memory_dropped_packets: u64,
     /// Packets that the other host's device refused.

@@ -187,3 +187,34 @@ fn say(output: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     let text = serde_json::to_string(answer)?;
     writeln!(output, "{text}").and_then(|()| output.flush())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_answered_and_the_last_word_is_a_report() {
+        let input = "nonsense\n{\"cut\":{\"toward\":\"source\"}}\n{\"report\":{}}\n";
+        let mut output = Vec::new();
+        serve(std::io::Cursor::new(input), &mut output).unwrap();
+        let answers: Vec<Answer> = String::from_utf8(output)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let whys: Vec<&str> = answers
+            .iter()
+            .filter_map(|answer| match answer {
+                Answer::Failed { why } => Some(why.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            whys[0].contains("no command") && whys[1].contains("`open` comes first"),
+            "{whys:?}"
+        );
+        assert_eq!(answers.len(), 4);
+        assert!(matches!(answers[2], Answer::Report(_)));
+        assert!(matches!(answers[3], Answer::Report(_)));
+    }
+}
