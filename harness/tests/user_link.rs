@@ -18,10 +18,10 @@ use lmbench_harness::spec::{LinkMethod, LinkSpec, Network};
 use probes::{Flow, Pace, percentile};
 use support::{Holder, inside, live, network, transfer, until};
 
-fn link_lab(base: &Path, link: LinkSpec) -> Lab {
+fn link_lab(base: &Path, link: &LinkSpec) -> Lab {
     let link = LinkSpec {
         method: LinkMethod::UserSpace,
-        ..link
+        ..link.clone()
     };
     lab_with(base, link)
 }
@@ -51,7 +51,7 @@ fn a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too() {
                 support::namespace_of(holder.agents[2]).is_none()
             });
             // The next start ends the agents, who noticed nothing.
-            link_lab(base.path(), LinkSpec::default()).close().unwrap();
+            link_lab(base.path(), &LinkSpec::default()).close().unwrap();
             assert!(!holder.lab.exists());
             if support::is_real_root() {
                 let base = support::directory_of_nobody();
@@ -100,17 +100,13 @@ fn toward(lab: &mut Lab, role: Role) -> DirectionReport {
     lab.link_reports().unwrap()[&Network::Migration].toward[&role].clone()
 }
 
-fn milliseconds(rtt: u64) -> Option<Duration> {
-    Some(Duration::from_millis(rtt))
-}
-
 #[test]
 fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
     live(
         "both_ip_versions_cross_at_every_mtu_with_sound_checksums",
         || {
             let base = tempfile::tempdir().unwrap();
-            let mut lab = link_lab(base.path(), LinkSpec::default());
+            let mut lab = link_lab(base.path(), &LinkSpec::default());
             let pids = pids(&lab);
             for mtu in [1500, 4000, 9000] {
                 // Enough loss that GSO packets are cut in many places.
@@ -156,14 +152,14 @@ fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
 fn delay_is_within_a_tenth_idle_and_under_load() {
     live("delay_is_within_a_tenth_idle_and_under_load", || {
         let base = tempfile::tempdir().unwrap();
-        let mut lab = link_lab(base.path(), LinkSpec::default());
+        let mut lab = link_lab(base.path(), &LinkSpec::default());
         let pids = pids(&lab);
         let address = lab.address(Role::Destination, Network::Migration);
         for (rtt, load_bps) in [(5, 0), (20, 0), (80, 0), (5, 60_000_000), (20, 60_000_000)] {
             lab.configure(&network(LinkSpec {
                 method: LinkMethod::UserSpace,
                 rate_bps: Some(100_000_000),
-                rtt: milliseconds(rtt),
+                rtt: Some(Duration::from_millis(rtt)),
                 ..LinkSpec::default()
             }))
             .unwrap();
@@ -207,7 +203,7 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
             let lost = |base: &Path| {
                 let mut lab = link_lab(
                     base,
-                    LinkSpec {
+                    &LinkSpec {
                         loss: Some(0.01),
                         ..LinkSpec::default()
                     },
@@ -261,11 +257,11 @@ fn frames_keep_their_order_unless_reordering_is_asked_for() {
             let base = tempfile::tempdir().unwrap();
             let jittery = LinkSpec {
                 method: LinkMethod::UserSpace,
-                rtt: milliseconds(10),
+                rtt: Some(Duration::from_millis(10)),
                 jitter: Some(Duration::from_millis(2)),
                 ..LinkSpec::default()
             };
-            let mut lab = link_lab(base.path(), jittery.clone());
+            let mut lab = link_lab(base.path(), &jittery);
             let address = lab.address(Role::Destination, Network::Migration);
             let flow = Flow::start(pids(&lab), address, Pace::of(80_000_000, 200), 5_000);
             assert_eq!(flow.overtaken(), 0);
@@ -286,7 +282,7 @@ fn frames_keep_their_order_unless_reordering_is_asked_for() {
 fn a_cut_link_carries_nothing_until_it_is_restored() {
     live("a_cut_link_carries_nothing_until_it_is_restored", || {
         let base = tempfile::tempdir().unwrap();
-        let mut lab = link_lab(base.path(), LinkSpec::default());
+        let mut lab = link_lab(base.path(), &LinkSpec::default());
         let pids = pids(&lab);
         let address = lab.address(Role::Destination, Network::Migration);
         let mut tell = |command| lab.command_link(Network::Migration, &command).unwrap();
@@ -323,7 +319,7 @@ fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
             assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
             assert_eq!(lab.link_pid(Network::Migration), None);
             let slow = network(LinkSpec {
-                rtt: milliseconds(4),
+                rtt: Some(Duration::from_millis(4)),
                 ..LinkSpec::default()
             });
             lab.configure(&slow).unwrap();
@@ -364,11 +360,11 @@ fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
 fn the_process_ends_with_its_lab_and_with_its_hosts() {
     live("the_process_ends_with_its_lab_and_with_its_hosts", || {
         let base = tempfile::tempdir().unwrap();
-        let lab = link_lab(base.path(), LinkSpec::default());
+        let lab = link_lab(base.path(), &LinkSpec::default());
         let process = lab.link_pid(Network::Migration).unwrap();
         lab.close().unwrap();
         assert_eq!(support::namespace_of(process), None);
-        let mut lab = link_lab(base.path(), LinkSpec::default());
+        let mut lab = link_lab(base.path(), &LinkSpec::default());
         let process = lab.link_pid(Network::Migration).unwrap();
         let agent = lab.take_agent(Role::Source).unwrap();
         support::kill(agent.pid);
@@ -392,8 +388,8 @@ fn more_than_two_and_a_half_gigabits_cross() {
         // A receive window of at most rmem_max (4 MiB here) would be the limit at long round trips.
         let mut lab = link_lab(
             base.path(),
-            LinkSpec {
-                rtt: milliseconds(2),
+            &LinkSpec {
+                rtt: Some(Duration::from_millis(2)),
                 ..LinkSpec::default()
             },
         );
@@ -425,7 +421,7 @@ fn more_than_two_and_a_half_gigabits_cross() {
 fn figures() {
     live("figures", || {
         let base = tempfile::tempdir().unwrap();
-        let mut lab = link_lab(base.path(), LinkSpec::default());
+        let mut lab = link_lab(base.path(), &LinkSpec::default());
         let pids = pids(&lab);
         let address = lab.address(Role::Destination, Network::Migration);
         println!(
@@ -446,7 +442,7 @@ fn figures() {
         ] {
             lab.configure(&network(LinkSpec {
                 method: LinkMethod::UserSpace,
-                rtt: milliseconds(rtt),
+                rtt: Some(Duration::from_millis(rtt)),
                 loss: Some(loss),
                 mtu: Some(mtu),
                 ..LinkSpec::default()

@@ -34,7 +34,7 @@ pub(crate) fn round_trips(pids: [u32; 2], address: IpAddr, count: usize) -> Vec<
         .map(|_| {
             receiver.recv(&mut datagram).unwrap();
             let sent = Duration::from_nanos(u64::from_le_bytes(datagram));
-            started.elapsed() - sent
+            started.elapsed().saturating_sub(sent)
         })
         .collect();
     sending.join().unwrap();
