@@ -46,6 +46,9 @@ pub enum Command {
         #[arg(long, required = true)]
         stdio: bool,
     },
+    /// Move packets between two TAP devices, as told on standard input; lmbench starts this by itself.
+    #[command(hide = true)]
+    Link,
     /// Print the JSON schema of a format.
     Schema {
         /// Which.

@@ -3,6 +3,7 @@
 mod agent;
 mod carry;
 mod doctor;
+mod link;
 mod list;
 mod run;
 mod schema;
@@ -82,6 +83,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Doctor { format, out } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),
         Command::Agent { .. } => agent::main(),
+        Command::Link => link::main(),
         Command::Schema { of } => schema::main(of),
         Command::Completions { shell } => {
             // The generator panics when its output fails, so it writes to memory.

@@ -77,7 +77,7 @@ impl Run<'_> {
     /// Runs all steps that the record lacks. The record is returned whole; it is on disk already.
     pub async fn execute(mut self, target: Target) -> Result<Record, RunError> {
         let mut hurry = self.interrupt.clone();
-        let hosts = Hosts::create(&self.plan.cells[0].setup.network);
+        let hosts = Hosts::create(&self.plan.cells[0].setup.network, self.plan.seed);
         let mut hosts = match unless_interrupted(&mut self.interrupt, hosts).await {
             Ok(Ok(hosts)) => hosts,
             Ok(Err(error)) => return Err(target.abandon(error.into())),
@@ -172,7 +172,7 @@ impl Run<'_> {
                 (self.observer)(RunEvent::Warning(
                     "an agent was lost; the lab is made anew".to_owned(),
                 ));
-                let renewed = hosts.renew(&cell.setup.network);
+                let renewed = hosts.renew(&cell.setup.network, self.plan.seed);
                 unless_interrupted(&mut self.interrupt, renewed).await??;
             }
         }

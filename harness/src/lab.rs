@@ -1,5 +1,8 @@
 //! Two hosts on one machine: a network namespace each, joined by a management and a migration link with the scenario's rate and MTU.
 //!
+//! A link is a veth pair shaped by the kernel, or, where the kernel lacks what is asked, a process of lmbench (`crate::link`) between two
+//! TAP devices. That process is the lab's as the agents are: it ends with its input, and the next start ends one that does not.
+//!
 //! Each namespace is anonymous and held by its host's agent, so the kernel itself removes namespace, links and shaping when the agents
 //! end, whatever ends them. Outside the namespaces a lab is one private directory, locked while the lab lives; the next start of any
 //! lab removes those whose lock is free. Nothing has a fixed name, so labs live side by side. The lab does not speak with agents.
@@ -11,10 +14,12 @@ mod command;
 mod directory;
 mod error;
 mod link;
+mod link_process;
 mod process;
 mod reap;
 mod statistics;
 mod user_namespace;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,6 +31,7 @@ use std::time::Duration;
 pub use agent::{AgentKiller, AgentProcess, AgentStderr, LAB_VARIABLE, lab_of_this_process};
 pub use directory::record_process;
 pub use error::LabError;
+pub(crate) use link::limit_bytes as queue_bytes;
 pub use statistics::{InterfaceBytes, interface_bytes};
 pub use user_namespace::enter_user_namespace_if_needed;
 
@@ -35,6 +41,7 @@ use agent::{Agent, NamespaceId};
 use command::Tool;
 use directory::{LabDirectory, Root};
 use process::Deadline;
+use wire::Wire;
 
 /// Two hosts and the links between them, until it is closed or dropped.
 #[derive(Debug)]
@@ -42,8 +49,12 @@ pub struct Lab {
     directory: LabDirectory,
     agents: Vec<Agent>,
     namespaces: Vec<NamespaceId>,
+    /// What joins the hosts.
+    wires: BTreeMap<Network, Wire>,
     /// What is known to be in force. A link whose change failed half-way is absent.
     applied: BTreeMap<Network, LinkSpec>,
+    link: Vec<OsString>,
+    seed: u64,
     netem: Option<bool>,
     commands: Vec<String>,
     closed: bool,
@@ -56,6 +67,11 @@ pub struct LabOptions {
     pub base: Option<PathBuf>,
     /// Where the agents' standard error goes.
     pub agent_stderr: AgentStderr,
+    /// Argument vector of a program that calls [`crate::link::serve`] with its standard input and output. Empty, there are no user-space
+    /// links.
+    pub link: Vec<OsString>,
+    /// Seed of what happens at random on user-space links.
+    pub seed: u64,
 }
 
 impl Lab {
@@ -81,41 +97,38 @@ impl Lab {
             directory,
             agents,
             namespaces,
+            wires: BTreeMap::new(),
             applied: BTreeMap::new(),
+            link: options.link.clone(),
+            seed: options.seed,
             netem: None,
             commands,
             closed: false,
         };
         // From here on an error drops the lab, which removes what there is of it.
         lab.start_agents(agent, options.agent_stderr)?;
-        let linked = lab.link().and_then(|()| lab.configure(network));
+        let linked = lab.raise_loopback().and_then(|()| lab.configure(network));
         // An agent that has ended explains any failure better than the command that missed its namespace.
         lab.agents.iter_mut().try_for_each(Agent::check_running)?;
         linked.map(|()| lab)
     }
 
-    /// Brings rates, MTU, delay and loss to `network`. Links that are already as asked are not touched.
+    /// Brings rates, MTU, delay and loss to `network`. Links that are already as asked are not touched; one that changes from a kernel's
+    /// link to a user-space one, or back, is made anew, and connections over it break.
     pub fn configure(&mut self, network: &NetworkSpec) -> Result<(), LabError> {
         check(network)?;
         for network_id in NETWORKS {
             let link = shape_of(network, network_id);
-            if self.applied.get(&network_id) == Some(&link) {
+            let lives = self.wires.get_mut(&network_id).is_some_and(Wire::lives);
+            if lives && self.applied.get(&network_id) == Some(&link) {
                 continue;
             }
-            self.require_netem(network_id, &link)?;
+            let method = self.method_for(network_id, &link)?;
             self.applied.remove(&network_id);
-            for role in Role::BOTH {
-                self.run(
-                    role,
-                    Tool::Ip,
-                    &link::interface_commands(interface(network_id), &link),
-                )?;
-                self.run(
-                    role,
-                    Tool::Tc,
-                    &link::shaping_commands(interface(network_id), &link),
-                )?;
+            if !lives || self.method(network_id) != Some(method) {
+                self.join(network_id, method)?;
             }
+            self.shape(network_id, &link)?;
             self.applied.insert(network_id, link);
         }
         Ok(())
@@ -212,52 +225,6 @@ impl Lab {
         Ok(())
     }
 
-    /// Makes the interfaces and their addresses; [`Lab::configure`] brings them up.
-    fn link(&mut self) -> Result<(), LabError> {
-        let destination = self.pid(Role::Destination);
-        let links = NETWORKS.map(|network| {
-            let name = interface(network);
-            format!("link add {name} type veth peer name {name} netns {destination}")
-        });
-        self.run(Role::Source, Tool::Ip, &links)?;
-        for role in Role::BOTH {
-            let mut commands = vec!["link set dev lo up".to_owned()];
-            for network in NETWORKS {
-                let name = interface(network);
-                commands.push(format!(
-                    "address add {}/24 dev {name}",
-                    address(role, network)
-                ));
-                // Without duplicate address detection, during which the address cannot be used for a second.
-                commands.push(format!(
-                    "address add {}/64 dev {name} nodad",
-                    address_v6(role, network)
-                ));
-            }
-            self.run(role, Tool::Ip, &commands)?;
-        }
-        Ok(())
-    }
-
-    fn require_netem(&mut self, network: Network, link: &LinkSpec) -> Result<(), LabError> {
-        let Some(key) = link::netem_key(network, link) else {
-            return Ok(());
-        };
-        let available = match self.netem {
-            Some(available) => available,
-            None => *self.netem.insert(probe_netem(self.pid(Role::Source))?),
-        };
-        if available {
-            return Ok(());
-        }
-        let missing =
-            "this kernel has no netem (sch_netem), which delays and drops packets".to_owned();
-        let mend =
-            "load it with `modprobe sch_netem`, use a kernel that has it, or leave the key out"
-                .to_owned();
-        Err(LabError::Unsupported { key, missing, mend })
-    }
-
     fn run(&mut self, role: Role, tool: Tool, commands: &[String]) -> Result<(), LabError> {
         let pid = self.pid(role);
         command::run(pid, tool, commands, &mut self.commands)
@@ -277,6 +244,8 @@ impl Lab {
             drop(agent.take());
         }
         let mut survivors: Vec<String> = self.end_agents();
+        // Not before the agents: what they end may still have to say so to the other host.
+        self.wires.clear();
         // Only an agent that ended in order has had the time to leave nothing behind.
         let orderly = self
             .agents
@@ -407,19 +376,6 @@ fn shape_of(network: &NetworkSpec, id: Network) -> LinkSpec {
         background_bps: None,
         ..link.clone()
     }
-}
-
-/// Whether the kernel has netem, tried on the loopback device of a namespace of ours.
-fn probe_netem(pid: u32) -> Result<bool, LabError> {
-    let refused = command::batch(
-        pid,
-        Tool::Tc,
-        &["qdisc replace dev lo root netem delay 1ms".to_owned()],
-    )?;
-    if refused.is_none() {
-        let _ = command::batch(pid, Tool::Tc, &["qdisc del dev lo root".to_owned()])?;
-    }
-    Ok(refused.is_none())
 }
 
 const NETWORKS: [Network; 2] = [Network::Management, Network::Migration];

@@ -12,6 +12,7 @@ pub mod handover;
 pub mod host;
 pub mod image;
 pub mod lab;
+pub mod link;
 pub mod migration;
 pub mod policy;
 pub mod process;

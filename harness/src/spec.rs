@@ -97,10 +97,42 @@ pub struct LinkSpec {
     pub jitter: Option<Duration>,
     /// Share (0 to 1) of packets lost.
     pub loss: Option<f64>,
+    /// Share (0 to 1) of packets that overtake those on the way: they are not delayed.
+    #[serde(default)]
+    pub reorder: Option<f64>,
     /// Bytes of the largest packet; `None` is 1500.
     pub mtu: Option<u32>,
     /// Bits per second of other traffic from source to destination during the whole repeat.
     pub background_bps: Option<u64>,
+    /// What moves the packets.
+    #[serde(default)]
+    pub method: LinkMethod,
+}
+
+/// What moves a link's packets.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkMethod {
+    /// The kernel where it can do all that is asked, else a process of lmbench.
+    #[default]
+    Auto,
+    /// A veth pair with TBF and netem.
+    Kernel,
+    /// Two TAP devices and a process between them.
+    UserSpace,
+}
+
+impl LinkMethod {
+    /// The word in scenarios and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkMethod::Auto => "auto",
+            LinkMethod::Kernel => "kernel",
+            LinkMethod::UserSpace => "user-space",
+        }
+    }
 }
 
 /// QEMU's migration settings and lmbench's limits around them.

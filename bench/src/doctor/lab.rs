@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rustix::system::uname;
 
-use super::Finding;
 use super::packages::{Manager, Part};
 use super::probe::{self, Outcome};
+use super::{Finding, Status};
 
 /// Tries all of it.
 pub(super) fn examine() -> Vec<Finding> {
@@ -19,7 +19,29 @@ pub(super) fn examine() -> Vec<Finding> {
     };
     let mut findings = vec![network(&plain, &in_user), user(&plain, &in_user)];
     findings.extend(LINKS.iter().map(|link| link.examine(namespace)));
+    findings.push(impairment(&findings));
     findings
+}
+
+/// What rtt, jitter, loss and reorder will use in a run here.
+fn impairment(findings: &[Finding]) -> Finding {
+    let works = |name: &str| {
+        let finding = findings.iter().find(|finding| finding.name == name);
+        finding.is_some_and(|finding| finding.status == Status::Found)
+    };
+    let name = "link delay and loss";
+    match (works("netem"), works("tap")) {
+        (true, _) => Finding::found(name, "by the kernel (method = \"kernel\")"),
+        (_, true) => Finding::found(
+            name,
+            "by lmbench's own link (method = \"user-space\"), which uses some CPU of its own",
+        ),
+        _ => Finding::missing(
+            name,
+            "scenarios with rtt, jitter, loss or reorder are refused",
+        )
+        .mend("mend netem or tap"),
+    }
 }
 
 fn network(plain: &Outcome, in_user: &Outcome) -> Finding {
@@ -179,7 +201,7 @@ const LINKS: &[Link] = &[
     Link {
         name: "netem",
         make: "tc qdisc add dev lo root netem delay 1ms",
-        purpose: "adds delay, jitter and loss; where it is missing a link of lmbench's own does, and the record says so",
+        purpose: "adds delay, jitter and loss; where it is missing lmbench's own link does, and the record says so",
         need: Need::Replaced,
         module: "sch_netem",
     },
@@ -193,7 +215,7 @@ const LINKS: &[Link] = &[
     Link {
         name: "tap",
         make: "ip tuntap add dev probe0 mode tap",
-        purpose: "joins a guest to the tenant network",
+        purpose: "lmbench's own link, which adds delay, jitter and loss; joins a guest to the tenant network",
         need: Need::Some,
         module: "tun",
     },
@@ -202,7 +224,6 @@ const LINKS: &[Link] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Status;
 
     fn success() -> Outcome {
         Outcome::Success(String::new())
@@ -252,6 +273,20 @@ mod tests {
         assert_eq!(judged("veth"), (Status::Missing, true));
         assert_eq!(judged("tap"), (Status::Missing, false));
         assert_eq!(judged("netem"), (Status::Limited, false));
+    }
+
+    #[test]
+    fn delay_and_loss_are_the_kernel_s_or_else_lmbench_s_own() {
+        let told = |netem: Finding, tap: Finding| {
+            let finding = impairment(&[netem, tap]);
+            (finding.status, finding.detail.contains("user-space"))
+        };
+        let (netem, tap) = (Finding::found("netem", ""), Finding::found("tap", ""));
+        let no_netem = Finding::limited("netem", "");
+        let no_tap = Finding::missing("tap", "");
+        assert_eq!(told(netem, tap.clone()), (Status::Found, false));
+        assert_eq!(told(no_netem.clone(), tap), (Status::Found, true));
+        assert_eq!(told(no_netem, no_tap), (Status::Missing, false));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Both hosts of a run: the lab and the agents in it, on one clock.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,10 @@ use lmbench_harness::agent::protocol::{Death, Notice, Request, VERSION};
 use lmbench_harness::agent::{AgentClient, AgentError};
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::host::HostInfo;
-use lmbench_harness::lab::{self, AgentKiller, Lab, LabError};
+use lmbench_harness::lab::{self, AgentKiller, Lab, LabError, LabOptions};
+use lmbench_harness::link::Report;
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{Network, NetworkSpec};
+use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -72,12 +74,18 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// Dropped half-way it leaves nothing behind.
-    pub(super) async fn create(network: &NetworkSpec) -> Result<Self, HostError> {
+    /// Dropped half-way it leaves nothing behind. The seed is that of what happens at random on lmbench's own links.
+    pub(super) async fn create(network: &NetworkSpec, seed: u64) -> Result<Self, HostError> {
         let executable = std::env::current_exe().map_err(HostError::Executable)?;
-        let agent: Vec<OsString> = vec![executable.into(), "agent".into(), "--stdio".into()];
+        let this = OsString::from(executable);
+        let agent: Vec<OsString> = vec![this.clone(), "agent".into(), "--stdio".into()];
+        let options = LabOptions {
+            link: vec![this, "link".into()],
+            seed,
+            ..LabOptions::default()
+        };
         let network = network.clone();
-        let mut lab = blocking(move || Lab::create(&agent, &network)).await?;
+        let mut lab = blocking(move || Lab::create_with(&agent, &network, &options)).await?;
         let (sender, notices) = mpsc::unbounded_channel();
         let source = Host::meet(&mut lab, Role::Source, sender.clone()).await?;
         let destination = Host::meet(&mut lab, Role::Destination, sender).await?;
@@ -91,8 +99,12 @@ impl Hosts {
     }
 
     /// Makes everything anew after an agent was lost.
-    pub(super) async fn renew(&mut self, network: &NetworkSpec) -> Result<(), HostError> {
-        let old = std::mem::replace(self, Hosts::create(network).await?);
+    pub(super) async fn renew(
+        &mut self,
+        network: &NetworkSpec,
+        seed: u64,
+    ) -> Result<(), HostError> {
+        let old = std::mem::replace(self, Hosts::create(network, seed).await?);
         old.close(std::future::pending()).await
     }
 
@@ -100,6 +112,33 @@ impl Hosts {
     pub(super) async fn configure(&self, network: &NetworkSpec) -> Result<(), HostError> {
         let network = network.clone();
         Ok(self.with_lab(move |lab| lab.configure(&network)).await?)
+    }
+
+    /// What lmbench's own links have done so far; empty if the kernel makes all links.
+    pub(super) async fn link_reports(&self) -> Result<BTreeMap<Network, Report>, HostError> {
+        Ok(self.with_lab(Lab::link_reports).await?)
+    }
+
+    /// What would move the packets of such a network's links here, by the network's name.
+    pub(super) async fn methods(
+        &self,
+        network: &NetworkSpec,
+    ) -> Result<BTreeMap<&'static str, &'static str>, HostError> {
+        let links = [
+            (
+                "management",
+                Network::Management,
+                network.management.clone(),
+            ),
+            ("migration", Network::Migration, network.migration.clone()),
+        ];
+        let methods = self.with_lab(move |lab| {
+            let method = |(name, network, link): (&'static str, Network, LinkSpec)| {
+                Ok((name, lab.method_for(network, &link)?.name()))
+            };
+            links.into_iter().map(method).collect()
+        });
+        Ok(methods.await?)
     }
 
     /// Returns the agent that is gone, once one is.

@@ -21,7 +21,9 @@ use std::time::Duration;
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::protocol::{Filled, Readings, Usage};
 use lmbench_harness::background::BackgroundReport;
+use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
+use lmbench_harness::spec::Network;
 use serde_json::Value;
 
 use super::hosts::Offset;
@@ -56,6 +58,8 @@ pub(super) struct Measured {
     pub(super) background_before: Option<BackgroundReport>,
     /// Other traffic during the migration.
     pub(super) background: Option<BackgroundReport>,
+    /// What lmbench's own links did during the migration; none for the kernel's.
+    pub(super) links: BTreeMap<Network, Report>,
     pub(super) readings: Sides<Readings>,
 }
 
@@ -97,13 +101,18 @@ pub(super) fn finish(
     };
     let started = measured.filled.as_ref();
     let started = started.map(|filled| line.workload_started(filled));
+    let link_event = line.links();
     let repeat = Repeat {
         outcome,
         reason,
         // The record drops the metrics of a repeat that failed.
         metrics: values.0,
         integrity: Some(integrity),
-        events: started.into_iter().chain(line.events).collect(),
+        events: started
+            .into_iter()
+            .chain(line.events)
+            .chain(link_event)
+            .collect(),
         op_latency_ns,
         ..Repeat::completed(number, started_ms, BTreeMap::new())
     };

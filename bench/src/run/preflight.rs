@@ -8,7 +8,7 @@ use lmbench_harness::qemu::accelerator::Resolved;
 use lmbench_harness::qemu::preflight::{Case, Problem, Report};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::RunError;
 use super::hosts::Hosts;
@@ -21,6 +21,8 @@ pub(super) struct Ready {
     pub(super) accelerator: Accelerator,
     accelerator_reason: Option<String>,
     qemu: BTreeMap<Role, String>,
+    /// Per network, what moves its packets in at least one cell.
+    methods: BTreeMap<&'static str, BTreeSet<&'static str>>,
 }
 
 /// Has both hosts examine every cell of the plan.
@@ -64,14 +66,30 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
             resolved = found;
         }
     }
+    let methods = methods(hosts, plan).await?;
     if unfit.complaints.is_empty() {
         return Ok(Ready {
             accelerator: resolved.accelerator,
             accelerator_reason: resolved.reason,
             qemu,
+            methods,
         });
     }
     Err(RunError::Unfit(unfit))
+}
+
+/// What moves the packets of all cells. An error for a link that cannot be made here, before the first migration and not at its cell.
+async fn methods(
+    hosts: &Hosts,
+    plan: &Plan,
+) -> Result<BTreeMap<&'static str, BTreeSet<&'static str>>, RunError> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for cell in &plan.cells {
+        for (network, method) in hosts.methods(&cell.setup.network).await? {
+            all.entry(network).or_default().insert(method);
+        }
+    }
+    Ok(all)
 }
 
 /// The lab's guests share one machine.
@@ -234,7 +252,21 @@ impl Ready {
             cpu: info.cpu.clone(),
             cores: info.cores,
             hosts: Role::BOTH.into_iter().map(host).collect(),
-            details: BTreeMap::from([("lab".to_owned(), json!(hosts.commands()))]),
+            details: BTreeMap::from([
+                ("lab".to_owned(), json!(hosts.commands())),
+                ("network".to_owned(), self.network()),
+            ]),
         }
+    }
+    /// `{"migration": {"method": "user-space"}, …}`; a list where cells differ.
+    fn network(&self) -> Value {
+        let method = |methods: &BTreeSet<&str>| match methods.first() {
+            Some(only) if methods.len() == 1 => json!({ "method": only }),
+            _ => json!({ "method": methods }),
+        };
+        self.methods
+            .iter()
+            .map(|(network, methods)| ((*network).to_owned(), method(methods)))
+            .collect()
     }
 }

@@ -1,5 +1,6 @@
 //! One migration of a cell, from two new QEMUs to none.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
@@ -7,6 +8,7 @@ use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Filled, Notice, Readings, Request, Started, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
@@ -164,6 +166,7 @@ impl Attempt<'_> {
         let background = self.stop_background().await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
+        let links = self.link_reports().await?;
         for role in Role::BOTH {
             let host = self.hosts.host(role);
             host.call::<()>(Request::StopWatching).await?;
@@ -201,6 +204,7 @@ impl Attempt<'_> {
             verified,
             background_before,
             background,
+            links,
             readings,
         })
     }
@@ -228,6 +232,8 @@ impl Attempt<'_> {
             };
             self.hosts.host(role).call::<()>(watch).await?;
         }
+        // What lmbench's own links count begins here.
+        self.link_reports().await?;
         let before = self.usage().await?;
         Ok(Prepared {
             boot,
@@ -432,6 +438,11 @@ impl Attempt<'_> {
             source: source?,
             destination: destination?,
         })
+    }
+
+    async fn link_reports(&self) -> Result<BTreeMap<Network, Report>, AgentError> {
+        let reports = self.hosts.link_reports().await;
+        reports.map_err(|error| lab_failure(&error))
     }
 
     async fn collect(&self, role: Role) -> Result<Readings, AgentError> {

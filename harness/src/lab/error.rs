@@ -89,6 +89,14 @@ pub enum LabError {
         /// What to do.
         mend: String,
     },
+    /// A user-space link could not be made, or its process is gone.
+    #[error(
+        "the user-space link failed: {why}\nhint: `lmbench doctor` tells whether TAP devices work here; `method = \"kernel\"` does without them where the kernel has netem"
+    )]
+    Link {
+        /// What happened.
+        why: String,
+    },
     /// A setting that no link can have.
     #[error("{key}: {why}")]
     Setting {

@@ -16,6 +16,8 @@
 //! **Delay, jitter, loss.** netem on both ends: half the round trip each way; jitter (normally distributed) and loss in each direction.
 //! netem comes first and TBF is its child, so the queue in bytes is TBF's. A lost packet must be one frame and not a GSO packet of 44, so
 //! TCP's segmentation offload is off on lossy links (`gso_max_segs 1`), which costs CPU.
+//!
+//! All this is for links that the kernel makes. `crate::link` says how lmbench's own does the same; it has the same queue.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -50,6 +52,20 @@ pub(super) fn check(network: Network, link: &LinkSpec) -> Result<(), LabError> {
         } if !(0.0..1.0).contains(loss) => {
             refuse("loss", format!("{loss} is not a share from 0 to below 1"))
         }
+        LinkSpec {
+            reorder: Some(reorder),
+            ..
+        } if !(0.0..1.0).contains(reorder) => refuse(
+            "reorder",
+            format!("{reorder} is not a share from 0 to below 1"),
+        ),
+        LinkSpec {
+            reorder: Some(reorder),
+            ..
+        } if *reorder > 0.0 && delay(link).is_zero() => refuse(
+            "reorder",
+            "without rtt there is nothing on the way to overtake".to_owned(),
+        ),
         _ => Ok(()),
     }
 }
@@ -60,6 +76,7 @@ pub(super) fn netem_key(network: Network, link: &LinkSpec) -> Option<String> {
         ("rtt", !delay(link).is_zero()),
         ("jitter", !jitter(link).is_zero()),
         ("loss", loss(link) > 0.0),
+        ("reorder", link.reorder.unwrap_or(0.0) > 0.0),
     ];
     needed
         .into_iter()
@@ -69,13 +86,30 @@ pub(super) fn netem_key(network: Network, link: &LinkSpec) -> Option<String> {
 /// The `ip` commands for what belongs to the interface.
 pub(super) fn interface_commands(interface: &str, link: &LinkSpec) -> Vec<String> {
     let mtu = link.mtu.unwrap_or(MTU_DEFAULT);
-    let segments = if loss(link) > 0.0 {
+    let segments = if loss(link) > 0.0 || link.reorder.unwrap_or(0.0) > 0.0 {
         1
     } else {
         GSO_SEGMENTS_MAX
     };
     vec![format!(
         "link set dev {interface} mtu {mtu} gso_max_segs {segments} up"
+    )]
+}
+
+/// The `ip` commands for the device of a user-space link.
+///
+/// A GSO packet arrives as a whole when its last frame does, so on a slow link it may take at most a quarter of a millisecond to send. The
+/// device's own queue is only where packets wait for the process, and must never be what drops.
+pub(super) fn tap_commands(interface: &str, link: &LinkSpec) -> Vec<String> {
+    let mtu = link.mtu.unwrap_or(MTU_DEFAULT);
+    let in_time = |rate_bps: u64| rate_bps / 8 / 4_000 / u64::from(mtu);
+    let segments = link
+        .rate_bps
+        .map_or(u64::from(GSO_SEGMENTS_MAX), |rate_bps| {
+            in_time(rate_bps).clamp(1, GSO_SEGMENTS_MAX.into())
+        });
+    vec![format!(
+        "link set dev {interface} mtu {mtu} gso_max_segs {segments} txqueuelen {TAP_QUEUE_PACKETS} up"
     )]
 }
 
@@ -119,6 +153,9 @@ fn netem(link: &LinkSpec) -> String {
     if loss(link) > 0.0 {
         let _ = write!(text, " loss {:.6}%", loss(link) * 100.0);
     }
+    if let Some(reorder) = link.reorder.filter(|reorder| *reorder > 0.0) {
+        let _ = write!(text, " reorder {:.6}%", reorder * 100.0);
+    }
     text
 }
 
@@ -139,7 +176,8 @@ fn burst_bytes(rate_bps: u64) -> u64 {
     (rate_bps / 8 / 1_000).max(BURST_MIN_BYTES)
 }
 
-fn limit_bytes(rate_bps: u64) -> u64 {
+/// What may wait in front of a link of this rate.
+pub(crate) fn limit_bytes(rate_bps: u64) -> u64 {
     (rate_bps / 8 / 100).max(QUEUE_MIN_BYTES)
 }
 
@@ -158,6 +196,7 @@ fn loss(link: &LinkSpec) -> f64 {
 const MTU_DEFAULT: u32 = 1500;
 const MTU_MIN: u32 = 1280;
 const MTU_MAX: u32 = 65_535;
+const TAP_QUEUE_PACKETS: u32 = 10_000;
 const RATE_MIN_BPS: u64 = 8_000;
 const BURST_MIN_BYTES: u64 = 128 * 1024;
 const QUEUE_MIN_BYTES: u64 = 256 * 1024;

@@ -29,16 +29,29 @@ pub fn interface_bytes(interface: &str) -> io::Result<InterfaceBytes> {
     parse(&table, interface).ok_or_else(missing)
 }
 
+/// Packets that an interface in the namespace of `pid` was to send and dropped; 0 once it is gone.
+pub(super) fn dropped_packets(pid: u32, interface: &str) -> u64 {
+    let table = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
+    counters(&table, interface)
+        .and_then(|counters| counters.get(11).copied())
+        .unwrap_or(0)
+}
+
 fn parse(table: &str, interface: &str) -> Option<InterfaceBytes> {
+    let counters = counters(table, interface)?;
+    Some(InterfaceBytes {
+        received: *counters.first()?,
+        sent: *counters.get(8)?,
+    })
+}
+
+fn counters(table: &str, interface: &str) -> Option<Vec<u64>> {
     let counters = table.lines().find_map(|line| {
         let (name, counters) = line.split_once(':')?;
         (name.trim() == interface).then_some(counters)
     })?;
-    let counters: Vec<&str> = counters.split_ascii_whitespace().collect();
-    Some(InterfaceBytes {
-        received: counters.first()?.parse().ok()?,
-        sent: counters.get(8)?.parse().ok()?,
-    })
+    let counters = counters.split_ascii_whitespace();
+    counters.map(|counter| counter.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +69,7 @@ mod tests {
             })
         );
         assert_eq!(parse(table, "mig"), None);
+        assert_eq!(counters(table, "lo").unwrap()[11], 12);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lmbench_harness::background::{BackgroundReport, Receiver, Sender};
 use lmbench_harness::lab::{Lab, LabError, LabOptions, enter_user_namespace_if_needed};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
+use lmbench_harness::spec::{LinkMethod, LinkSpec, Network, NetworkSpec};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Runs a live test here, or in a user namespace if this user may not make namespaces, or skips it if told to.
@@ -207,7 +207,7 @@ pub(crate) fn namespace_of(pid: u32) -> Option<u64> {
 }
 
 /// Waits for something that the kernel does on its own and announces to nobody.
-pub(crate) fn until(awaited: &str, condition: impl Fn() -> bool) {
+pub(crate) fn until(awaited: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         assert!(
@@ -252,6 +252,16 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn start(base: &Path, agent: &str, as_nobody: bool) -> Holder {
+        Holder::start_with(base, agent, LinkMethod::Kernel, as_nobody)
+    }
+
+    /// With a user-space link, its process comes after the agents in the list of these; the test program must have a `link_process`.
+    pub(crate) fn start_with(
+        base: &Path,
+        agent: &str,
+        method: LinkMethod,
+        as_nobody: bool,
+    ) -> Holder {
         let directory = if as_nobody {
             directory_of_nobody()
         } else {
@@ -273,7 +283,8 @@ impl Holder {
         }
         command
             .args(["--exact", "holder", "--ignored", "--nocapture"])
-            .env("LMBENCH_TEST_AGENT", agent);
+            .env("LMBENCH_TEST_AGENT", agent)
+            .env("LMBENCH_TEST_METHOD", method.name());
         command
             .env("XDG_RUNTIME_DIR", base)
             .current_dir("/")
@@ -330,14 +341,21 @@ pub(crate) fn hold() {
     } else {
         &["cat".into()]
     };
-    let mut lab = Lab::create(
-        argv,
-        &network(LinkSpec {
-            rate_bps: Some(1_000_000_000),
-            ..LinkSpec::default()
-        }),
-    )
-    .unwrap();
+    let user_space = std::env::var_os("LMBENCH_TEST_METHOD").is_some_and(|it| it == "user-space");
+    let link = LinkSpec {
+        rate_bps: Some(1_000_000_000),
+        method: if user_space {
+            LinkMethod::UserSpace
+        } else {
+            LinkMethod::Kernel
+        },
+        ..LinkSpec::default()
+    };
+    let options = LabOptions {
+        link: link_program(),
+        ..LabOptions::default()
+    };
+    let mut lab = Lab::create_with(argv, &network(link), &options).unwrap();
     let agents = Role::BOTH.map(|role| lab.take_agent(role).unwrap());
     let pids = [agents[0].pid, agents[1].pid];
     transfer(
@@ -345,10 +363,22 @@ pub(crate) fn hold() {
         lab.address(Role::Destination, Network::Migration),
         1 << 20,
     );
-    println!("\nREADY {} {} {}", lab.path().display(), pids[0], pids[1]);
+    let link = lab.link_pid(Network::Migration);
+    let pids = pids.into_iter().chain(link).map(|pid| pid.to_string());
+    let pids = pids.collect::<Vec<_>>().join(" ");
+    println!("\nREADY {} {pids}", lab.path().display());
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     drop(agents);
     lab.close().unwrap();
+}
+
+/// This program, as the process behind a user-space link.
+pub(crate) fn link_program() -> Vec<OsString> {
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["--exact", "link_process", "--ignored", "--nocapture"];
+    std::iter::once(this.into())
+        .chain(arguments.map(Into::into))
+        .collect()
 }
 
 const NOBODY: u32 = 65_534;

@@ -65,6 +65,7 @@ impl Story {
             destination_info: None,
             verified: None,
             background_before: None,
+            links: std::collections::BTreeMap::new(),
             background: None,
             readings: Sides {
                 source: Readings::default(),

@@ -220,6 +220,17 @@ impl<'a> TimeLine<'a> {
         }
     }
 
+    /// What lmbench's own links did, after all else: whether the emulation itself was late, what it dropped, and the CPU it took.
+    pub(super) fn links(&self) -> Option<Event> {
+        let links = &self.measured.links;
+        (!links.is_empty()).then(|| Event {
+            at_ms: self.events.last().map_or(0.0, |last| last.at_ms),
+            host: "controller".to_owned(),
+            name: "links".to_owned(),
+            data: json!(links),
+        })
+    }
+
     /// QEMU's answers on the source in the order of the line, with when they were complete.
     pub(super) fn answers(&self) -> impl DoubleEndedIterator<Item = (f64, &'a TimedSample)> {
         let clock = self.measured.clocks.source;

@@ -1,6 +1,6 @@
 //! `[network]`.
 
-use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
+use lmbench_harness::spec::{LinkMethod, LinkSpec, Network, NetworkSpec};
 
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
@@ -47,7 +47,9 @@ fn link(section: &Section<'_>, problems: &mut Problems) -> LinkSpec {
         problems,
     );
     check_background(section, &rate, &background, problems);
+    let reorder = section.get::<Share>("reorder");
     check_delay(section, &rtt, &jitter, problems);
+    check_reorder(section, &rtt, &reorder, problems);
     if loss.value.is_some_and(|loss| loss.fraction() >= 1.0) {
         problems.push(
             Problem::at(
@@ -63,8 +65,14 @@ fn link(section: &Section<'_>, problems: &mut Problems) -> LinkSpec {
         rtt: rtt.value.map(Time::duration),
         jitter: jitter.value.map(Time::duration),
         loss: loss.value.map(Share::fraction),
+        reorder: reorder.value.map(Share::fraction),
         mtu: section.get("mtu").value,
         background_bps: background.value.and_then(Rate::bits_per_second),
+        method: match section.get::<String>("method").value.as_deref() {
+            Some("kernel") => LinkMethod::Kernel,
+            Some("user-space") => LinkMethod::UserSpace,
+            _ => LinkMethod::Auto,
+        },
     }
 }
 
@@ -157,6 +165,34 @@ fn check_delay(
             ))
             .also(rtt.span.as_ref(), "half of it in each direction")
             .hint("delays cannot be negative: write a jitter of at most half the rtt"),
+        );
+    }
+}
+
+fn check_reorder(
+    section: &Section<'_>,
+    rtt: &Setting<Time>,
+    reorder: &Setting<Share>,
+    problems: &mut Problems,
+) {
+    let Some(share) = reorder.value.filter(|share| share.fraction() > 0.0) else {
+        return;
+    };
+    let place = reorder.place(section);
+    if share.fraction() >= 1.0 {
+        problems.push(
+            Problem::at(
+                &place,
+                format!("`{}.reorder` reorders every packet", section.path()),
+            )
+            .label("nobody is left to overtake")
+            .hint("write a share below \"100 %\""),
+        );
+    } else if rtt.value.is_none_or(|rtt| rtt.nanos() == 0) {
+        problems.push(
+            Problem::at(&place, format!("`{}.reorder` needs `rtt`", section.path()))
+                .label("nothing is on the way that could be overtaken")
+                .hint("add rtt; a packet that overtakes is not delayed by it"),
         );
     }
 }

@@ -41,7 +41,7 @@ static LINK: Table = Table {
             name: "rtt",
             kind: Kind::Time,
             default: None,
-            about: "Round-trip time added to the link's own. Needs netem in the kernel, or lmbench's user-space link.",
+            about: "Round-trip time added to the link's own, half of it each way.",
         },
         Key {
             name: "jitter",
@@ -53,7 +53,13 @@ static LINK: Table = Table {
             name: "loss",
             kind: Kind::Share,
             default: None,
-            about: "Share of packets lost.",
+            about: "Share of packets lost, each way.",
+        },
+        Key {
+            name: "reorder",
+            kind: Kind::Share,
+            default: None,
+            about: "Share of packets that overtake those on the way, because nothing delays them. Needs rtt.",
         },
         Key {
             name: "mtu",
@@ -69,6 +75,13 @@ static LINK: Table = Table {
             kind: Kind::Rate,
             default: None,
             about: "Other traffic from source to destination during the whole repeat, which the migration may harm and which slows it.",
+        },
+        Key {
+            name: "method",
+            kind: Kind::Choice(&["auto", "kernel", "user-space"]),
+            default: Some("auto"),
+            about: "What moves the packets: the kernel (veth, TBF, netem), or a process of lmbench between two TAP devices. auto takes the \
+                    kernel unless it has no netem and rtt, jitter, loss or reorder need it. The record tells which.",
         },
     ],
 };

@@ -69,6 +69,36 @@ fn delay_is_split_over_both_directions_and_tbf_follows_netem() {
 }
 
 #[test]
+fn overtaking_is_netem_s_too_and_needs_a_delay() {
+    let spec = LinkSpec {
+        rtt: Some(Duration::from_millis(2)),
+        reorder: Some(0.02),
+        ..link()
+    };
+    assert!(shaping_commands("mig0", &spec)[1].ends_with("delay 1000.000us reorder 2.000000%"));
+    let error = check(Network::Migration, &LinkSpec { rtt: None, ..spec });
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .starts_with("network.migration.reorder")
+    );
+}
+
+#[test]
+fn a_packet_takes_a_slow_link_s_tap_a_quarter_of_a_millisecond_at_most() {
+    let segments = |rate_bps| {
+        let spec = LinkSpec { rate_bps, ..link() };
+        let command = tap_commands("mig0", &spec).remove(0);
+        let (_, rest) = command.split_once("gso_max_segs ").unwrap();
+        rest.split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(segments(None), 65_535);
+    assert_eq!(segments(Some(1_000_000_000)), 20);
+    assert_eq!(segments(Some(10_000_000)), 1);
+}
+
+#[test]
 fn zeroes_need_no_netem_and_the_first_key_that_does_is_named() {
     let zeroes = LinkSpec {
         rtt: Some(Duration::ZERO),
