@@ -24,6 +24,8 @@ pub struct Endpoint {
 pub enum Scheme {
     /// One plain TCP connection per channel.
     Tcp,
+    /// OpenSSH between unix sockets.
+    Ssh,
 }
 
 /// A socket address, or a name to be resolved into some.
@@ -99,7 +101,7 @@ impl Endpoint {
 
 impl Scheme {
     /// Every carrier, by the name it has in endpoints.
-    pub const ALL: [(Self, &'static str); 1] = [(Self::Tcp, "tcp")];
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Tcp, "tcp"), (Self::Ssh, "ssh")];
 
     fn known() -> String {
         Self::ALL.map(|(_, name)| name).join(", ")
@@ -110,6 +112,7 @@ impl fmt::Display for Scheme {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp => formatter.write_str("tcp"),
+            Self::Ssh => formatter.write_str("ssh"),
         }
     }
 }
@@ -230,6 +233,7 @@ mod tests {
             "tcp://0.0.0.0:0",
             "tcp://[fe80::1%3]:7000",
             "tcp://host-b.example:7000",
+            "ssh://host-b.example:7000",
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -244,7 +248,7 @@ mod tests {
         );
         assert_eq!(
             error("rdma://h:1"),
-            "unknown carrier `rdma` in endpoint; known: tcp"
+            "unknown carrier `rdma` in endpoint; known: tcp, ssh"
         );
         assert_eq!(
             error("tcp://198.18.1.2"),

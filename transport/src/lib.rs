@@ -7,6 +7,7 @@
 //! | [`carrier`] | the object-safe traits: carrier, listener, pending peer, session |
 //! | [`channel`] | one connection of the stream, with its number |
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
+//! | [`ssh`] | the carrier that tunnels through OpenSSH, as a pair of halves of its own |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
@@ -21,6 +22,7 @@ pub mod endpoint;
 pub mod handover;
 mod preamble;
 pub mod relay;
+pub mod ssh;
 pub mod tcp;
 pub mod token;
 

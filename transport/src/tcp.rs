@@ -76,8 +76,7 @@ impl Tcp {
     fn check(endpoint: &Endpoint) -> Result<(), CarrierError> {
         match endpoint.scheme {
             Scheme::Tcp => Ok(()),
-            #[expect(unreachable_patterns, reason = "other schemes follow")]
-            _ => Err(CarrierError::Scheme {
+            Scheme::Ssh => Err(CarrierError::Scheme {
                 endpoint: endpoint.clone(),
                 carrier: Scheme::Tcp,
             }),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lmbench_transport::carrier::{Carrier, CarrierError};
 use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
+use lmbench_transport::ssh::{self, SshError};
 use lmbench_transport::tcp::{Settings, Tcp};
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
@@ -25,6 +26,16 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                     format!("the system gives no random bytes: {error}"),
                 )
             })?;
+            if endpoint.scheme == Scheme::Ssh {
+                let sink = ssh::Sink {
+                    token,
+                    endpoint,
+                    local,
+                    settings: ssh::Settings::default(),
+                    options: Options::default(),
+                };
+                return run(&common, |events, stop| sink.run(events, stop));
+            }
             let sink = Sink {
                 carrier: carrier(endpoint.scheme, token.clone()),
                 token,
@@ -41,7 +52,18 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             common,
         } => {
             let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
-            let carrier = carrier(endpoint.scheme, read_token(token_file.as_deref())?);
+            let token = read_token(token_file.as_deref())?;
+            if endpoint.scheme == Scheme::Ssh {
+                let source = ssh::Source {
+                    token,
+                    endpoint,
+                    local,
+                    settings: ssh::Settings::default(),
+                    options: Options::default(),
+                };
+                return run(&common, |events, stop| source.run(events, stop));
+            }
+            let carrier = carrier(endpoint.scheme, token);
             let source = Source {
                 carrier,
                 endpoint,
@@ -57,6 +79,8 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
 fn carrier(scheme: Scheme, token: Token) -> Box<dyn Carrier> {
     match scheme {
         Scheme::Tcp => Box::new(Tcp::new(token, Settings::default())),
+        // Its halves are its own: there are no channels to hand to ours.
+        Scheme::Ssh => unreachable!("ssh was taken care of by the caller"),
     }
 }
 
@@ -114,6 +138,16 @@ fn failed(error: &CarryError) -> Failed {
                 "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
             ),
         },
+        CarryError::Ssh(error) => match error {
+            SshError::Refused { .. } | SshError::TimedOut { .. } | SshError::Ended { .. } => of(
+                Exit::MigrationFailed,
+                "look at what the other end says, then start both ends anew",
+            ),
+            _ => of(
+                Exit::Environment,
+                "the carrier ssh runs this host's own OpenSSH: its ssh and sshd must work here",
+            ),
+        },
         CarryError::Channel(_)
         | CarryError::Accept { .. }
         | CarryError::Handover { .. }
@@ -163,8 +197,18 @@ fn words(event: &Event) -> String {
                 token.reveal()
             )
         }
-        Event::Ready { peer, handshake_ms } => {
-            format!("session with {peer} stands after {handshake_ms:.1} ms; QEMU may start")
+        Event::Ready {
+            peer,
+            handshake_ms,
+            details,
+        } => {
+            let details = details
+                .as_ref()
+                .map(|details| format!(" ({details})"))
+                .unwrap_or_default();
+            format!(
+                "session with {peer} stands after {handshake_ms:.1} ms{details}; QEMU may start"
+            )
         }
         Event::ChannelOpen { number, .. } => format!("channel {number} open"),
         Event::HandedOver { number } => format!("channel {number} handed over"),
