@@ -30,6 +30,7 @@ mod folder;
 mod introduction;
 mod keys;
 mod log;
+mod per_channel;
 mod program;
 mod server;
 mod sink;

@@ -126,7 +126,12 @@ pub(crate) async fn sink(to: PathBuf, settings: Settings) -> (Half, Endpoint, To
     (half, endpoint, token)
 }
 
-pub(crate) fn source(endpoint: &Endpoint, token: &Token, from: PathBuf, settings: Settings) -> Half {
+pub(crate) fn source(
+    endpoint: &Endpoint,
+    token: &Token,
+    from: PathBuf,
+    settings: Settings,
+) -> Half {
     let half = Source {
         token: token.clone(),
         endpoint: endpoint.clone(),

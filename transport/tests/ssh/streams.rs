@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use lmbench_transport::ssh::{Cipher, Settings};
+use lmbench_transport::carry::Event;
+use lmbench_transport::ssh::{Cipher, Connections, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::rig::{Both, live};
@@ -46,6 +47,51 @@ fn settings_reach_openssh_and_the_details_tell_what_was_agreed_on() {
             "ms in ssh",
         ] {
             assert!(both.details.contains(part), "{}", both.details);
+        }
+        both.end().await;
+    });
+}
+
+/// The first channel takes the ssh that was held ready, the others wait for theirs; the bytes of one that was closed at once
+/// arrive all the same.
+#[test]
+fn each_channel_can_have_a_connection_of_its_own() {
+    live(async {
+        let settings = Settings {
+            connections: Connections::PerChannel,
+            ..Settings::default()
+        };
+        let mut both = Both::new(settings).await;
+        let bytes = vec![3; 3_000_000];
+        for number in 0..3 {
+            let path = both.folder.path().join("source");
+            let mut near = tokio::net::UnixStream::connect(path).await.unwrap();
+            let (mut far, _) = both.destination.accept().await.unwrap();
+            let send = async {
+                near.write_all(&bytes).await.unwrap();
+                drop(near);
+            };
+            let mut heard = Vec::new();
+            let (_, read) = tokio::join!(send, far.read_to_end(&mut heard));
+            assert!(read.is_ok() && heard == bytes);
+            drop(far);
+            match both.source.next().await {
+                Event::ChannelOpen {
+                    number: told,
+                    open_ms,
+                } => {
+                    assert_eq!((told, open_ms.is_some()), (number, number > 0));
+                }
+                other => panic!("{other:?}"),
+            }
+            match both.source.next().await {
+                Event::ChannelClosed {
+                    sent_bytes, error, ..
+                } => {
+                    assert_eq!((sent_bytes, error), (3_000_000, None));
+                }
+                other => panic!("{other:?}"),
+            }
         }
         both.end().await;
     });
