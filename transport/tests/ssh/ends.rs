@@ -1,6 +1,6 @@
 //! How both halves come to their end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lmbench_transport::carry::Event;
 use lmbench_transport::ssh::Settings;
@@ -16,6 +16,29 @@ fn stopping_the_sink_ends_both_too() {
         both.sink.stop.cancel();
         assert_eq!(both.sink.finished().await, (Ok(()), 0));
         assert_eq!(both.source.finished().await, (Ok(()), 0));
+    });
+}
+
+/// `sshd` has children of its own, which nobody here waits for: they must have gone before it.
+#[test]
+fn no_process_is_left() {
+    live(async {
+        let both = Both::new(Settings::default()).await;
+        let (ssh, sshd) = (children("ssh", &both), children("sshd", &both));
+        let mut all: Vec<String> = ssh
+            .iter()
+            .chain(&sshd)
+            .map(|pid| pid.as_raw_nonzero().to_string())
+            .collect();
+        assert_eq!(all.len(), 2);
+        let mut seen = 0;
+        while let Some(pid) = all.get(seen).cloned() {
+            all.extend(children_of(&pid));
+            seen += 1;
+        }
+        both.end().await;
+        let left: Vec<&String> = all.iter().filter(|pid| is_running(pid)).collect();
+        assert!(left.is_empty(), "{left:?} of {all:?}");
     });
 }
 
@@ -152,7 +175,7 @@ fn no_event_holds_a_key() {
 fn children(name: &str, both: &Both) -> Vec<Pid> {
     let socket = std::fs::canonicalize(both.folder.path().join("source")).unwrap();
     let port = both.endpoint.port();
-    own_children()
+    children_of("self")
         .into_iter()
         .filter(|pid| {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -166,17 +189,26 @@ fn children(name: &str, both: &Both) -> Vec<Pid> {
         .collect()
 }
 
-fn own_children() -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+fn children_of(pid: &str) -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
     tasks
+        .flatten()
         .flat_map(|task| {
-            let path: PathBuf = task.unwrap().path().join("children");
-            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
             text.split_whitespace()
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// Neither gone nor a zombie that waits for somebody else.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// Whether a descriptor of the process is a connection at this local port.
