@@ -24,7 +24,7 @@ use super::{END_DEADLINE, SshError};
 #[derive(Debug)]
 pub(super) struct Child {
     name: &'static str,
-    child: tokio::process::Child,
+    process: tokio::process::Child,
     wire: std::net::TcpStream,
     log: Log,
 }
@@ -45,14 +45,14 @@ impl Child {
                 .stderr(Stdio::piped())
                 .kill_on_drop(true);
             die_with_parent(&mut command);
-            let child = command.spawn()?;
-            Ok((wire, child))
+            let process = command.spawn()?;
+            Ok((wire, process))
         });
-        let (wire, mut child) = started.map_err(|source| SshError::Start { program, source })?;
-        let stderr = child.stderr.take().expect("standard error is a pipe");
+        let (wire, mut process) = started.map_err(|source| SshError::Start { program, source })?;
+        let stderr = process.stderr.take().expect("standard error is a pipe");
         Ok(Self {
             name,
-            child,
+            process,
             wire,
             log: Log::follow(stderr),
         })
@@ -65,7 +65,7 @@ impl Child {
     /// Waits until it has ended, which it should not do by itself. Dropping the future is fine.
     pub(super) async fn ended(&mut self) -> SshError {
         // Waiting for one's own child fails only when it was waited for already.
-        let _ = self.child.wait().await;
+        let _ = self.process.wait().await;
         // Its children may still hold the pipe that it wrote its last words to.
         let _ = timeout(WORDS_DEADLINE, self.log.silent()).await;
         SshError::Ended {
@@ -77,9 +77,9 @@ impl Child {
     /// Hangs up and waits for its end; kills it if it does not come.
     pub(super) async fn end(mut self) {
         self.hang_up();
-        if timeout(END_DEADLINE, self.child.wait()).await.is_err() {
+        if timeout(END_DEADLINE, self.process.wait()).await.is_err() {
             // It may have ended in this moment.
-            let _ = self.child.kill().await;
+            let _ = self.process.kill().await;
         }
     }
 

@@ -278,13 +278,11 @@ async fn serve(mut child: Child, cut: CancellationToken) -> Served {
         error = child.ended() => Some(error),
         () = cut.cancelled() => None,
     };
-    match ended {
-        Some(error) => Served::Ended(error),
-        None => {
-            child.end().await;
-            Served::Cut
-        }
+    if let Some(error) = ended {
+        return Served::Ended(error);
     }
+    child.end().await;
+    Served::Cut
 }
 
 /// Pending as long as nothing has broken, or the session may still explain it.
