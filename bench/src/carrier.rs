@@ -3,7 +3,7 @@
 use lmbench_harness::spec::Network;
 use lmbench_transport::Scheme;
 use lmbench_transport::identity::Cipher;
-use lmbench_transport::quic;
+use lmbench_transport::{quic, ssh};
 use serde::{Deserialize, Serialize};
 
 /// What moves the migration stream.
@@ -28,6 +28,13 @@ pub enum CarrierSpec {
     },
     /// lmbench's QUIC carrier.
     Quic(quic::Settings),
+    /// OpenSSH between the two QEMUs' unix sockets.
+    Ssh {
+        /// The network it runs over, whatever the scenario chose for the others.
+        network: Network,
+        /// OpenSSH's.
+        settings: ssh::Settings,
+    },
 }
 
 /// How QEMU encrypts by itself.
@@ -69,6 +76,7 @@ impl CarrierSpec {
             CarrierSpec::Tcp { .. } => "tcp",
             CarrierSpec::Tls { .. } => "tls",
             CarrierSpec::Quic(_) => "quic",
+            CarrierSpec::Ssh { .. } => "ssh",
         }
     }
 
@@ -79,6 +87,7 @@ impl CarrierSpec {
             CarrierSpec::Tcp { .. } => Some(Scheme::Tcp),
             CarrierSpec::Tls { .. } => Some(Scheme::Tls),
             CarrierSpec::Quic(_) => Some(Scheme::Quic),
+            CarrierSpec::Ssh { .. } => Some(Scheme::Ssh),
         }
     }
 
@@ -91,6 +100,7 @@ impl CarrierSpec {
     pub fn network(&self, inbound: Network) -> Option<Network> {
         match self {
             CarrierSpec::NativeUnix => None,
+            CarrierSpec::Ssh { network, .. } => Some(*network),
             _ => Some(inbound),
         }
     }

@@ -59,7 +59,7 @@ pub struct ThreadTime {
 /// CPU time of a process, `None` once it is gone. A process that has ended and was not reaped keeps its time.
 pub fn of_process(pid: u32) -> Option<CpuTime> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (user_ns, system_ns) = parse_stat(&stat, rustix::param::clock_ticks_per_second())?;
+    let (user_ns, system_ns) = parse_stat(&stat, UTIME, rustix::param::clock_ticks_per_second())?;
     Some(CpuTime {
         total_ns: process_clock_ns(pid)?,
         user_ns,
@@ -67,11 +67,49 @@ pub fn of_process(pid: u32) -> Option<CpuTime> {
     })
 }
 
-/// CPU time of several processes together; `None` if there are none.
-pub fn of_processes(pids: &[u32]) -> Option<CpuTime> {
-    pids.iter()
-        .filter_map(|pid| of_process(*pid))
-        .reduce(|sum, time| sum + time)
+/// CPU time of several processes together, with all their descendants; `None` if there are none.
+///
+/// A carrier may work through children, as OpenSSH does, and these have children again. Those that were waited for count through
+/// whoever waited, to a clock tick; one that is waited for in the moment of the reading may count twice or not at all,
+/// until the next reading. Lost are descendants whose parent has died before them.
+pub fn of_trees(pids: &[u32]) -> Option<CpuTime> {
+    let mut times = Vec::new();
+    let mut waiting = pids.to_vec();
+    while let Some(pid) = waiting.pop().filter(|_| times.len() < TREE_MAX) {
+        // Children first: one that goes between the two readings is then in its parent's.
+        waiting.extend(children(pid));
+        times.extend(of_process(pid));
+        times.extend(of_reaped(pid));
+    }
+    times.into_iter().reduce(|sum, time| sum + time)
+}
+
+/// What the children of a process had used when it waited for them, and theirs likewise.
+fn of_reaped(pid: u32) -> Option<CpuTime> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (user_ns, system_ns) = parse_stat(&stat, CUTIME, rustix::param::clock_ticks_per_second())?;
+    Some(CpuTime {
+        total_ns: user_ns + system_ns,
+        user_ns,
+        system_ns,
+    })
+}
+
+/// The live children of all threads of a process, zombies included.
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists = tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The CPU clock of a process: `clock_getcpuclockid(3)` and a reading of it.
@@ -120,13 +158,21 @@ fn thread(task: &Path) -> Option<ThreadTime> {
     })
 }
 
-/// Fields 14 (utime) and 15 (stime) of `proc_pid_stat(5)`. The command name before them may hold spaces and brackets.
-fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<(u64, u64)> {
+/// The user time at field `first` of `proc_pid_stat(5)` and the system time after it. The command name before them may hold spaces
+/// and brackets.
+fn parse_stat(stat: &str, first: usize, ticks_per_second: u64) -> Option<(u64, u64)> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut fields = fields.split_ascii_whitespace().skip(first - STATE);
     let mut next = || Some(fields.next()?.parse::<u64>().ok()? * 1_000_000_000 / ticks_per_second);
     Some((next()?, next()?))
 }
+
+/// Fields of `proc_pid_stat(5)`: the first one after the command name, own times, and those of children that were waited for.
+const STATE: usize = 3;
+const UTIME: usize = 14;
+const CUTIME: usize = 16;
+/// A process that forks without end must not keep its reader busy without end.
+const TREE_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -134,8 +180,15 @@ mod tests {
 
     #[test]
     fn a_command_name_with_brackets_does_not_shift_the_fields() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
-        assert_eq!(parse_stat(stat, 100), Some((2_500_000_000, 500_000_000)));
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 7 3 20 0 1 0 100 0 0";
+        assert_eq!(
+            parse_stat(stat, UTIME, 100),
+            Some((2_500_000_000, 500_000_000))
+        );
+        assert_eq!(
+            parse_stat(stat, CUTIME, 100),
+            Some((70_000_000, 30_000_000))
+        );
     }
 
     // A thread that has ended counts: its own clock showed 3 ms, far below a tick, so the process must show them too.
@@ -171,10 +224,37 @@ mod tests {
         assert_eq!(of_process(pid), None);
     }
 
+    // The outer shell only waits, so time beyond a few ticks can only be its descendants': first live, two levels down, then reaped.
+    #[test]
+    fn descendants_count_while_they_live_and_after_they_were_reaped() {
+        use std::io::{BufRead as _, Write as _};
+        let work = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; read x";
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("sh -c '({work}); echo reaped; read x'; :")])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut input = child.stdin.take().unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "done");
+        let own = of_process(pid).unwrap().total_ns;
+        let live = of_trees(&[pid]).unwrap().total_ns;
+        assert!(live > own + 30_000_000, "{live} {own}");
+        input.write_all(b"\n").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "reaped");
+        let reaped = of_trees(&[pid]).unwrap().total_ns;
+        // Two ticks: user and system time are each cut to whole ones.
+        assert!(reaped + 20_000_000 > live, "{reaped} {live}");
+        input.write_all(b"\n").unwrap();
+        child.wait().unwrap();
+    }
+
     #[test]
     fn a_process_that_is_gone_has_no_time() {
         assert_eq!(of_process(u32::MAX), None);
-        assert_eq!(of_processes(&[u32::MAX]), None);
+        assert_eq!(of_trees(&[u32::MAX]), None);
         assert!(of_threads(u32::MAX).is_empty());
     }
 }

@@ -16,11 +16,11 @@
 //! they have all the time they need, because the peer's kernel closes them; if the peer's host does not answer any more, they
 //! are cut at once. Finally a goodbye goes to the peer, so stopping one half ends the other.
 
-mod channels;
+pub(crate) mod channels;
 mod event;
-mod local;
-mod sink;
-mod source;
+pub(crate) mod local;
+pub(crate) mod sink;
+pub(crate) mod source;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -120,13 +120,16 @@ pub enum CarryError {
         /// Why.
         source: io::Error,
     },
+    /// OpenSSH could not do its part.
+    #[error(transparent)]
+    Ssh(#[from] crate::ssh::SshError),
     /// The session broke.
     #[error("session lost: {0}")]
     PeerLost(SessionEnd),
 }
 
 /// An error and its causes in one line, for events.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -30,6 +30,8 @@ pub enum Scheme {
     Tls,
     /// Encrypted, over UDP.
     Quic,
+    /// OpenSSH between unix sockets.
+    Ssh,
 }
 
 /// A socket address, or a name to be resolved into some.
@@ -116,8 +118,12 @@ impl Endpoint {
 
 impl Scheme {
     /// Every carrier, by the name it has in endpoints.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Tcp, "tcp"), (Self::Tls, "tls"), (Self::Quic, "quic")];
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Tcp, "tcp"),
+        (Self::Tls, "tls"),
+        (Self::Quic, "quic"),
+        (Self::Ssh, "ssh"),
+    ];
 
     fn known() -> String {
         Self::ALL.map(|(_, name)| name).join(", ")
@@ -130,6 +136,7 @@ impl fmt::Display for Scheme {
             Self::Tcp => formatter.write_str("tcp"),
             Self::Tls => formatter.write_str("tls"),
             Self::Quic => formatter.write_str("quic"),
+            Self::Ssh => formatter.write_str("ssh"),
         }
     }
 }
@@ -250,6 +257,7 @@ mod tests {
             "tcp://0.0.0.0:0",
             "tcp://[fe80::1%3]:7000",
             "tcp://host-b.example:7000",
+            "ssh://host-b.example:7000",
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
@@ -264,7 +272,7 @@ mod tests {
         );
         assert_eq!(
             error("rdma://h:1"),
-            "unknown carrier `rdma` in endpoint; known: tcp, tls, quic"
+            "unknown carrier `rdma` in endpoint; known: tcp, tls, quic, ssh"
         );
         assert_eq!(
             error("tcp://198.18.1.2"),

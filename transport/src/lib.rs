@@ -10,6 +10,7 @@
 //! | [`tcp`] | the carrier with one plain TCP connection per channel |
 //! | [`quic`] | the carrier over UDP that encrypts, with a stream or a connection per channel |
 //! | [`tls`] | the carrier with one TLS 1.3 connection per channel |
+//! | [`ssh`] | the carrier that tunnels through OpenSSH, as a pair of halves of its own |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
@@ -29,6 +30,7 @@ pub mod identity;
 mod preamble;
 pub mod quic;
 pub mod relay;
+pub mod ssh;
 pub mod tcp;
 pub mod tls;
 pub mod token;

@@ -177,16 +177,6 @@ impl Quic {
         }
     }
 
-    fn check(endpoint: &Endpoint) -> Result<(), CarrierError> {
-        match endpoint.scheme {
-            Scheme::Quic => Ok(()),
-            Scheme::Tcp | Scheme::Tls => Err(CarrierError::Scheme {
-                endpoint: endpoint.clone(),
-                carrier: Scheme::Quic,
-            }),
-        }
-    }
-
     /// Connects to the first address that answers, and shakes hands.
     async fn connect(
         &self,
@@ -310,14 +300,14 @@ impl Carrier for Quic {
     }
 
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
-        Self::check(endpoint)?;
+        endpoint.check(Scheme::Quic)?;
         Ok(Box::new(
             listener::QuicListener::bind(self, endpoint).await?,
         ))
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
-        Self::check(endpoint)?;
+        endpoint.check(Scheme::Quic)?;
         let identity = self.identity(Side::Dialler)?;
         let mut target = Target {
             name: identity.peer_name(endpoint)?.to_str().into_owned(),

@@ -8,6 +8,7 @@ use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
 use lmbench_transport::quic::Quic;
+use lmbench_transport::ssh::{self, SshError};
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{self, Tls};
 use lmbench_transport::token::Token;
@@ -31,6 +32,16 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                     format!("the system gives no random bytes: {error}"),
                 )
             })?;
+            if let CarrierSpec::Ssh { settings, .. } = spec {
+                let sink = ssh::Sink {
+                    token,
+                    endpoint,
+                    local,
+                    settings,
+                    options: Options::default(),
+                };
+                return run(&common, |events, stop| sink.run(events, stop));
+            }
             let sink = Sink {
                 carrier: carrier(&spec, token.clone(), identity(&common, None)?),
                 token,
@@ -50,6 +61,16 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
             let spec = settings(endpoint.scheme, &common)?;
             let token = read_token(token_file.as_deref())?;
+            if let CarrierSpec::Ssh { settings, .. } = spec {
+                let source = ssh::Source {
+                    token,
+                    endpoint,
+                    local,
+                    settings,
+                    options: Options::default(),
+                };
+                return run(&common, |events, stop| source.run(events, stop));
+            }
             let carrier = carrier(&spec, token, identity(&common, peer_name.as_deref())?);
             let source = Source {
                 carrier,
@@ -101,7 +122,7 @@ fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<
                 ..tls::Settings::default()
             };
             Box::new(match identity {
-                Some(identity) => Tls::with_identity(token, settings, identity),
+                Some(identity) => Tls::with_identity(token, identity, settings),
                 None => Tls::new(token, settings),
             })
         }
@@ -169,6 +190,16 @@ fn failed(error: &CarryError) -> Failed {
             CarrierError::Handshake { .. } => of(
                 Exit::Environment,
                 "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
+            ),
+        },
+        CarryError::Ssh(error) => match error {
+            SshError::Refused { .. } | SshError::TimedOut { .. } | SshError::Ended { .. } => of(
+                Exit::MigrationFailed,
+                "look at what the other end says, then start both ends anew",
+            ),
+            _ => of(
+                Exit::Environment,
+                "the carrier ssh runs this host's own OpenSSH: its ssh and sshd must work here",
             ),
         },
         CarryError::Channel(_)

@@ -28,6 +28,7 @@ pub(super) async fn connect(
     carrier: &CarrierSpec,
     network: Network,
 ) -> Result<Wired, AgentError> {
+    let network = carrier.network(network).unwrap_or(network);
     match carrier {
         CarrierSpec::NativeTcp => native(hosts, tcp(hosts, network)).await,
         CarrierSpec::NativeTls(settings) => {
@@ -38,9 +39,10 @@ pub(super) async fn connect(
             let path = hosts.directory(Role::Destination).join("stream");
             native(hosts, Stream::Unix(path)).await
         }
-        CarrierSpec::Tcp { .. } | CarrierSpec::Tls { .. } | CarrierSpec::Quic(_) => {
-            carried(hosts, carrier, network).await
-        }
+        CarrierSpec::Tcp { .. }
+        | CarrierSpec::Tls { .. }
+        | CarrierSpec::Quic(_)
+        | CarrierSpec::Ssh { .. } => carried(hosts, carrier, network).await,
     }
 }
 

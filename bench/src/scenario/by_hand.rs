@@ -8,7 +8,7 @@ use crate::carrier::CarrierSpec;
 /// The carrier of that name with settings written as `key=value`. Errors show the settings as lines of a table.
 pub fn carrier(name: &str, settings: &[String]) -> Result<CarrierSpec, ScenarioError> {
     let lines: String = settings.iter().map(|setting| line(setting)).collect();
-    let text = format!("[carrier.{name}]\n{lines}{REST}");
+    let text = format!("name = \"carry\"\n[carrier.{name}]\n{lines}{REST}");
     let scenario = parse(Path::new("--set"), &text)?;
     let [cell] = &scenario.cells[..] else {
         unreachable!("a scenario without a matrix has one cell");

@@ -4,7 +4,7 @@ use crate::live::{Run, run};
 
 /// One cell per carrier; each is a line of `[matrix]`.
 const CARRIERS: &str =
-    "[\"native-tcp\", \"native-tls\", \"native-unix\", \"tcp\", \"tls\", \"quic\"]";
+    "[\"native-tcp\", \"native-tls\", \"native-unix\", \"tcp\", \"tls\", \"quic\", \"ssh\"]";
 
 fn all(rest: &str, workload: &str, migration: &str) -> Option<Run> {
     run(&format!(

@@ -364,7 +364,7 @@ impl Agent {
             at_ns: monotonic_ns(),
             qemu: qemu.and_then(cpu::of_process),
             threads: qemu.map(cpu::of_threads).unwrap_or_default(),
-            carrier: cpu::of_processes(&repeat.carrier_pids()),
+            carrier: cpu::of_trees(&repeat.carrier_pids()),
             agent: cpu::of_process(std::process::id()),
             migration_network: interface_bytes(lab::interface(Network::Migration)).ok(),
             management_network: interface_bytes(lab::interface(Network::Management)).ok(),

@@ -27,7 +27,7 @@ impl Processes {
         let answered_ns = monotonic_ns();
         let threads = cpu::of_threads(self.qemu);
         let qemu = cpu::of_process(self.qemu);
-        let carrier = cpu::of_processes(&self.carriers);
+        let carrier = cpu::of_trees(&self.carriers);
         let at_ns = monotonic_ns();
         TimedSample {
             at_ns,

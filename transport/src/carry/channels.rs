@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::relay::{Counters, Path, relay};
 
 /// The running channels and the sums over all.
-pub(super) struct Channels {
+pub(crate) struct Channels {
     events: Listener,
     running: JoinSet<End>,
     cut: CancellationToken,
@@ -25,7 +25,7 @@ pub(super) struct Channels {
 }
 
 /// What came of opening a channel.
-pub(super) enum Opening {
+pub(crate) enum Opening {
     Open(Opened),
     /// The peer closed it without a byte, so nobody here has to hear of it.
     Unused,
@@ -35,10 +35,10 @@ pub(super) enum Opening {
 }
 
 /// Both ends of a relay.
-pub(super) struct Opened {
-    pub(super) local: UnixStream,
-    pub(super) channel: Channel,
-    pub(super) open_ms: Option<f64>,
+pub(crate) struct Opened {
+    pub(crate) local: UnixStream,
+    pub(crate) channel: Channel,
+    pub(crate) open_ms: Option<f64>,
 }
 
 /// How one channel went.
@@ -55,14 +55,14 @@ enum End {
 }
 
 /// How long channels may go on after the session or the half was ended.
-pub(super) enum Patience {
+pub(crate) enum Patience {
     Endless,
     For(Duration),
     Over,
 }
 
 impl Channels {
-    pub(super) fn new(events: Listener) -> Self {
+    pub(crate) fn new(events: Listener) -> Self {
         let running = JoinSet::new();
         let cut = CancellationToken::new();
         Self {
@@ -76,12 +76,12 @@ impl Channels {
         }
     }
 
-    pub(super) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         (self.events)(event);
     }
 
     /// Relays a channel once it is open, until it ends or everything is cut.
-    pub(super) fn relay(
+    pub(crate) fn relay(
         &mut self,
         number: Option<u32>,
         path: Path,
@@ -126,7 +126,7 @@ impl Channels {
     }
 
     /// Gives a channel away.
-    pub(super) fn hand_over(
+    pub(crate) fn hand_over(
         &mut self,
         number: u32,
         handover: impl Future<Output = Result<(), CarryError>> + Send + 'static,
@@ -150,7 +150,7 @@ impl Channels {
     }
 
     /// Waits for the next channel to end and reports it. Pending while none runs.
-    pub(super) async fn next_end(&mut self) {
+    pub(crate) async fn next_end(&mut self) {
         match self.running.join_next().await {
             None => std::future::pending().await,
             Some(joined) => self.report(joined.unwrap_or_else(|error| End::Closed {
@@ -162,7 +162,7 @@ impl Channels {
         }
     }
 
-    pub(super) fn refuse(&mut self, peer: String, reason: String) {
+    pub(crate) fn refuse(&mut self, peer: String, reason: String) {
         self.refused += 1;
         if self.refused <= REFUSALS_REPORTED_MAX {
             self.tell(Event::Refused { peer, reason });
@@ -170,7 +170,7 @@ impl Channels {
     }
 
     /// Waits for all channels, as long as that may take, then cuts the rest.
-    pub(super) async fn drain(
+    pub(crate) async fn drain(
         &mut self,
         patience: Patience,
         stop: &CancellationToken,
@@ -193,7 +193,7 @@ impl Channels {
         self.all_ended().await;
     }
 
-    pub(super) fn finish(self, statistics: Option<Statistics>) {
+    pub(crate) fn finish(self, statistics: Option<Statistics>) {
         let Self {
             count: channels,
             sent_bytes,

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use super::CarryError;
 
 /// A unix socket that only this user may connect to. Dropping it removes the path.
-pub(super) struct LocalListener {
+pub(crate) struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl LocalListener {
-    pub(super) fn bind(path: &Path) -> Result<Self, CarryError> {
+    pub(crate) fn bind(path: &Path) -> Result<Self, CarryError> {
         check_length(path)?;
         let listener = bind_private(path).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => CarryError::PathTaken {
@@ -36,7 +36,7 @@ impl LocalListener {
         })
     }
 
-    pub(super) async fn accept(&self) -> Result<UnixStream, CarryError> {
+    pub(crate) async fn accept(&self) -> Result<UnixStream, CarryError> {
         let accepted = self.listener.accept().await;
         accepted
             .map(|(stream, _)| stream)
@@ -55,7 +55,7 @@ impl Drop for LocalListener {
 }
 
 /// The kernel's limit for a path with its terminating zero is 108 bytes.
-pub(super) fn check_length(path: &Path) -> Result<(), CarryError> {
+pub(crate) fn check_length(path: &Path) -> Result<(), CarryError> {
     let fits = path.as_os_str().as_bytes().len() <= PATH_LEN_MAX;
     if fits {
         Ok(())
@@ -67,7 +67,7 @@ pub(super) fn check_length(path: &Path) -> Result<(), CarryError> {
 }
 
 /// Connects, and goes on trying while nobody listens there yet: QEMU may come later than the stream.
-pub(super) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
+pub(crate) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
     let end = Instant::now() + deadline;
     loop {
         let error = match UnixStream::connect(path).await {
@@ -109,7 +109,7 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
 /// Asked for, the kernel may give less. Against its default of 208 KiB the sink's relay takes a quarter less CPU per GiB (0.174 s to
 /// 0.131 s, three interleaved runs of `relay_cost`, splice), because QEMU and the relay wait for each other less often; 4 MiB is no better.
 const SEND_BUFFER_LEN: usize = 1024 * 1024;
-pub(super) const PATH_LEN_MAX: usize = 107;
+pub(crate) const PATH_LEN_MAX: usize = 107;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// Channels that QEMU may open before this process gets to accept them.
 const BACKLOG: i32 = 128;

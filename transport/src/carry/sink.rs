@@ -49,10 +49,10 @@ struct Work {
 }
 
 /// How a handshake went.
-struct Greeted {
-    peer: String,
-    took_ms: f64,
-    result: Result<Arrival, HandshakeError>,
+pub(crate) struct Greeted {
+    pub(crate) peer: String,
+    pub(crate) took_ms: f64,
+    pub(crate) result: Result<Arrival, HandshakeError>,
 }
 
 impl Sink {
@@ -170,7 +170,7 @@ impl Sink {
     }
 }
 
-async fn greet(pending: Box<dyn Pending>) -> Greeted {
+pub(crate) async fn greet(pending: Box<dyn Pending>) -> Greeted {
     let (peer, begin) = (pending.peer(), Instant::now());
     let result = pending.handshake().await;
     Greeted {
@@ -200,7 +200,7 @@ fn welcome(greeted: Greeted, session: &mut Option<Arc<dyn Session>>, channels: &
     }
 }
 
-async fn accept_channel(
+pub(crate) async fn accept_channel(
     session: Option<Arc<dyn Session>>,
 ) -> Result<Option<Channel>, ChannelError> {
     match session {

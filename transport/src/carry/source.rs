@@ -138,7 +138,7 @@ async fn open(session: Arc<dyn Session>, held: Option<Channel>, local: UnixStrea
 }
 
 /// Gives a channel to whoever listens on the path, or will soon.
-pub(super) async fn hand_over(
+pub(crate) async fn hand_over(
     path: &Path,
     deadline: Duration,
     role: Role,
@@ -159,13 +159,13 @@ pub(super) async fn hand_over(
         .map_err(failed)
 }
 
-pub(super) fn lost(end: SessionEnd) -> Result<(), CarryError> {
+pub(crate) fn lost(end: SessionEnd) -> Result<(), CarryError> {
     match end {
         SessionEnd::Goodbye => Ok(()),
         end => Err(CarryError::PeerLost(end)),
     }
 }
 
-pub(super) fn ms(duration: Duration) -> f64 {
+pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -1,9 +1,9 @@
 //! `carrier` and `policy`: which one this cell uses, with its settings.
 
-use lmbench_harness::spec::PolicySpec;
+use lmbench_harness::spec::{Network, PolicySpec};
 
 use lmbench_transport::identity::Cipher;
-use lmbench_transport::quic;
+use lmbench_transport::{quic, ssh};
 
 use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
@@ -45,6 +45,7 @@ pub(super) fn carrier(
             cipher: cipher(&section.section("tls")),
         },
         Some("quic") => CarrierSpec::Quic(quic(&section.section("quic"))),
+        Some("ssh") => ssh(&section.section("ssh")),
         Some("native-tls") => CarrierSpec::NativeTls(native_tls(&section.section("native-tls"))),
         Some("native-unix") => CarrierSpec::NativeUnix,
         _ => CarrierSpec::NativeTcp,
@@ -98,6 +99,30 @@ fn quic(section: &Section<'_>) -> quic::Settings {
             .or(defaults.socket_buffer),
         gso: flag("gso", defaults.gso),
         ..defaults
+    }
+}
+
+fn ssh(section: &Section<'_>) -> CarrierSpec {
+    let choice = |name| section.get::<String>(name).value;
+    CarrierSpec::Ssh {
+        network: match choice("network").as_deref() {
+            Some("migration") => Network::Migration,
+            _ => Network::Management,
+        },
+        settings: ssh::Settings {
+            cipher: match choice("cipher").as_deref() {
+                Some("aes128-gcm") => Some(ssh::Cipher::Aes128Gcm),
+                Some("aes256-gcm") => Some(ssh::Cipher::Aes256Gcm),
+                Some("chacha20-poly1305") => Some(ssh::Cipher::Chacha20Poly1305),
+                Some("aes128-ctr") => Some(ssh::Cipher::Aes128Ctr),
+                _ => None,
+            },
+            compression: section.get("compression").value.unwrap_or_default(),
+            connections: match choice("connections").as_deref() {
+                Some("per-channel") => ssh::Connections::PerChannel,
+                _ => ssh::Connections::Shared,
+            },
+        },
     }
 }
 

@@ -7,7 +7,7 @@ pub(super) const CARRIER: Key = Key {
     name: "carrier",
     kind: Kind::Selection {
         options: &CARRIERS,
-        planned: &["ssh", "libvirt-native", "libvirt-tunnelled", "libvirt-tls"],
+        planned: &["libvirt-native", "libvirt-tunnelled", "libvirt-tls"],
     },
     default: Some("native-tcp"),
     about: "What moves the migration stream: a name, or one table [carrier.NAME] with its settings, or an axis of the matrix.",
@@ -51,6 +51,12 @@ static CARRIERS: Table = Table {
             kind: Kind::Table(&QUIC),
             default: None,
             about: QUIC.about,
+        },
+        Key {
+            name: "ssh",
+            kind: Kind::Table(&SSH),
+            default: None,
+            about: SSH.about,
         },
     ],
 };
@@ -166,6 +172,41 @@ static QUIC: Table = Table {
             kind: Kind::Flag,
             default: Some("true"),
             about: "Whether the kernel cuts large sends into datagrams. Off costs several times the CPU.",
+        },
+    ],
+};
+
+static SSH: Table = Table {
+    about: "OpenSSH's own ssh and sshd between the two unix sockets: what a tunnelled migration costs.",
+    keys: &[
+        Key {
+            name: "cipher",
+            kind: Kind::Choice(&[
+                "aes128-gcm",
+                "aes256-gcm",
+                "chacha20-poly1305",
+                "aes128-ctr",
+            ]),
+            default: None,
+            about: "OpenSSH's cipher. Without it the two agree on their default; the record says on which.",
+        },
+        Key {
+            name: "compression",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "OpenSSH's compression (zlib): fewer bytes, and far slower on any fast network.",
+        },
+        Key {
+            name: "connections",
+            kind: Kind::Choice(&["shared", "per-channel"]),
+            default: Some("shared"),
+            about: "shared: one ssh for all channels, which is one core; per-channel: an ssh for each, behind a relay of lmbench's.",
+        },
+        Key {
+            name: "network",
+            kind: Kind::Choice(&["management", "migration"]),
+            default: Some("management"),
+            about: "The network it runs over. Tunnels usually share the management network.",
         },
     ],
 };

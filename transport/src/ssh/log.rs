@@ -1,0 +1,174 @@
+//! What `ssh` and `sshd` say on their standard error: when they are ready, what they agreed on, and their last words.
+//! Only the fields named here leave this module; the programs' messages about keys do not.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::ChildStderr;
+use tokio::sync::watch;
+
+/// Follows one process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    heard: Arc<Mutex<Heard>>,
+    stage: watch::Receiver<Stage>,
+}
+
+/// How far the process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Begun,
+    Ready,
+    Silent,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    ours: Option<String>,
+    peer: Option<String>,
+    exchange: Option<String>,
+    cipher: Option<String>,
+    words: VecDeque<String>,
+}
+
+impl Log {
+    /// Reads until the process and all of its children have closed their standard error.
+    pub(super) fn follow(stderr: ChildStderr) -> Self {
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let (sender, stage) = watch::channel(Stage::Begun);
+        let listener = Arc::clone(&heard);
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                let line = String::from_utf8_lossy(&line);
+                let ready = listener
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .hear(line.trim_end());
+                if ready {
+                    sender.send_replace(Stage::Ready);
+                }
+            }
+            sender.send_replace(Stage::Silent);
+        });
+        Self { heard, stage }
+    }
+
+    /// Waits until the process is ready (`true`), or has ended without.
+    pub(super) async fn ready(&self) -> bool {
+        let mut stage = self.stage.clone();
+        stage
+            .wait_for(|stage| *stage > Stage::Begun)
+            .await
+            .is_ok_and(|stage| *stage == Stage::Ready)
+    }
+
+    /// Waits until nothing more can be said.
+    pub(super) async fn silent(&self) {
+        let mut stage = self.stage.clone();
+        // The reader can vanish without a word only when the runtime shuts down.
+        let _ = stage.wait_for(|stage| *stage == Stage::Silent).await;
+    }
+
+    /// Versions and what was agreed on, for the record.
+    pub(super) fn details(&self) -> String {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = [
+            ("", &heard.ours),
+            ("peer ", &heard.peer),
+            ("", &heard.cipher),
+            ("key exchange ", &heard.exchange),
+        ];
+        let told: Vec<String> = parts
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}{}", value.as_ref()?)))
+            .collect();
+        told.join(", ")
+    }
+
+    /// The last lines that were no debugging, in one.
+    pub(super) fn last_words(&self) -> String {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.words.is_empty() {
+            return "it said nothing".to_owned();
+        }
+        let words: Vec<&str> = heard.words.iter().map(String::as_str).collect();
+        words.join("; ")
+    }
+}
+
+impl Heard {
+    /// Takes a line in; `true` if it says that the process is ready.
+    fn hear(&mut self, line: &str) -> bool {
+        if line == READY_MARK {
+            return true;
+        }
+        let Some(debug) = line.strip_prefix("debug1: ") else {
+            if !line.is_empty() {
+                self.words
+                    .push_back(line.chars().take(LINE_LEN_MAX).collect());
+                if self.words.len() > WORDS_MAX {
+                    self.words.pop_front();
+                }
+            }
+            return line.starts_with("Accepted publickey for ");
+        };
+        let debug = debug.trim_end_matches(" [preauth]");
+        let after = |prefix: &str| debug.strip_prefix(prefix).map(str::to_owned);
+        if let Some(version) = after("Local version string SSH-2.0-") {
+            self.ours = Some(version);
+        } else if let Some(rest) = after("Remote protocol version 2.0, remote software version ") {
+            self.peer = Some(rest);
+        } else if let Some(exchange) = after("kex: algorithm: ") {
+            self.exchange = Some(exchange);
+        } else if let Some(cipher) = after("kex: client->server ") {
+            self.cipher = Some(agreed(&cipher));
+        }
+        false
+    }
+}
+
+/// `cipher: aes128-gcm@openssh.com MAC: <implicit> compression: none` in the words of the record.
+fn agreed(text: &str) -> String {
+    text.replace("cipher: ", "cipher ")
+        .replace(" MAC: ", ", mac ")
+        .replace(" compression: ", ", compression ")
+}
+
+/// What `ssh` is told to say once it has logged in and listens.
+pub(super) const READY_MARK: &str = "lmbench-ready";
+const WORDS_MAX: usize = 4;
+const LINE_LEN_MAX: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_both_programs_are_understood() {
+        let mut heard = Heard::default();
+        for line in [
+            "debug1: Local version string SSH-2.0-OpenSSH_10.0p2 Debian-7",
+            "debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2p1",
+            "debug1: kex: algorithm: curve25519-sha256 [preauth]",
+            "debug1: kex: client->server cipher: aes128-ctr MAC: hmac-sha2-256 compression: none [preauth]",
+            "debug1: kex: server->client cipher: aes128-ctr MAC: hmac-sha2-256 compression: none [preauth]",
+            "Connection closed",
+        ] {
+            assert!(!heard.hear(line), "{line}");
+        }
+        assert!(heard.hear("lmbench-ready"));
+        assert!(
+            heard.hear("Accepted publickey for root from 127.0.0.1 port 1 ssh2: ED25519 SHA256:x")
+        );
+        assert_eq!(heard.ours.unwrap(), "OpenSSH_10.0p2 Debian-7");
+        assert_eq!(heard.peer.unwrap(), "OpenSSH_9.2p1");
+        assert_eq!(heard.exchange.unwrap(), "curve25519-sha256");
+        assert_eq!(
+            heard.cipher.unwrap(),
+            "cipher aes128-ctr, mac hmac-sha2-256, compression none"
+        );
+        assert_eq!(heard.words[0], "Connection closed");
+    }
+}

@@ -1,0 +1,297 @@
+//! The sink half: gives every connection that proves the token to an `sshd`, which connects to the destination's QEMU itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::child::Child;
+use super::server::Server;
+use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, with_scheme};
+use crate::carrier::{Arrival, Carrier as _, ChannelError, Session, SessionEnd};
+use crate::carry::channels::{Channels, Patience};
+use crate::carry::sink::{Greeted, accept_channel, greet};
+use crate::carry::source::{lost, ms};
+use crate::carry::{CarryError, Event, Listener, Local, Options, chain, local};
+use crate::channel::Channel;
+use crate::endpoint::{Endpoint, Scheme};
+use crate::tcp::Tcp;
+use crate::token::Token;
+
+/// Runs next to the QEMU that a migration arrives at. See [`crate::carry::Sink`].
+pub struct Sink {
+    /// What the source has to hold too.
+    pub token: Token,
+    /// Where to listen, `ssh://…`.
+    pub endpoint: Endpoint,
+    /// Where the stream goes; a unix socket.
+    pub local: Local,
+    /// As for the source half.
+    pub settings: Settings,
+    /// Of these only the drain deadline matters: no byte is relayed here.
+    pub options: Options,
+}
+
+/// What the sink works on until the session ends.
+struct Work {
+    server: Arc<Server>,
+    token: Token,
+    connections: Connections,
+    /// With the moment its peer was accepted.
+    session: Option<(Arc<dyn Session>, Instant)>,
+    handshakes: JoinSet<Greeted>,
+    servings: JoinSet<Served>,
+    cut: CancellationToken,
+    ready: bool,
+    /// An `sshd` that ended while the session went on, and until when the session may explain that.
+    broken: Option<(Instant, SshError)>,
+}
+
+/// What became of a connection.
+enum Served {
+    LoggedIn {
+        peer: String,
+        child: Child,
+    },
+    Failed {
+        peer: String,
+        error: SshError,
+    },
+    /// After the login.
+    Ended(SshError),
+    /// By us.
+    Cut,
+}
+
+/// How the session goes to its end.
+struct Ending {
+    patience: Patience,
+    result: Result<(), CarryError>,
+    goodbye: bool,
+}
+
+impl Sink {
+    /// Runs until the end that [`crate::carry`] defines.
+    pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        let Local::Unix(path) = &self.local else {
+            return Err(CarryError::NoDescriptors(Scheme::Ssh));
+        };
+        local::check_length(path)?;
+        let beneath = beneath(&self.endpoint)?;
+        let server = Server::prepare(&self.token, &self.settings, path).await?;
+        let tcp = Tcp::new(self.token.clone(), self.settings.tcp());
+        let listener = tcp.listen(&beneath).await.map_err(above)?;
+        let mut channels = Channels::new(events);
+        channels.tell(Event::Listening {
+            endpoint: with_scheme(listener.endpoint(), Scheme::Ssh),
+            token: self.token.clone(),
+        });
+        let mut work = Work {
+            server: Arc::new(server),
+            token: self.token,
+            connections: self.settings.connections,
+            session: None,
+            handshakes: JoinSet::new(),
+            servings: JoinSet::new(),
+            cut: CancellationToken::new(),
+            ready: false,
+            broken: None,
+        };
+        let drain = self.options.drain_deadline;
+        let Ending {
+            patience,
+            result,
+            goodbye,
+        } = work.run(listener, &mut channels, &stop, drain).await;
+        // The source ends its ssh after this, once nothing goes through it any more.
+        if let Some((session, _)) = work.session.take().filter(|_| goodbye) {
+            session.close().await;
+            work.session = Some((session, Instant::now()));
+        }
+        work.end(patience, &stop, drain).await;
+        channels.finish(None);
+        result
+    }
+}
+
+impl Work {
+    async fn run(
+        &mut self,
+        mut listener: Box<dyn crate::carrier::Listener>,
+        channels: &mut Channels,
+        stop: &CancellationToken,
+        drain: Duration,
+    ) -> Ending {
+        let ending = |patience, result| Ending {
+            patience,
+            result,
+            goodbye: true,
+        };
+        loop {
+            let session = self
+                .session
+                .as_ref()
+                .map(|(session, _)| Arc::clone(session));
+            tokio::select! {
+                () = stop.cancelled() => return ending(Patience::For(drain), Ok(())),
+                accepted = listener.accept() => match accepted {
+                    Ok(pending) => drop(self.handshakes.spawn(greet(pending))),
+                    Err(source) => {
+                        let place = with_scheme(listener.endpoint(), Scheme::Ssh).to_string();
+                        return ending(Patience::For(drain), Err(CarryError::Accept { place, source }));
+                    }
+                },
+                Some(greeted) = self.handshakes.join_next() => {
+                    // A handshake that panicked concerns its peer alone, who finds the connection closed.
+                    if let Ok(greeted) = greeted {
+                        self.welcome(greeted, channels);
+                    }
+                }
+                Some(served) = self.servings.join_next() => {
+                    if let Ok(served) = served {
+                        self.served(served, channels);
+                    }
+                }
+                arrival = accept_channel(session.clone()) => match arrival {
+                    Ok(Some(channel)) => {
+                        let peer = session.map_or_else(String::new, |session| session.peer());
+                        let (server, token) = (Arc::clone(&self.server), self.token.clone());
+                        self.servings.spawn(log_in(server, token, channel, peer, self.cut.clone()));
+                    }
+                    Ok(None) => return ending(SessionEnd::Goodbye.into(), Ok(())),
+                    Err(ChannelError::Ended(end)) => return ending(end.into(), lost(end)),
+                    Err(error) => return ending(Patience::Endless, Err(error.into())),
+                },
+                error = unexplained(&mut self.broken) => return Ending {
+                    patience: Patience::Over,
+                    result: Err(error.into()),
+                    // What was carried is lost, so the source must not take this for an orderly end.
+                    goodbye: false,
+                },
+            }
+        }
+    }
+
+    fn welcome(&mut self, greeted: Greeted, channels: &mut Channels) {
+        match greeted.result {
+            Ok(Arrival::Session(new)) => {
+                let now = Instant::now();
+                let took = Duration::from_secs_f64(greeted.took_ms / 1e3);
+                self.session = Some((new.into(), now.checked_sub(took).unwrap_or(now)));
+            }
+            Ok(Arrival::Joined { .. }) => {}
+            Err(error) => channels.refuse(greeted.peer, chain(&error)),
+        }
+    }
+
+    fn served(&mut self, served: Served, channels: &mut Channels) {
+        match served {
+            Served::LoggedIn { peer, child } => {
+                let details = Some(child.log().details());
+                self.servings.spawn(serve(child, self.cut.clone()));
+                if let Some((_, begin)) = self.session.as_ref().filter(|_| !self.ready) {
+                    self.ready = true;
+                    let handshake_ms = ms(begin.elapsed());
+                    channels.tell(Event::Ready {
+                        peer,
+                        handshake_ms,
+                        details,
+                    });
+                }
+            }
+            Served::Failed { peer, error } => channels.refuse(peer, chain(&error)),
+            // With a connection for each channel they come and go.
+            Served::Ended(error) if self.connections == Connections::Shared => {
+                // Usually the source has ended its ssh and is about to say so, or has died.
+                self.broken = Some((Instant::now() + EXPLANATION_DEADLINE, error));
+            }
+            Served::Ended(_) | Served::Cut => {}
+        }
+    }
+
+    /// Waits for every `sshd`, as long as that may take, then cuts the rest.
+    async fn end(mut self, patience: Patience, stop: &CancellationToken, drain: Duration) {
+        match patience {
+            Patience::Over => {}
+            Patience::For(deadline) => drop(timeout(deadline, self.all_ended()).await),
+            Patience::Endless => {
+                let stopped = tokio::select! {
+                    () = self.all_ended() => false,
+                    () = stop.cancelled() => true,
+                };
+                if stopped {
+                    let _ = timeout(drain, self.all_ended()).await;
+                }
+            }
+        }
+        self.cut.cancel();
+        self.all_ended().await;
+    }
+
+    async fn all_ended(&mut self) {
+        while let Some(served) = self.servings.join_next().await {
+            // A login that came through in the meantime has nothing to say any more.
+            if let Ok(Served::LoggedIn { child, .. }) = served {
+                self.servings.spawn(serve(child, self.cut.clone()));
+            }
+        }
+    }
+}
+
+async fn log_in(
+    server: Arc<Server>,
+    token: Token,
+    channel: Channel,
+    peer: String,
+    cut: CancellationToken,
+) -> Served {
+    let work = async {
+        let mut wire = channel
+            .into_tcp()
+            .expect("the carrier underneath has sockets");
+        server
+            .introduction()
+            .send(&mut wire, &token)
+            .await
+            .map_err(SshError::Introduction)?;
+        let mut child = server.start(wire)?;
+        if child.log().ready().await {
+            Ok(child)
+        } else {
+            Err(child.ended().await)
+        }
+    };
+    tokio::select! {
+        result = work => match result {
+            Ok(child) => Served::LoggedIn { peer, child },
+            Err(error) => Served::Failed { peer, error },
+        },
+        // Dropping the work hangs up and kills.
+        () = cut.cancelled() => Served::Cut,
+    }
+}
+
+async fn serve(mut child: Child, cut: CancellationToken) -> Served {
+    let ended = tokio::select! {
+        error = child.ended() => Some(error),
+        () = cut.cancelled() => None,
+    };
+    if let Some(error) = ended {
+        return Served::Ended(error);
+    }
+    child.end().await;
+    Served::Cut
+}
+
+/// Pending as long as nothing has broken, or the session may still explain it.
+async fn unexplained(broken: &mut Option<(Instant, SshError)>) -> SshError {
+    if let Some((deadline, _)) = broken {
+        tokio::time::sleep_until(*deadline).await;
+    }
+    match broken.take() {
+        Some((_, error)) => error,
+        None => std::future::pending().await,
+    }
+}

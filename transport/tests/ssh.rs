@@ -1,0 +1,12 @@
+//! The carrier `ssh` with the real OpenSSH on loopback, and this test in the place of both QEMUs.
+//!
+//! Without OpenSSH these tests fail with what mends that; `LMBENCH_SKIP_LIVE=1` skips them and says so.
+
+#[path = "ssh/ends.rs"]
+mod ends;
+#[path = "ssh/rig.rs"]
+mod rig;
+#[path = "ssh/strangers.rs"]
+mod strangers;
+#[path = "ssh/streams.rs"]
+mod streams;

@@ -1,0 +1,167 @@
+//! Both halves with a deadline over everything, so that a hang is a failure with a name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lmbench_transport::carry::{CarryError, Event, Local, Options};
+use lmbench_transport::ssh::{Settings, Sink, Source};
+use lmbench_transport::{Endpoint, Token};
+use tempfile::TempDir;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One half at work.
+pub(crate) struct Half {
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), CarryError>>,
+}
+
+/// Both halves, ready for a migration, and where its stream arrives.
+pub(crate) struct Both {
+    pub(crate) folder: TempDir,
+    pub(crate) destination: UnixListener,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) token: Token,
+    pub(crate) source: Half,
+    pub(crate) sink: Half,
+    pub(crate) details: String,
+}
+
+impl Half {
+    pub(crate) async fn next(&mut self) -> Event {
+        self.events.recv().await.expect("the half tells more")
+    }
+
+    /// How it ended, and how many peers it turned away.
+    pub(crate) async fn finished(mut self) -> (Result<(), String>, u64) {
+        let result = self.task.await.unwrap().map_err(|error| error.to_string());
+        let mut last = None;
+        while let Some(event) = self.events.recv().await {
+            last = Some(event);
+        }
+        match last {
+            Some(Event::Finished { refused, .. }) => (result, refused),
+            other => panic!("{other:?} after {result:?}"),
+        }
+    }
+}
+
+impl Both {
+    pub(crate) async fn new(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = UnixListener::bind(folder.path().join("destination")).unwrap();
+        let (mut sink, endpoint, token) =
+            sink(folder.path().join("destination"), settings.clone()).await;
+        let mut source = source(&endpoint, &token, folder.path().join("source"), settings);
+        let Some(Event::Ready { details, .. }) = source.events.recv().await else {
+            panic!("{:?} / {:?}", source.task.await, sink.events.recv().await)
+        };
+        let ready = sink.next().await;
+        assert!(matches!(ready, Event::Ready { .. }), "{ready:?}");
+        Self {
+            folder,
+            destination,
+            endpoint,
+            token,
+            source,
+            sink,
+            details: details.unwrap(),
+        }
+    }
+
+    /// A channel from end to end.
+    pub(crate) async fn channel(&self) -> (UnixStream, UnixStream) {
+        let near = UnixStream::connect(self.folder.path().join("source")).await;
+        let (far, _) = self.destination.accept().await.unwrap();
+        (near.unwrap(), far)
+    }
+
+    /// An orderly end from the source.
+    pub(crate) async fn end(self) {
+        self.source.stop.cancel();
+        assert_eq!(self.source.finished().await, (Ok(()), 0));
+        assert_eq!(self.sink.finished().await, (Ok(()), 0));
+    }
+}
+
+/// Runs the test unless there is no OpenSSH and the skip is asked for.
+pub(crate) fn live(test: impl Future<Output = ()>) {
+    let there = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
+        .iter()
+        .any(|path| std::path::Path::new(path).exists());
+    if !there {
+        let skip = std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1");
+        assert!(
+            skip,
+            "no sshd here\nhint: install openssh-server and openssh-client, or set LMBENCH_SKIP_LIVE=1"
+        );
+        eprintln!("SKIPPED, since LMBENCH_SKIP_LIVE=1 and there is no sshd");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let result = runtime.block_on(async { tokio::time::timeout(DEADLINE, test).await });
+    result.expect("the test ends in time");
+}
+
+pub(crate) async fn sink(to: PathBuf, settings: Settings) -> (Half, Endpoint, Token) {
+    let token = Token::generate().unwrap();
+    let half = Sink {
+        token,
+        endpoint: "ssh://127.0.0.1:0".parse().unwrap(),
+        local: Local::Unix(to),
+        settings,
+        options: options(),
+    };
+    let mut half = start(|events, stop| tokio::spawn(half.run(events, stop)));
+    let Some(Event::Listening { endpoint, token }) = half.events.recv().await else {
+        panic!("{:?}", half.task.await)
+    };
+    (half, endpoint, token)
+}
+
+pub(crate) fn source(
+    endpoint: &Endpoint,
+    token: &Token,
+    from: PathBuf,
+    settings: Settings,
+) -> Half {
+    let half = Source {
+        token: token.clone(),
+        endpoint: endpoint.clone(),
+        local: Local::Unix(from),
+        settings,
+        options: options(),
+    };
+    start(|events, stop| tokio::spawn(half.run(events, stop)))
+}
+
+fn start(
+    run: impl FnOnce(
+        Arc<dyn Fn(Event) + Send + Sync>,
+        CancellationToken,
+    ) -> JoinHandle<Result<(), CarryError>>,
+) -> Half {
+    let (sender, events) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let task = run(
+        Arc::new(move |event| drop(sender.send(event))),
+        stop.clone(),
+    );
+    Half { events, stop, task }
+}
+
+fn options() -> Options {
+    Options {
+        drain_deadline: Duration::from_millis(200),
+        ..Options::default()
+    }
+}
+
+const DEADLINE: Duration = Duration::from_secs(30);
