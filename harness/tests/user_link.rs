@@ -250,6 +250,29 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
 }
 
 #[test]
+fn losses_meet_the_congestion_control_of_the_sender() {
+    live("losses_meet_the_congestion_control_of_the_sender", || {
+        let base = tempfile::tempdir().unwrap();
+        let link = |loss| LinkSpec {
+            method: LinkMethod::UserSpace,
+            rtt: Some(Duration::from_millis(4)),
+            loss: Some(loss),
+            ..LinkSpec::default()
+        };
+        let mut lab = link_lab(base.path(), &link(0.0));
+        let pids = pids(&lab);
+        let address = lab.address(Role::Destination, Network::Migration);
+        let clean = probes::reno(pids, address, 2 << 20);
+        lab.configure(&network(link(0.02))).unwrap();
+        let lossy = probes::reno(pids, address, 2 << 20);
+        println!("{clean:.0} and {lossy:.0} bit/s");
+        // MSS / RTT x sqrt(3 / 2p) is 25 Mbit/s (Mathis and others 1997); without loss 2 MiB take some ten round trips.
+        assert!(lossy < 75e6 && clean > 2.0 * lossy);
+        lab.close().unwrap();
+    });
+}
+
+#[test]
 fn frames_keep_their_order_unless_reordering_is_asked_for() {
     live(
         "frames_keep_their_order_unless_reordering_is_asked_for",

@@ -441,8 +441,13 @@ impl Attempt<'_> {
     }
 
     async fn link_reports(&self) -> Result<BTreeMap<Network, Report>, AgentError> {
+        // A link whose process was killed spoils its repeat; the next one makes it anew.
+        let failure = |error| lmbench_harness::agent::protocol::Failure {
+            message: crate::error::chain(&error),
+            environment: false,
+        };
         let reports = self.hosts.link_reports().await;
-        reports.map_err(|error| lab_failure(&error))
+        reports.map_err(|error| AgentError::Failed(failure(error)))
     }
 
     async fn collect(&self, role: Role) -> Result<Readings, AgentError> {

@@ -118,15 +118,21 @@ impl Lab {
     /// Makes a network's interfaces and their addresses, after removing those that are there.
     pub(super) fn join(&mut self, network: Network, method: LinkMethod) -> Result<(), LabError> {
         self.part(network)?;
-        if method == LinkMethod::UserSpace {
-            self.join_user_space(network)?;
+        let joined = if method == LinkMethod::UserSpace {
+            self.join_user_space(network)
         } else {
-            self.join_veth(network)?;
+            self.join_veth(network)
+        };
+        let addressed = joined.and_then(|()| {
+            Role::BOTH
+                .into_iter()
+                .try_for_each(|role| self.give_addresses(role, network))
+        });
+        if addressed.is_err() {
+            // Half a link would look like a whole one to the next attempt; why it failed matters more than why it stays.
+            let _ = self.part(network);
         }
-        for role in Role::BOTH {
-            self.give_addresses(role, network)?;
-        }
-        Ok(())
+        addressed
     }
 
     /// Brings settings to a network's link.

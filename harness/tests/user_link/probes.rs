@@ -1,6 +1,7 @@
 //! Small packets that show what a link does to them: round trips, numbered flows, the largest datagram.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,23 @@ impl Flow {
         }
         overtaken
     }
+}
+
+/// Bits per second of a TCP connection that halves its window at every loss, as the receiver saw it.
+pub(crate) fn reno(pids: [u32; 2], address: IpAddr, bytes: usize) -> f64 {
+    let listener = inside(pids[1], move || TcpListener::bind((address, 0)).unwrap());
+    let target = listener.local_addr().unwrap();
+    let mut sender = inside(pids[0], move || TcpStream::connect(target).unwrap());
+    sockopt::set_tcp_congestion(&sender, "reno").unwrap();
+    sender.set_write_timeout(Some(LIMIT)).unwrap();
+    let (mut receiver, _) = listener.accept().unwrap();
+    receiver.set_read_timeout(Some(LIMIT)).unwrap();
+    let started = Instant::now();
+    let writing = std::thread::spawn(move || sender.write_all(&vec![0x5a; bytes]).unwrap());
+    let count = receiver.read_to_end(&mut Vec::new()).unwrap();
+    writing.join().unwrap();
+    assert_eq!(count, bytes);
+    bytes as f64 * 8.0 / started.elapsed().as_secs_f64()
 }
 
 /// Bytes of the largest IP packet that crosses unfragmented: what the socket is told, checked by sending one.
