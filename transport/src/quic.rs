@@ -163,7 +163,7 @@ impl Quic {
     }
 
     /// A carrier for one session with certificates of the user's own. The token still says which session it is.
-    pub fn with_identity(token: Token, identity: Identity, settings: Settings) -> Self {
+    pub fn with_identity(token: Token, settings: Settings, identity: Identity) -> Self {
         Self {
             identity: Some(identity),
             ..Self::new(token, settings)

@@ -77,7 +77,7 @@ impl Tls {
     }
 
     /// A carrier for one session, whose ends trust whom the user's authority trusts. They need the same token nevertheless.
-    pub fn with_identity(token: Token, identity: Identity, settings: Settings) -> Self {
+    pub fn with_identity(token: Token, settings: Settings, identity: Identity) -> Self {
         Self {
             token,
             settings,

@@ -122,12 +122,12 @@ fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<
                 ..tls::Settings::default()
             };
             Box::new(match identity {
-                Some(identity) => Tls::with_identity(token, identity, settings),
+                Some(identity) => Tls::with_identity(token, settings, identity),
                 None => Tls::new(token, settings),
             })
         }
         CarrierSpec::Quic(settings) => Box::new(match identity {
-            Some(identity) => Quic::with_identity(token, identity, settings.clone()),
+            Some(identity) => Quic::with_identity(token, settings.clone(), identity),
             None => Quic::new(token, settings.clone()),
         }),
         _ => Box::new(Tcp::new(token, tcp::Settings::default())),

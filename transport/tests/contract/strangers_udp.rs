@@ -94,7 +94,7 @@ async fn a_certificate_without_the_token_and_the_token_without_a_certificate_are
     let (token, other) = (Token::generate().unwrap(), Token::generate().unwrap());
     let of = |token: &Token, trusted: &Token, side| {
         let identity = Identity::from_token(trusted, side).unwrap();
-        Quic::with_identity(token.clone(), identity, Settings::default())
+        Quic::with_identity(token.clone(), Settings::default(), identity)
     };
     let listener = of(&token, &token, Side::Listener);
     let at = "quic://127.0.0.1:0".parse().unwrap();
