@@ -101,10 +101,12 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connections {
-    /// A stream of the session's one connection. They share its congestion window, its socket and its one core.
-    #[default]
+    /// A stream of the session's one connection. They share its congestion window, its socket, its one core and its windows: a
+    /// channel that nobody reads fills them and holds up the others. With multifd, whose channels wait for each other at the
+    /// destination, that can hold up the migration for ever.
     Shared,
-    /// A connection on a UDP socket of its own, as with TCP.
+    /// A connection on a UDP socket of its own, as with TCP. Costs a handshake and a socket per channel.
+    #[default]
     PerChannel,
 }
 
@@ -124,7 +126,7 @@ pub enum Congestion {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connections: Connections::Shared,
+            connections: Connections::default(),
             congestion: Congestion::Cubic,
             mtu: None,
             mtu_discovery: true,
