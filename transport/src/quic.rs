@@ -68,7 +68,8 @@ pub struct Settings {
     pub stream_window: u64,
     /// The same for all channels of a connection together.
     pub connection_window: u64,
-    /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together.
+    /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together. An upper
+    /// bound: no more is used than the path needs by its round trip time.
     pub send_window: u64,
     /// How many datagrams the peer may take in before it has to acknowledge. 0 leaves QUIC's rule, every other one.
     pub ack_eliciting_threshold: u32,
@@ -101,9 +102,9 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connections {
-    /// A stream of the session's one connection. They share its congestion window, its socket, its one core and its windows: a
-    /// channel that nobody reads fills them and holds up the others. With multifd, whose channels wait for each other at the
-    /// destination, that can hold up the migration for ever.
+    /// A stream of the session's one connection. They share its congestion window, its socket, its one core and its
+    /// [`Settings::connection_window`]: channels that nobody reads can fill it and hold up the others. Multifd's channels wait for
+    /// each other at the destination, so with many of them that can hold up the migration for ever.
     Shared,
     /// A connection on a UDP socket of its own, as with TCP. Costs a handshake and a socket per channel.
     #[default]
@@ -132,7 +133,7 @@ impl Default for Settings {
             mtu_discovery: true,
             stream_window: 16 << 20,
             connection_window: 64 << 20,
-            send_window: 16 << 20,
+            send_window: 64 << 20,
             ack_eliciting_threshold: 20,
             socket_buffer: Some(4 << 20),
             gso: true,
@@ -263,6 +264,7 @@ impl Quic {
             let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
             let mut stream = tokio::io::join(&mut receive, &mut send);
             handshake::dial(&mut stream, &self.token, channel).await?;
+            config::fit_send_window(connection, &self.settings);
             Ok((send, receive))
         };
         let deadline = self.settings.handshake_deadline;

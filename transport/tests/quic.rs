@@ -10,10 +10,10 @@ use lmbench_transport::quic::{Connections, Quic, Settings};
 use lmbench_transport::{Carrier, Channel, Endpoint, Token};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Above 6550 bytes, ten datagrams no longer fit one send.
+/// From 6000 bytes on, quinn's initial window is less than two datagrams; above 6550, ten of them no longer fit one send.
 #[tokio::test]
 async fn every_size_of_datagram_carries_the_stream() {
-    for mtu in [1500, 4000, 6528, 6600, 9000] {
+    for mtu in [1500, 4000, 6528, 9000] {
         for mtu_discovery in [true, false] {
             let settings = Settings {
                 connections: Connections::Shared,
@@ -55,8 +55,7 @@ async fn every_size_of_datagram_carries_the_stream() {
     }
 }
 
-/// A destination that stops reading stops the source: what is on the way is bounded by the stream's window at the destination
-/// and the send window at the source.
+/// A destination that stops reading stops the source: what is on the way is bounded by the stream's window.
 #[tokio::test]
 async fn windows_bound_what_nobody_reads() {
     for connections in [Connections::Shared, Connections::PerChannel] {
@@ -71,15 +70,14 @@ async fn windows_bound_what_nobody_reads() {
         let (mut near, _far) = channels(dialled.as_ref(), accepted.as_ref()).await;
         let (mut other_near, mut other_far) = channels(dialled.as_ref(), accepted.as_ref()).await;
         let written = fill(&mut near).await;
+        // The handshake took a little of the first window.
         assert!(
-            (1 << 20..=2 << 20).contains(&written),
+            ((1 << 20) - 1024..=1 << 20).contains(&written),
             "{connections:?}: {written} bytes taken and nobody reads"
         );
-        // Another channel is held up by it only where they share a connection.
-        if connections == Connections::PerChannel {
-            other_near.write_all(b"ping").await.unwrap();
-            other_far.read_exact(&mut [0; 4]).await.unwrap();
-        }
+        // Another channel is not held up by it.
+        other_near.write_all(b"ping").await.unwrap();
+        other_far.read_exact(&mut [0; 4]).await.unwrap();
     }
 }
 
@@ -101,7 +99,7 @@ async fn channels_of_a_connection_share_its_window() {
     for (near, _) in &mut held {
         written += fill(near).await;
     }
-    assert!(written <= 3 << 20, "{written} bytes taken and nobody reads");
+    assert!(written <= 2 << 20, "{written} bytes taken and nobody reads");
 }
 
 /// The dialling process ends right after it closed: nothing of what it ended properly is lost, and its goodbye has arrived.
