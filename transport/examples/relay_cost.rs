@@ -1,14 +1,23 @@
-//! What a relay costs: GB/s through two carry processes, and the CPU seconds per GiB of each, splice against copy against no relay.
+//! What a relay costs: GB/s through two carry processes, and the CPU seconds per GiB of each.
 //!
-//! `cargo run --release -p lmbench-transport --example relay_cost [GiB per transfer] [rounds]`
+//! `cargo run --release -p lmbench-transport --example relay_cost [GiB per transfer] [rounds] [variants]`
 //!
 //! ```text
-//! produce -> unix -> carry source == veth, two namespaces == carry sink -> unix -> consume     splice, copy
+//! produce -> unix -> carry source == veth, two namespaces == carry sink -> unix -> consume     all but raw
 //! produce ======================= veth, two namespaces ======================== consume        raw
 //! ```
+//! | variant | what is between the two relays |
+//! |---|---|
+//! | `raw` | no relay at all |
+//! | `splice`, `copy` | the carrier `tcp`, on either path of the relay |
+//! | `tls`, `tls-aes256-gcm`, `tls-chacha20-poly1305` | the carrier `tls` |
+//! | `tls-copy` | the carrier `tls` used as a plain stream: one more copy on each side |
+//! | `rustls` | what the carrier `tls` would be with tokio-rustls instead of records of its own |
+//!
 //! As root it makes two namespaces and a veth pair (MTU 1500) of its own and removes them. Without, it uses loopback and says
-//! so. The variants are interleaved, because absolute values swing between runs. CPU is `/proc/self/schedstat` of the carry
-//! process, whose runtime has one thread. It measures no guest: the producer writes 128 KiB at a time, as QEMU about does.
+//! so. The variants are interleaved, because absolute values swing between runs, and medians are printed at the end. CPU is
+//! `/proc/self/schedstat` of the carry process, whose runtime has one thread. It measures no guest: the producer writes
+//! 128 KiB at a time, as QEMU about does.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +28,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lmbench_transport::carry::{Event, Local, Options, Sink, Source};
-use lmbench_transport::{Token, relay, tcp};
+use lmbench_transport::identity::{Cipher, Identity, Side};
+use lmbench_transport::relay::{self, Counters, relay};
+use lmbench_transport::{Carrier, Channel, Token, tcp, tls};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,46 +40,80 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match arguments[..] {
         ["produce", target, gib] => produce(target, gib.parse()?),
         ["consume", target] => consume(target),
-        ["sink", endpoint, local, path] => sink(endpoint, local, path),
-        ["source", endpoint, token, local, path] => source(endpoint, token, local, path),
+        ["sink", address, local, "rustls"] => rustls_sink(address, local),
+        ["source", address, token, local, "rustls"] => rustls_source(address, token, local),
+        ["sink", address, local, variant] => sink(address, local, variant),
+        ["source", endpoint, token, local, variant] => source(endpoint, token, local, variant),
         _ => compare(
             arguments.first().map_or(Ok(3), |text| text.parse())?,
             arguments.get(1).map_or(Ok(3), |text| text.parse())?,
+            arguments
+                .get(2)
+                .unwrap_or(&"raw,splice,copy,rustls,tls-copy,tls"),
         ),
     }
 }
 
-/// Runs every variant in every round and prints one line each.
-fn compare(gib: u64, rounds: u32) -> Result<(), Box<dyn std::error::Error>> {
+/// Runs every variant in every round and prints one line each, then the medians.
+fn compare(gib: u64, rounds: u32, variants: &str) -> Result<(), Box<dyn std::error::Error>> {
     let link = Link::make();
     println!("link: {}; {gib} GiB per transfer", link.label());
-    println!("round variant   GB/s  source CPU-s/GiB  sink CPU-s/GiB");
+    println!("round  variant                GB/s  source CPU-s/GiB  sink CPU-s/GiB");
+    let variants: Vec<&str> = variants.split(',').collect();
+    let mut outcomes = vec![Vec::new(); variants.len()];
     let end = Instant::now() + TOTAL_MAX;
     for round in 1..=rounds {
-        for variant in ["raw", "splice", "copy"] {
+        for (variant, outcomes) in variants.iter().zip(&mut outcomes) {
             if Instant::now() > end {
                 println!("stopped after {TOTAL_MAX:?}");
-                return Ok(());
+                break;
             }
-            let (seconds, cpu) = if variant == "raw" {
+            let outcome = if *variant == "raw" {
                 raw(&link, gib)?
             } else {
                 relayed(&link, gib, variant)?
             };
-            let cpu = cpu.map_or("      -       -".to_owned(), |(source, sink)| {
-                format!("{:7.3} {:7.3}", source / gib as f64, sink / gib as f64)
-            });
-            println!(
-                "{round:5} {variant:7} {:6.2}  {cpu}",
-                (gib << 30) as f64 / seconds / 1e9
-            );
+            show(&round.to_string(), variant, outcome);
+            outcomes.push(outcome);
         }
+    }
+    for (variant, outcomes) in variants.iter().zip(&outcomes) {
+        let median = |part: fn(&Outcome) -> f64| {
+            let mut values: Vec<f64> = outcomes.iter().map(part).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        let outcome = Outcome {
+            gb_per_s: median(|outcome| outcome.gb_per_s),
+            source: median(|outcome| outcome.source),
+            sink: median(|outcome| outcome.sink),
+        };
+        show("median", variant, outcome);
     }
     Ok(())
 }
 
-/// Seconds, and the CPU seconds of the two carry processes.
-type Outcome = (f64, Option<(f64, f64)>);
+fn show(round: &str, variant: &str, outcome: Outcome) {
+    let Outcome {
+        gb_per_s,
+        source,
+        sink,
+    } = outcome;
+    println!("{round:6} {variant:21} {gb_per_s:6.2}  {source:16.3}  {sink:14.3}");
+}
+
+/// One transfer.
+#[derive(Clone, Copy)]
+struct Outcome {
+    gb_per_s: f64,
+    /// CPU seconds per GiB of the carry process; not a number where there is none.
+    source: f64,
+    sink: f64,
+}
+
+fn speed(gib: u64, begin: Instant) -> f64 {
+    (gib << 30) as f64 / begin.elapsed().as_secs_f64() / 1e9
+}
 
 fn raw(link: &Link, gib: u64) -> Result<Outcome, Box<dyn std::error::Error>> {
     let (mut consumer, mut lines) =
@@ -76,39 +122,45 @@ fn raw(link: &Link, gib: u64) -> Result<Outcome, Box<dyn std::error::Error>> {
     let begin = Instant::now();
     let (mut producer, _) = link.source(&["produce", &target, &gib.to_string()])?;
     line(&mut lines)?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let gb_per_s = speed(gib, begin);
     producer.wait()?;
     consumer.wait()?;
-    Ok((seconds, None))
+    Ok(Outcome {
+        gb_per_s,
+        source: f64::NAN,
+        sink: f64::NAN,
+    })
 }
 
-fn relayed(link: &Link, gib: u64, path: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
+fn relayed(link: &Link, gib: u64, variant: &str) -> Result<Outcome, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let socket = |name: &str| folder.path().join(name).display().to_string();
     let (mut consumer, mut arrival) = link.destination(&["consume", &socket("destination")])?;
     line(&mut arrival)?;
     let (mut sink, mut sink_lines) = link.destination(&[
         "sink",
-        &format!("tcp://{}:0", link.address()),
+        &format!("{}:0", link.address()),
         &socket("destination"),
-        path,
+        variant,
     ])?;
     let (endpoint, token) = (line(&mut sink_lines)?, line(&mut sink_lines)?);
     let (mut source, mut source_lines) =
-        link.source(&["source", &endpoint, &token, &socket("source"), path])?;
+        link.source(&["source", &endpoint, &token, &socket("source"), variant])?;
     line(&mut source_lines)?;
     let begin = Instant::now();
     let (mut producer, _) = link.source(&["produce", &socket("source"), &gib.to_string()])?;
     line(&mut arrival)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let cpu = (
-        line(&mut source_lines)?.parse()?,
-        line(&mut sink_lines)?.parse()?,
-    );
+    let gb_per_s = speed(gib, begin);
+    let cpu = |text: String| text.parse::<f64>().map(|seconds| seconds / gib as f64);
+    let (source_cpu, sink_cpu) = (cpu(line(&mut source_lines)?)?, cpu(line(&mut sink_lines)?)?);
     for child in [&mut producer, &mut consumer, &mut source, &mut sink] {
         child.wait()?;
     }
-    Ok((seconds, Some(cpu)))
+    Ok(Outcome {
+        gb_per_s,
+        source: source_cpu,
+        sink: sink_cpu,
+    })
 }
 
 fn produce(target: &str, gib: u64) -> Result<(), Box<dyn std::error::Error>> {
@@ -140,14 +192,15 @@ fn consume(target: &str) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn sink(endpoint: &str, local: &str, path: &str) -> Result<(), Box<dyn std::error::Error>> {
+fn sink(address: &str, local: &str, variant: &str) -> Result<(), Box<dyn std::error::Error>> {
     let token = Token::generate()?;
+    let (carrier, options) = carrier(token.clone(), variant);
     let half = Sink {
-        carrier: Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default())),
         token,
-        endpoint: endpoint.parse()?,
+        endpoint: format!("{}://{address}", carrier.scheme()).parse()?,
+        carrier,
         local: Local::Unix(local.into()),
-        options: options(path),
+        options,
     };
     block_on(async {
         half.run(
@@ -168,13 +221,14 @@ fn source(
     endpoint: &str,
     token: &str,
     local: &str,
-    path: &str,
+    variant: &str,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let (carrier, options) = carrier(token.parse()?, variant);
     let half = Source {
-        carrier: Box::new(tcp::Tcp::new(token.parse()?, tcp::Settings::default())),
+        carrier,
         endpoint: endpoint.parse()?,
         local: Local::Unix(local.into()),
-        options: options(path),
+        options,
     };
     let stop = CancellationToken::new();
     let owner = stop.clone();
@@ -196,15 +250,81 @@ fn source(
     Ok(())
 }
 
-fn options(path: &str) -> Options {
-    Options {
-        path: if path == "splice" {
-            relay::Path::Splice
-        } else {
-            relay::Path::Copy
-        },
+fn carrier(token: Token, variant: &str) -> (Box<dyn Carrier>, Options) {
+    let (path, cipher) = match variant {
+        "splice" => (relay::Path::Splice, None),
+        "copy" => (relay::Path::Copy, None),
+        "tls-copy" => (relay::Path::Copy, Some(Cipher::Aes128Gcm)),
+        "tls-aes256-gcm" => (relay::Path::Auto, Some(Cipher::Aes256Gcm)),
+        "tls-chacha20-poly1305" => (relay::Path::Auto, Some(Cipher::Chacha20Poly1305)),
+        _ => (relay::Path::Auto, Some(Cipher::Aes128Gcm)),
+    };
+    let options = Options {
+        path,
         ..Options::default()
-    }
+    };
+    let carrier: Box<dyn Carrier> = match cipher {
+        None => Box::new(tcp::Tcp::new(token, tcp::Settings::default())),
+        Some(cipher) => {
+            let settings = tls::Settings {
+                cipher,
+                ..tls::Settings::default()
+            };
+            Box::new(tls::Tls::new(token, settings))
+        }
+    };
+    (carrier, options)
+}
+
+/// The sink's half with tokio-rustls, for one channel and without a session.
+fn rustls_sink(address: &str, local: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let token = Token::generate()?;
+    let config = Identity::from_token(&token, Side::Listener)?
+        .server_config(Cipher::Aes128Gcm, b"relay_cost")?;
+    block_on(async {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        println!("tls://{}\n{}", listener.local_addr()?, token.reveal());
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
+        stream.get_mut().1.set_buffer_limit(Some(RUSTLS_BUFFER_LEN));
+        let mut channel = Channel::duplex(0, Box::new(stream));
+        channel.first_byte().await?;
+        let local = tokio::net::UnixStream::connect(local).await?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&local, 1 << 20)?;
+        relay(local, channel, relay::Path::Copy, &Counters::default()).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })?;
+    println!("{}", cpu_seconds()?);
+    Ok(())
+}
+
+/// The source's half with tokio-rustls.
+fn rustls_source(
+    endpoint: &str,
+    token: &str,
+    local: &str,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let identity = Identity::from_token(&token.parse()?, Side::Dialler)?;
+    let name = identity.peer_name(&endpoint.parse()?)?;
+    let config = identity.client_config(Cipher::Aes128Gcm, b"relay_cost")?;
+    block_on(async {
+        let address = endpoint.trim_start_matches("tls://");
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut stream = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await?;
+        stream.get_mut().1.set_buffer_limit(Some(RUSTLS_BUFFER_LEN));
+        let listener = tokio::net::UnixListener::bind(local)?;
+        println!("ready");
+        let (local, _) = listener.accept().await?;
+        let channel = Channel::duplex(0, Box::new(stream));
+        relay(local, channel, relay::Path::Copy, &Counters::default()).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })?;
+    println!("{}", cpu_seconds()?);
+    Ok(())
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -329,4 +449,6 @@ fn line(reader: &mut BufReader<ChildStdout>) -> Result<String, Box<dyn std::erro
 }
 
 const DESTINATION: &str = "198.18.1.2";
-const TOTAL_MAX: Duration = Duration::from_secs(50);
+/// What the relay's buffer holds.
+const RUSTLS_BUFFER_LEN: usize = 256 << 10;
+const TOTAL_MAX: Duration = Duration::from_secs(240);

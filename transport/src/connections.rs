@@ -17,6 +17,7 @@ mod socket;
 use std::io;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -29,7 +30,8 @@ use crate::preamble::CONTROL;
 use crate::token::Token;
 
 /// What can be set, each by its consequence.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
     /// How long a dialled host may take to answer at all.
     pub connect_deadline: Duration,

@@ -54,14 +54,16 @@ pub enum Side {
 
 /// What encrypts the stream. Both ends must be set to the same: the one that was asked for is then the one that was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Cipher {
     /// AES-128-GCM: the fastest where the processor has AES instructions.
     #[default]
+    #[serde(rename = "aes128-gcm")]
     Aes128Gcm,
     /// AES-256-GCM.
+    #[serde(rename = "aes256-gcm")]
     Aes256Gcm,
     /// ChaCha20-Poly1305: the fastest where it has none.
+    #[serde(rename = "chacha20-poly1305")]
     Chacha20Poly1305,
 }
 

@@ -19,8 +19,11 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ServerConfig};
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
+#[cfg(test)]
+use self::stream::SLOTS;
 pub(crate) use self::stream::{Incoming, Outgoing, TlsStream};
 use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
 use crate::channel::Channel;
@@ -39,7 +42,8 @@ pub struct Tls {
 }
 
 /// What can be set, each by its consequence.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
     /// What encrypts the stream. Both ends must be set to the same.
     pub cipher: Cipher,
@@ -168,3 +172,6 @@ impl Link for TlsStream {
 
 /// The protocol inside, which both ends must name.
 const ALPN: &[u8] = b"lmbench/1";
+
+#[cfg(test)]
+mod tests;

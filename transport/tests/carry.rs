@@ -319,6 +319,19 @@ fn events_keep_their_json_form() {
     );
     assert_eq!(json(&listening), expected);
     assert_eq!(serde_json::from_str::<Event>(&expected).unwrap(), listening);
+    let ready = |details| Event::Ready {
+        peer: "198.18.1.1:9".to_owned(),
+        handshake_ms: 1.5,
+        details,
+    };
+    assert_eq!(
+        json(&ready(None)),
+        r#"{"event":"ready","peer":"198.18.1.1:9","handshake_ms":1.5}"#
+    );
+    assert_eq!(
+        json(&ready(Some("TLSv1.3".to_owned()))),
+        r#"{"event":"ready","peer":"198.18.1.1:9","handshake_ms":1.5,"details":"TLSv1.3"}"#
+    );
     assert_eq!(
         json(&Event::ChannelOpen {
             number: 1,

@@ -171,8 +171,18 @@ fn words(event: &Event) -> String {
                 token.reveal()
             )
         }
-        Event::Ready { peer, handshake_ms } => {
-            format!("session with {peer} stands after {handshake_ms:.1} ms; QEMU may start")
+        Event::Ready {
+            peer,
+            handshake_ms,
+            details,
+        } => {
+            let details = details
+                .as_ref()
+                .map(|details| format!(" ({details})"))
+                .unwrap_or_default();
+            format!(
+                "session with {peer}{details} stands after {handshake_ms:.1} ms; QEMU may start"
+            )
         }
         Event::ChannelOpen { number, .. } => format!("channel {number} open"),
         Event::HandedOver { number } => format!("channel {number} handed over"),

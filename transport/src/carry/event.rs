@@ -24,6 +24,9 @@ pub enum Event {
         peer: String,
         /// Source: from dialling to the first usable channel. Sink: from accepting the peer to the session.
         handshake_ms: f64,
+        /// What was negotiated, such as `TLSv1.3 TLS13_AES_128_GCM_SHA256`, where something is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        details: Option<String>,
     },
     /// A channel is relayed from now on.
     ChannelOpen {

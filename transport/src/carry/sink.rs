@@ -171,11 +171,12 @@ fn welcome(greeted: Greeted, session: &mut Option<Arc<dyn Session>>, channels: &
     } = greeted;
     match result {
         Ok(Arrival::Session(new)) => {
-            *session = Some(new.into());
             channels.tell(Event::Ready {
                 peer,
                 handshake_ms: took_ms,
+                details: new.details(),
             });
+            *session = Some(new.into());
         }
         Ok(Arrival::Joined { .. }) => {}
         Err(error) => channels.refuse(peer, chain(&error)),

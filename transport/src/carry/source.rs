@@ -48,6 +48,7 @@ impl Source {
         channels.tell(Event::Ready {
             peer: session.peer(),
             handshake_ms: ms(begin.elapsed()),
+            details: session.details(),
         });
         let result = self
             .serve(listener, &session, first, &mut channels, &stop)

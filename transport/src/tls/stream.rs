@@ -166,6 +166,11 @@ impl Outgoing {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn renew_after(&mut self, records: u64) {
+        self.sealer.renew_after(records);
+    }
+
     /// Copies data into the next payloads and seals them; returns how much there was room for.
     fn fill(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut filled = 0;
@@ -314,7 +319,7 @@ impl AsyncWrite for TlsStream {
 }
 
 /// Records per batch: 256 KiB of payload fill one system call well and stay in the processor's second cache.
-pub(crate) const SLOTS: usize = 16;
+pub(super) const SLOTS: usize = 16;
 const SLOT_LEN: usize = HEADER_LEN + PAYLOAD_MAX + TRAILER_LEN;
 /// A batch of full records has at most two more than [`SLOTS`]; a peer that sends small ones makes the list grow.
 const PAYLOADS_EXPECTED: usize = 64;
