@@ -11,6 +11,11 @@
 //! Other than with TCP, no kernel finishes what a process has begun: what is sent and not yet acknowledged ends with the process.
 //! So a channel's half-close and a session's goodbye wait until the peer has acknowledged them.
 //!
+//! `cargo run --release -p lmbench-transport --example quic_pump` measures it. On a busy two-core machine, over veth, GB/s and
+//! source + sink CPU-s/GiB: 0.83 and 1.0 + 1.05 at MTU 1500, 1.5 and 0.46 + 0.50 at MTU 9000, where the carrier `tls` had 2.0 and
+//! 0.34 + 0.31. One core on each side is the limit: more than half of it goes into quinn's work per packet, a sixth into AES.
+//! Nothing was lost, so congestion control, windows and acknowledgements made no difference beyond the noise.
+//!
 //! Not in here: migration to another address, 0-RTT and datagrams, which are all switched off.
 
 mod config;
