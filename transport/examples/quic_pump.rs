@@ -1,11 +1,11 @@
-//! What QUIC costs beside TCP: GB/s through two carry processes, and the CPU seconds per GiB of each.
+//! What QUIC costs beside TCP and TLS: GB/s through two carry processes, and the CPU seconds per GiB of each.
 //!
 //! `cargo run --release -p lmbench-transport --example quic_pump -- [GiB] [rounds] [MTU] [variant]...`
 //!
 //! ```text
 //! produce -> unix -> carry source == veth, two namespaces == carry sink -> unix -> consume
 //! ```
-//! A variant is `tcp`, `quic`, or `quic` with settings in JSON behind it: `quic{"mtu":1500,"gso":false}`. They are interleaved,
+//! A variant is `tcp`, `tls`, `quic`, or `quic` with settings in JSON behind it: `quic{"mtu":1500,"gso":false}`. They are interleaved,
 //! because absolute values swing between runs. Needs root for the namespaces and the veth pair, which it makes and removes.
 //! CPU is `/proc/self/schedstat` of the carry process, whose runtime has one thread. It measures no guest.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use lmbench_transport::carrier::Carrier;
 use lmbench_transport::carry::{Event, Local, Options, Sink, Source};
-use lmbench_transport::{Token, quic, tcp};
+use lmbench_transport::{Token, quic, tcp, tls};
 use tokio_util::sync::CancellationToken;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -123,6 +123,9 @@ fn consume(target: &str) -> Outcome<()> {
 fn carrier(token: Token, variant: &str) -> Outcome<Box<dyn Carrier>> {
     if variant == "tcp" {
         return Ok(Box::new(tcp::Tcp::new(token, tcp::Settings::default())));
+    }
+    if variant == "tls" {
+        return Ok(Box::new(tls::Tls::new(token, tls::Settings::default())));
     }
     let settings = match variant.strip_prefix("quic").ok_or("unknown variant")? {
         "" => quic::Settings::default(),

@@ -11,6 +11,11 @@
 //! Other than with TCP, no kernel finishes what a process has begun: what is sent and not yet acknowledged ends with the process.
 //! So a channel's half-close and a session's goodbye wait until the peer has acknowledged them.
 //!
+//! `cargo run --release -p lmbench-transport --example quic_pump` measures it. On a busy two-core machine, over veth, GB/s and
+//! source + sink CPU-s/GiB: 0.83 and 1.0 + 1.05 at MTU 1500, 1.5 and 0.46 + 0.50 at MTU 9000, where the carrier `tls` had 2.0 and
+//! 0.34 + 0.31. One core on each side is the limit: more than half of it goes into quinn's work per packet, a sixth into AES.
+//! Nothing was lost, so congestion control, windows and acknowledgements made no difference beyond the noise.
+//!
 //! Not in here: migration to another address, 0-RTT and datagrams, which are all switched off.
 
 mod config;
@@ -68,7 +73,8 @@ pub struct Settings {
     pub stream_window: u64,
     /// The same for all channels of a connection together.
     pub connection_window: u64,
-    /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together.
+    /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together. An upper
+    /// bound: no more is used than the path needs by its round trip time.
     pub send_window: u64,
     /// How many datagrams the peer may take in before it has to acknowledge. 0 leaves QUIC's rule, every other one.
     pub ack_eliciting_threshold: u32,
@@ -101,10 +107,12 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connections {
-    /// A stream of the session's one connection. They share its congestion window, its socket and its one core.
-    #[default]
+    /// A stream of the session's one connection. They share its congestion window, its socket, its one core and its
+    /// [`Settings::connection_window`]: channels that nobody reads can fill it and hold up the others. Multifd's channels wait for
+    /// each other at the destination, so with many of them that can hold up the migration for ever.
     Shared,
-    /// A connection on a UDP socket of its own, as with TCP.
+    /// A connection on a UDP socket of its own, as with TCP. Costs a handshake and a socket per channel.
+    #[default]
     PerChannel,
 }
 
@@ -124,13 +132,13 @@ pub enum Congestion {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connections: Connections::Shared,
+            connections: Connections::default(),
             congestion: Congestion::Cubic,
             mtu: None,
             mtu_discovery: true,
             stream_window: 16 << 20,
             connection_window: 64 << 20,
-            send_window: 16 << 20,
+            send_window: 64 << 20,
             ack_eliciting_threshold: 20,
             socket_buffer: Some(4 << 20),
             gso: true,
@@ -251,6 +259,7 @@ impl Quic {
             let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
             let mut stream = tokio::io::join(&mut receive, &mut send);
             handshake::dial(&mut stream, &self.token, channel).await?;
+            config::fit_send_window(connection, &self.settings);
             Ok((send, receive))
         };
         let deadline = self.settings.handshake_deadline;

@@ -10,12 +10,13 @@ use lmbench_transport::quic::{Connections, Quic, Settings};
 use lmbench_transport::{Carrier, Channel, Endpoint, Token};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Above 6550 bytes, ten datagrams no longer fit one send.
+/// From 6000 bytes on, quinn's initial window is less than two datagrams; above 6550, ten of them no longer fit one send.
 #[tokio::test]
 async fn every_size_of_datagram_carries_the_stream() {
-    for mtu in [1500, 4000, 6528, 6600, 9000] {
+    for mtu in [1500, 4000, 6528, 9000] {
         for mtu_discovery in [true, false] {
             let settings = Settings {
+                connections: Connections::Shared,
                 mtu: Some(mtu),
                 mtu_discovery,
                 ..Settings::default()
@@ -54,7 +55,7 @@ async fn every_size_of_datagram_carries_the_stream() {
     }
 }
 
-/// A destination that stops reading stops the source: what is on the way is bounded by one window on each side.
+/// A destination that stops reading stops the source: what is on the way is bounded by the stream's window.
 #[tokio::test]
 async fn windows_bound_what_nobody_reads() {
     for connections in [Connections::Shared, Connections::PerChannel] {
@@ -67,36 +68,38 @@ async fn windows_bound_what_nobody_reads() {
         };
         let (dialled, accepted) = sessions(&settings).await;
         let (mut near, _far) = channels(dialled.as_ref(), accepted.as_ref()).await;
+        let (mut other_near, mut other_far) = channels(dialled.as_ref(), accepted.as_ref()).await;
         let written = fill(&mut near).await;
+        // The handshake took a little of the first window.
         assert!(
-            (1 << 20..=2 << 20).contains(&written),
+            ((1 << 20) - 1024..=1 << 20).contains(&written),
             "{connections:?}: {written} bytes taken and nobody reads"
         );
-        // Another channel is not held up by the one that nobody reads.
-        let (mut near, mut far) = channels(dialled.as_ref(), accepted.as_ref()).await;
-        if connections == Connections::PerChannel {
-            near.write_all(b"ping").await.unwrap();
-            far.read_exact(&mut [0; 4]).await.unwrap();
-        }
+        // Another channel is not held up by it.
+        other_near.write_all(b"ping").await.unwrap();
+        other_far.read_exact(&mut [0; 4]).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn channels_of_a_connection_share_its_window() {
     let settings = Settings {
+        connections: Connections::Shared,
         stream_window: 1 << 20,
         connection_window: 2 << 20,
         send_window: 1 << 20,
         ..Settings::default()
     };
     let (dialled, accepted) = sessions(&settings).await;
-    let (mut written, mut held) = (0, Vec::new());
+    let mut held = Vec::new();
     for _ in 0..4 {
-        let (mut near, far) = channels(dialled.as_ref(), accepted.as_ref()).await;
-        written += fill(&mut near).await;
-        held.push((near, far));
+        held.push(channels(dialled.as_ref(), accepted.as_ref()).await);
     }
-    assert!(written <= 3 << 20, "{written} bytes taken and nobody reads");
+    let mut written = 0;
+    for (near, _) in &mut held {
+        written += fill(near).await;
+    }
+    assert!(written <= 2 << 20, "{written} bytes taken and nobody reads");
 }
 
 /// The dialling process ends right after it closed: nothing of what it ended properly is lost, and its goodbye has arrived.
@@ -265,4 +268,4 @@ fn any() -> Endpoint {
 
 const BULK_LEN: usize = 4 << 20;
 /// Turns of the scheduler without progress after which there is none to be had.
-const REFUSALS: usize = 10_000;
+const REFUSALS: usize = 1000;

@@ -86,8 +86,7 @@ fn transport(settings: &Settings, peer: SocketAddr) -> Arc<TransportConfig> {
         .send_window(settings.send_window)
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)
-        .enable_segmentation_offload(settings.gso)
-        .congestion_controller_factory(congestion(settings.congestion));
+        .enable_segmentation_offload(settings.gso);
     if settings.ack_eliciting_threshold > 0 {
         let mut acks = AckFrequencyConfig::default();
         acks.ack_eliciting_threshold(settings.ack_eliciting_threshold.into());
@@ -105,6 +104,7 @@ fn path(config: &mut TransportConfig, settings: &Settings, peer: SocketAddr) {
         None => socket::route_payload(peer).unwrap_or(0),
     };
     let payload = known.clamp(PAYLOAD_MIN, u32::from(PAYLOAD_MAX)) as u16;
+    config.congestion_controller_factory(congestion(settings.congestion, payload));
     if settings.mtu_discovery {
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(payload);
@@ -117,12 +117,36 @@ fn path(config: &mut TransportConfig, settings: &Settings, peer: SocketAddr) {
     }
 }
 
-fn congestion(congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+/// quinn begins with a window of 12000 bytes (`initial_window` in its `congestion/cubic.rs`) whatever the size of datagrams is,
+/// where RFC 9002 7.2 asks for two of them at least. From 6000 bytes on that is not even two, and quinn sends the second one only
+/// if it stays below the window: the handshake then goes on with one datagram per timeout.
+fn congestion(congestion: Congestion, payload: u16) -> Arc<dyn ControllerFactory + Send + Sync> {
+    let window = u64::from(payload) * INITIAL_WINDOW_DATAGRAMS;
     match congestion {
-        Congestion::Cubic => Arc::new(CubicConfig::default()),
-        Congestion::Newreno => Arc::new(NewRenoConfig::default()),
-        Congestion::Bbr => Arc::new(BbrConfig::default()),
+        Congestion::Cubic => {
+            let mut config = CubicConfig::default();
+            config.initial_window(window);
+            Arc::new(config)
+        }
+        Congestion::Newreno => {
+            let mut config = NewRenoConfig::default();
+            config.initial_window(window);
+            Arc::new(config)
+        }
+        Congestion::Bbr => {
+            let mut config = BbrConfig::default();
+            config.initial_window(window);
+            Arc::new(config)
+        }
     }
+}
+
+/// Makes the send window fit the path: enough for it, and not more, since what waits in it has left the processor's cache by the
+/// time it is encrypted. To be called after some round trips, so that the shortest of them is the path's.
+pub(super) fn fit_send_window(connection: &quinn::Connection, settings: &Settings) {
+    let path = connection.min_rtt().as_secs_f64() * SEND_BYTES_PER_S * 2.0;
+    let window = (path as u64).max(SEND_WINDOW_MIN);
+    connection.set_send_window(window.min(settings.send_window));
 }
 
 fn window(bytes: u64) -> VarInt {
@@ -146,5 +170,9 @@ pub(super) const PAYLOAD_MAX: u16 = 65507;
 const PAYLOAD_MIN: u32 = 1200;
 const INCOMING_BUFFER_LEN: u64 = 64 * 1024;
 const STREAMS_SPARE: u32 = 8;
+const INITIAL_WINDOW_DATAGRAMS: u64 = 10;
+/// More than one connection of quinn sends.
+const SEND_BYTES_PER_S: f64 = 2.5e9;
+const SEND_WINDOW_MIN: u64 = 2 << 20;
 /// Before there is a sample. quinn's 333 ms, for the Internet, make the first lost packet cost a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);

@@ -190,6 +190,7 @@ async fn greet(
     let exchange = async {
         let hello = handshake::hear(&mut stream).await?;
         handshake::challenge(&mut stream, &shared.token, &hello).await?;
+        config::fit_send_window(&connection, &shared.settings);
         Ok(hello.channel)
     };
     match exchange.await {

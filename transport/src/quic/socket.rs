@@ -4,16 +4,19 @@
 //! `quinn-udp` takes the `EMSGSIZE` that follows for a lost MTU probe and says nothing: with datagrams above 6550 bytes, ten of
 //! them exceed the 65507 bytes that one UDP send may have, every batch vanishes, and the connection stands still. So this socket
 //! counts itself how many datagrams of the size in use fit.
+//!
+//! Where more than ten fit, ten are few: the kernel's work per send, here and at the receiver, is most of its work. So a batch
+//! that leaves room for another waits until the connection that sent it has had its next turn.
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
-use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn::udp::{EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use tokio::io::Interest;
@@ -30,6 +33,25 @@ pub(super) struct Socket {
     /// The largest datagram that was part of a batch so far, in bytes.
     segment_len: AtomicUsize,
     fault: Fault,
+    batch: Mutex<Batch>,
+    /// Told when a batch begins to wait.
+    waiting: Arc<Notify>,
+}
+
+/// Datagrams of one connection that wait for more of their kind. All but the last have the segment's length.
+#[derive(Debug, Default)]
+struct Batch {
+    kind: Option<Kind>,
+    contents: Vec<u8>,
+}
+
+/// What datagrams must have in common to be sent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    destination: SocketAddr,
+    ecn: Option<EcnCodepoint>,
+    src_ip: Option<IpAddr>,
+    segment_len: usize,
 }
 
 /// What the network said about the peer's port, if it said anything.
@@ -67,8 +89,8 @@ pub(super) fn route_payload(peer: SocketAddr) -> io::Result<u32> {
 /// Bytes of the IP and UDP headers in front of a payload.
 pub(super) fn headers_len(peer: SocketAddr) -> u32 {
     match peer.ip().to_canonical() {
-        std::net::IpAddr::V4(_) => 20 + 8,
-        std::net::IpAddr::V6(_) => 40 + 8,
+        IpAddr::V4(_) => 20 + 8,
+        IpAddr::V6(_) => 40 + 8,
     }
 }
 
@@ -103,13 +125,18 @@ fn bind(address: SocketAddr, settings: &Settings) -> io::Result<UdpSocket> {
 
 impl Socket {
     fn new(socket: UdpSocket) -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
+        let waiting = Arc::new(Notify::new());
+        let socket = Arc::new(Self {
             // It makes the socket non-blocking, which tokio asks for.
             state: UdpSocketState::new((&socket).into())?,
             io: tokio::net::UdpSocket::from_std(socket)?,
             segment_len: AtomicUsize::new(0),
             fault: Fault::default(),
-        }))
+            batch: Mutex::default(),
+            waiting: Arc::clone(&waiting),
+        });
+        tokio::spawn(flush_batches(Arc::downgrade(&socket), waiting));
+        Ok(socket)
     }
 
     /// Waits until the network reports that the peer cannot be reached.
@@ -121,6 +148,45 @@ impl Socket {
             }
             told.await;
         }
+    }
+
+    /// Sends what waits. `WouldBlock` leaves it waiting.
+    fn flush(&self, batch: &mut Batch) -> io::Result<()> {
+        let Some(kind) = batch.kind else {
+            return Ok(());
+        };
+        self.send(&Transmit {
+            destination: kind.destination,
+            ecn: kind.ecn,
+            contents: &batch.contents,
+            segment_size: Some(kind.segment_len),
+            src_ip: kind.src_ip,
+        })?;
+        batch.contents.clear();
+        batch.kind = None;
+        Ok(())
+    }
+
+    /// Only the first batch after the datagrams have grown, since `max_transmit_segments` knows their size from here on.
+    fn send_in_parts(&self, transmit: &Transmit<'_>, len_max: usize) -> io::Result<()> {
+        let mut first = true;
+        for contents in transmit.contents.chunks(len_max) {
+            let part = Transmit {
+                destination: transmit.destination,
+                ecn: transmit.ecn,
+                contents,
+                segment_size: transmit.segment_size,
+                src_ip: transmit.src_ip,
+            };
+            match self.send(&part) {
+                // The caller will offer everything again.
+                Err(error) if first => return Err(error),
+                // There is no telling the caller about the rest, which will be found missing.
+                Err(_) => return Ok(()),
+                Ok(()) => first = false,
+            }
+        }
+        Ok(())
     }
 
     fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
@@ -148,31 +214,33 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(segment_len) = transmit.segment_size else {
+            self.flush(&mut batch)?;
             return self.send(transmit);
         };
         self.segment_len.fetch_max(segment_len, Ordering::Relaxed);
-        let batch_len = (SEND_LEN_MAX / segment_len.max(1)).max(1) * segment_len;
-        if transmit.contents.len() <= batch_len {
-            return self.send(transmit);
-        }
-        // Only the first batch after the datagrams have grown, since `max_transmit_segments` knows their size from here on.
-        let mut first = true;
-        for contents in transmit.contents.chunks(batch_len) {
-            let part = Transmit {
-                destination: transmit.destination,
-                ecn: transmit.ecn,
-                contents,
-                segment_size: transmit.segment_size,
-                src_ip: transmit.src_ip,
-            };
-            match self.send(&part) {
-                // The caller will offer everything again.
-                Err(error) if first => return Err(error),
-                // There is no telling the caller about the rest, which will be found missing.
-                Err(_) => return Ok(()),
-                Ok(()) => first = false,
+        let kind = Kind {
+            destination: transmit.destination,
+            ecn: transmit.ecn,
+            src_ip: transmit.src_ip,
+            segment_len,
+        };
+        let (len, len_max) = (transmit.contents.len(), kind.len_max());
+        if !batch.takes(kind, len) {
+            self.flush(&mut batch)?;
+            if len > len_max {
+                return self.send_in_parts(transmit, len_max);
             }
+            if len * 2 > len_max {
+                return self.send(transmit);
+            }
+            batch.kind = Some(kind);
+            self.waiting.notify_one();
+        }
+        batch.contents.extend_from_slice(transmit.contents);
+        if !batch.takes(kind, len) && self.flush(&mut batch).is_err() {
+            self.waiting.notify_one();
         }
         Ok(())
     }
@@ -216,6 +284,47 @@ impl AsyncUdpSocket for Socket {
     }
 }
 
+impl Batch {
+    /// Whether so many bytes more may join.
+    fn takes(&self, kind: Kind, len: usize) -> bool {
+        let whole = self.contents.len().is_multiple_of(kind.segment_len);
+        self.kind == Some(kind) && whole && self.contents.len() + len <= kind.len_max()
+    }
+}
+
+impl Kind {
+    /// How many bytes one send may have.
+    fn len_max(&self) -> usize {
+        (SEND_LEN_MAX / self.segment_len).clamp(1, SEGMENTS_MAX) * self.segment_len
+    }
+}
+
+/// Sends batches that have waited for one turn of the connections. Ends with the socket.
+async fn flush_batches(socket: Weak<Socket>, waiting: Arc<Notify>) {
+    loop {
+        waiting.notified().await;
+        tokio::task::yield_now().await;
+        let Some(socket) = socket.upgrade() else {
+            return;
+        };
+        loop {
+            let flushed = {
+                let mut batch = socket.batch.lock().unwrap_or_else(PoisonError::into_inner);
+                socket.flush(&mut batch)
+            };
+            if flushed.is_ok() || socket.io.writable().await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.waiting.notify_one();
+    }
+}
+
 /// Waits for room in the send buffer on behalf of one connection.
 struct Poller {
     socket: Arc<Socket>,
@@ -256,5 +365,7 @@ impl Fault {
     }
 }
 
+/// What the kernel cuts one send into at most (`UDP_MAX_SEGMENTS`).
+const SEGMENTS_MAX: usize = 64;
 /// What one send may have after the IPv4 and UDP headers; IPv6 allows 20 bytes more.
 const SEND_LEN_MAX: usize = 65535 - 28;
