@@ -1,24 +1,26 @@
 //! What is special to the carrier `tls`: whom it trusts, what a stranger can do to it, and the relay that encrypts in place.
 //! What it has in common with every carrier is in `contract.rs`.
 
+#[path = "tls/authority.rs"]
+mod authority;
+
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lmbench_transport::carrier::{
     Arrival, Carrier, CarrierError, CertificateFault, HandshakeError, Listener, Session,
 };
-use lmbench_transport::identity::{Cipher, Identity};
+use lmbench_transport::identity::Cipher;
 use lmbench_transport::relay::{Counters, Path as RelayPath, relay};
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{Settings, Tls};
 use lmbench_transport::{Channel, Endpoint, Token};
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use authority::Authority;
 
 #[tokio::test]
 async fn what_was_negotiated_is_told() {
@@ -410,53 +412,6 @@ impl Relayed {
             destination,
             halves: [near, far],
         }
-    }
-}
-
-/// An authority and the certificates that it signs.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    /// For a host with this name, whose certificate ends this many seconds from now.
-    fn identity(&self, name: &str, ends_in: i64) -> Identity {
-        self.identity_that_trusts(self, name, ends_in)
-    }
-
-    fn identity_that_trusts(&self, trusted: &Self, name: &str, ends_in: i64) -> Identity {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
-        let end = now.as_secs().checked_add_signed(ends_in).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
-        leaf.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        leaf.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end);
-        let leaf = leaf.signed_by(&key, &self.issuer).unwrap();
-        let (ca, certificate, key) = (
-            self.write("ca", &trusted.issuer.pem()),
-            self.write("certificate", &leaf.pem()),
-            self.write("key", &key.serialize_pem()),
-        );
-        Identity::from_files(&ca, &certificate, &key, None).unwrap()
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path: &Path = self.folder.path();
-        let path = path.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
     }
 }
 
