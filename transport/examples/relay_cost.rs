@@ -451,4 +451,4 @@ fn line(reader: &mut BufReader<ChildStdout>) -> Result<String, Box<dyn std::erro
 const DESTINATION: &str = "198.18.1.2";
 /// What the relay's buffer holds.
 const RUSTLS_BUFFER_LEN: usize = 256 << 10;
-const TOTAL_MAX: Duration = Duration::from_secs(240);
+const TOTAL_MAX: Duration = Duration::from_mins(4);

@@ -5,7 +5,13 @@
 //! `connections.rs` says how a session works.
 //!
 //! rustls does the handshakes. The records of the stream are made by `tls/record.rs`, because that takes neither an allocation
-//! nor a copy; `cargo run --release -p lmbench-transport --example relay_cost` compares it with rustls doing all.
+//! nor a copy; `cargo run --release -p lmbench-transport --example relay_cost` compares it with rustls doing all. On a two-core
+//! machine (medians of eight interleaved runs of 3 GiB over veth) the carry processes of source + sink took 0.33 + 0.33 CPU-s/GiB,
+//! with tokio-rustls 0.35 + 0.40, and 0.22 + 0.22 without encryption on the relay's copying path. A paused guest of 2 GiB of random
+//! bytes migrated at 14.9 Gbit/s, with tokio-rustls at 11.6, over spliced TCP at 19.0, and over QEMU's own TCP at 27.7; all four
+//! had both cores busy. A quarter of a carry process's time is the cipher; nearly all the rest is the kernel's, for its two copies
+//! and for TCP.
+//!
 //! The end of a direction is TLS's close notice. Without one an end is an error: a stream that was cut never looks complete.
 
 mod handshake;

@@ -510,14 +510,14 @@ async fn meet_and_stay(
 
 async fn exchange(mut stream: UnixStream, sent: &[u8], expected: &[u8]) {
     let (mut reader, mut writer) = stream.split();
-    let send = async {
+    let speak = async {
         for chunk in sent.chunks(77_777) {
             writer.write_all(chunk).await.unwrap();
         }
         writer.shutdown().await.unwrap();
     };
     let mut heard = Vec::new();
-    let (_, read) = tokio::join!(send, reader.read_to_end(&mut heard));
+    let ((), read) = tokio::join!(speak, reader.read_to_end(&mut heard));
     read.unwrap();
     assert!(heard == expected);
 }

@@ -206,7 +206,11 @@ impl Files {
             .unwrap();
         let day = Duration::from_hours(24);
         leaf.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        let end = if days < 0 { now - day } else { now + day };
+        let end = if days < 0 {
+            now.saturating_sub(day)
+        } else {
+            now + day
+        };
         leaf.not_after = rcgen::date_time_ymd(1970, 1, 1) + end;
         let leaf = leaf.signed_by(&key, &issuer).unwrap();
         std::fs::write(files.ca(), issuer.pem()).unwrap();

@@ -134,7 +134,8 @@ impl Opener {
             return Err(broken("a record of more than 16 KiB"));
         }
         match (plain[type_at], &plain[..type_at]) {
-            (DATA, []) => Ok(Content::Nothing),
+            // An empty record is no end. A listener may offer tickets for later sessions; there are none.
+            (DATA, []) | (HANDSHAKE, [NEW_SESSION_TICKET, ..]) => Ok(Content::Nothing),
             (DATA, data) => Ok(Content::Data(data.len())),
             (ALERT, &[_, description]) => match AlertDescription::from(description) {
                 AlertDescription::CloseNotify => Ok(Content::Close),
@@ -150,8 +151,6 @@ impl Opener {
                 self.cipher = self.renewal.next(|source| source.next_receiving())?;
                 Ok(Content::Nothing)
             }
-            // A listener may offer tickets for later sessions; there are none.
-            (HANDSHAKE, [NEW_SESSION_TICKET, ..]) => Ok(Content::Nothing),
             _ => Err(broken("an unexpected message")),
         }
     }
