@@ -27,15 +27,15 @@ async fn every_size_of_datagram_carries_the_stream() {
             let (near, far) = channels(dialled.as_ref(), accepted.as_ref()).await;
             let (mut from_far, mut to_far) = tokio::io::split(near);
             let (mut from_near, mut to_near) = tokio::io::split(far);
-            let sent = vec![7; BULK_LEN];
+            let bytes = vec![7; BULK_LEN];
             let send = async |writer: &mut tokio::io::WriteHalf<Channel>| {
-                writer.write_all(&sent).await.unwrap();
+                writer.write_all(&bytes).await.unwrap();
                 writer.shutdown().await.unwrap();
             };
             let receive = async |reader: &mut tokio::io::ReadHalf<Channel>| {
                 let mut received = Vec::new();
                 reader.read_to_end(&mut received).await.unwrap();
-                assert!(received == sent, "MTU {mtu}");
+                assert!(received == bytes, "MTU {mtu}");
             };
             tokio::join!(
                 send(&mut to_far),
@@ -193,9 +193,9 @@ fn settings_have_a_text_form() {
 async fn sessions(settings: &Settings) -> (Box<dyn Session>, Box<dyn Session>) {
     let (token, carrier) = carrier(settings);
     let mut listener = carrier.listen(&any()).await.unwrap();
-    let dialler = Quic::new(token, settings.clone());
+    let source = Quic::new(token, settings.clone());
     let endpoint = listener.endpoint().clone();
-    let (dialled, arrival) = tokio::join!(dialler.dial(&endpoint), async {
+    let (dialled, arrival) = tokio::join!(source.dial(&endpoint), async {
         listener.accept().await.unwrap().handshake().await.unwrap()
     });
     let Arrival::Session(accepted) = arrival else {

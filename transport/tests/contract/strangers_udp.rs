@@ -1,5 +1,7 @@
 //! Peers that do not hold the token, over UDP: they get nothing, and they harm nobody.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ async fn garbage_does_not_become_a_peer() {
         let stranger = stranger(pair.serving.address()).await;
         let plain_hello = [&b"LMBT\0\x01\0\0"[..], &[0xff; 36]].concat();
         let long_header_of_nothing = [&[0xc0, 0, 0, 0, 1, 8][..], &[7; 1300]].concat();
+        let huge = vec![0xc0; 60_000];
         for garbage in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"",
@@ -38,7 +41,7 @@ async fn garbage_does_not_become_a_peer() {
             &[0x40; 1200],
             &plain_hello,
             &long_header_of_nothing,
-            &[0xc0; 60_000],
+            &huge,
         ] {
             stranger.send(garbage).await.unwrap();
             speak(&mut near, &mut far).await;
@@ -258,11 +261,11 @@ async fn record(rig: &Rig, target: SocketAddr) -> (mpsc::UnboundedReceiver<Vec<u
     let through = Endpoint::new(rig.endpoint().scheme, front.local_addr().unwrap());
     let (sender, recording) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut backs = std::collections::HashMap::new();
+        let mut backs = HashMap::new();
         let mut buffer = vec![0; 65536];
         loop {
             let (length, client) = front.recv_from(&mut buffer).await.unwrap();
-            if !backs.contains_key(&client) {
+            if let Entry::Vacant(vacant) = backs.entry(client) {
                 let back = Arc::new(UdpSocket::bind(local).await.unwrap());
                 back.connect(target).await.unwrap();
                 let (front, answers) = (Arc::clone(&front), Arc::clone(&back));
@@ -272,7 +275,7 @@ async fn record(rig: &Rig, target: SocketAddr) -> (mpsc::UnboundedReceiver<Vec<u
                         front.send_to(&buffer[..length], client).await.unwrap();
                     }
                 });
-                backs.insert(client, back);
+                vacant.insert(back);
             }
             // Whoever probes for the path's MTU finds that this one is no larger.
             if length <= 1500 {
