@@ -287,4 +287,4 @@ fn line(reader: &mut BufReader<ChildStdout>) -> Outcome<String> {
 }
 
 const DESTINATION: &str = "198.18.1.2";
-const TOTAL_MAX: Duration = Duration::from_secs(240);
+const TOTAL_MAX: Duration = Duration::from_mins(4);
