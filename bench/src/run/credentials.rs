@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use lmbench_harness::qemu::{CredentialKind, Credentials};
 use lmbench_harness::role::Role;
+use lmbench_transport::Token;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
@@ -77,9 +78,8 @@ fn named(name: &str, addresses: &[String]) -> Result<CertificateParams, rcgen::E
 }
 
 fn psk(settings: &NativeTls) -> Result<Pair, CredentialError> {
-    let mut key = [0_u8; PSK_LEN];
-    getrandom::fill(&mut key)?;
-    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    // 32 random bytes in hexadecimal digits: what psktool makes, and what a token is.
+    let digits = Token::generate()?.reveal();
     let credentials = Credentials {
         kind: CredentialKind::Psk,
         files: vec![("keys.psk".to_owned(), format!("{PSK_USER}:{digits}\n"))],
@@ -94,5 +94,3 @@ fn psk(settings: &NativeTls) -> Result<Pair, CredentialError> {
 
 /// The user that QEMU's client names when it is told no other (docs/system/tls.rst).
 const PSK_USER: &str = "qemu";
-/// Bytes of a key, as psktool makes them by default.
-const PSK_LEN: usize = 32;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, OnceCell, mpsc, watch};
 
-use super::failures::{failure, failure_of, refused, value};
+use super::failures::{failure, refused, value};
 use super::frames::{Reader, Writer};
 use super::life::Life;
 use super::migrating::Sampler;
@@ -22,7 +22,6 @@ use super::watching::Watcher;
 use crate::clock::monotonic_ns;
 use crate::cpu;
 use crate::guest::{Guest as _, GuestError, Stream};
-use crate::handover;
 use crate::host::HostInfo;
 use crate::lab::{self, interface_bytes};
 use crate::migration;
@@ -171,23 +170,8 @@ impl Agent {
                 self.start_workload(&start, within).await
             }
             Request::Configure { migration, policy } => self.configure(&migration, &policy).await,
-            Request::Secure { credentials } => {
-                let directory = self.identity()?.1.join("tls");
-                let guest = self.guest().await?;
-                value(
-                    guest
-                        .secure(&credentials, &directory)
-                        .await
-                        .map_err(failure)?,
-                )
-            }
-            Request::ExpectDescriptor { path } => {
-                let listener = handover::bind(&path).map_err(|error| {
-                    failure_of(&error, &format!("can't listen at {}", path.display()))
-                })?;
-                self.repeat.lock().await.descriptor = Some((path, listener));
-                value(())
-            }
+            Request::Secure { credentials } => self.secure(&credentials).await,
+            Request::ExpectDescriptor { path } => self.expect_descriptor(path).await,
             Request::StartCarrier {
                 arguments,
                 environment,

@@ -1,6 +1,7 @@
 //! The agent's part before a migration: guest, workload, settings, carrier.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lmbench_guest::wire::{FromGuest, ToGuest};
@@ -13,7 +14,7 @@ use super::repeat::{carrier_event, next_line, qemu_death};
 use super::serve::Agent;
 use crate::guest::{Guest as _, Stream};
 use crate::handover;
-use crate::qemu::{self, Keeper, LaunchError};
+use crate::qemu::{self, Credentials, Keeper, LaunchError};
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
 impl Agent {
@@ -141,6 +142,22 @@ impl Agent {
                 repeat.last_words(pid).await
             ))),
         }
+    }
+
+    /// The credentials' files go with the repeat.
+    pub(super) async fn secure(&self, credentials: &Credentials) -> Result<Value, Failure> {
+        let directory = self.identity()?.1.join("tls");
+        let guest = self.guest().await?;
+        let secured = guest.secure(credentials, &directory).await;
+        value(secured.map_err(failure)?)
+    }
+
+    /// Listens before the carrier starts, which connects at once.
+    pub(super) async fn expect_descriptor(&self, path: PathBuf) -> Result<Value, Failure> {
+        let listener = handover::bind(&path)
+            .map_err(|error| failure_of(&error, &format!("can't listen at {}", path.display())))?;
+        self.repeat.lock().await.descriptor = Some((path, listener));
+        value(())
     }
 
     /// For a handed-over stream: waits for the carrier's descriptor and gives it to QEMU.

@@ -72,7 +72,7 @@ fn each_channel_can_have_a_connection_of_its_own() {
                 drop(near);
             };
             let mut heard = Vec::new();
-            let (_, read) = tokio::join!(send, far.read_to_end(&mut heard));
+            let ((), read) = tokio::join!(send, far.read_to_end(&mut heard));
             assert!(read.is_ok() && heard == bytes);
             drop(far);
             match both.source.next().await {

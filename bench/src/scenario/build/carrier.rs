@@ -72,8 +72,8 @@ fn quic(section: &Section<'_>) -> quic::Settings {
     quic::Settings {
         cipher: cipher(section),
         connections: match choice("connections").as_deref() {
-            Some("per-channel") => quic::Connections::PerChannel,
-            _ => quic::Connections::Shared,
+            Some("shared") => quic::Connections::Shared,
+            _ => quic::Connections::PerChannel,
         },
         congestion: match choice("congestion").as_deref() {
             Some("newreno") => quic::Congestion::Newreno,
@@ -244,6 +244,9 @@ fn post_copy(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
 mod tests {
     use std::path::Path;
 
+    use lmbench_transport::quic;
+
+    use crate::carrier::CarrierSpec;
     use crate::scenario::keys::{Kind, kind_at};
 
     /// A name in the key table without an arm here would quietly become the default.
@@ -260,5 +263,28 @@ mod tests {
                 .unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(scenario.cells[0].setup.carrier.name(), name);
         }
+    }
+
+    /// The key table tells the user the defaults, the carrier has them.
+    #[test]
+    fn the_key_tables_defaults_are_the_carriers() {
+        let defaults = |name: &str| -> Vec<String> {
+            let path = format!("carrier.{name}");
+            let Some(Kind::Table(table)) = kind_at(&path) else {
+                panic!("{name} has no table");
+            };
+            let keys = table.keys.iter();
+            keys.filter_map(|key| Some(format!("{}={}", key.name, key.default?)))
+                .collect()
+        };
+        for name in ["tcp", "tls", "quic", "ssh"] {
+            let (plain, told) = (
+                crate::scenario::carrier(name, &[]).unwrap(),
+                crate::scenario::carrier(name, &defaults(name)).unwrap(),
+            );
+            assert_eq!(plain, told);
+        }
+        let quic = crate::scenario::carrier("quic", &[]).unwrap();
+        assert_eq!(quic, CarrierSpec::Quic(quic::Settings::default()));
     }
 }

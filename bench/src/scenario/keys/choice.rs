@@ -113,8 +113,9 @@ static QUIC: Table = Table {
         Key {
             name: "connections",
             kind: Kind::Choice(&["shared", "per-channel"]),
-            default: Some("shared"),
-            about: "shared: one connection with a stream per channel; per-channel: a connection on a UDP socket of its own for each.",
+            default: Some("per-channel"),
+            about: "per-channel: a connection on a UDP socket of its own for each channel; shared: one connection with a stream per channel, \
+                    where channels that nobody reads yet can use up the window of the others.",
         },
         Key {
             name: "congestion",
@@ -152,7 +153,7 @@ static QUIC: Table = Table {
         Key {
             name: "send-window",
             kind: Kind::Size,
-            default: Some("16 MiB"),
+            default: Some("64 MiB"),
             about: "What may wait for its acknowledgement on the sending side.",
         },
         Key {
