@@ -121,7 +121,8 @@ static QUIC: Table = Table {
             name: "congestion",
             kind: Kind::Choice(&["cubic", "newreno", "bbr"]),
             default: Some("cubic"),
-            about: "The congestion controller. quinn calls its BBR (version 1) experimental; it is the one that takes random loss well.",
+            about: "The congestion controller. quinn calls its BBR (version 1) experimental: it fills a queue until nearly half of what it sends \
+                    is dropped, and a stream with more than 1024 gaps is broken off (seen at 1 Gbit/s, 20 ms).",
         },
         Key {
             name: "mtu",
