@@ -89,8 +89,10 @@ fn settings(scheme: Scheme, common: &CarryArguments) -> Result<CarrierSpec, Fail
         Some(json) => serde_json::from_str(json).map_err(|error| {
             Failed::new(Exit::Usage, format!("--settings is not ours: {error}"))
         })?,
-        None => scenario::carrier(&scheme.to_string(), &common.set)
-            .map_err(|error| Failed::new(Exit::Usage, error.to_string()))?,
+        None => scenario::carrier(&scheme.to_string(), &common.set).map_err(|error| {
+            let said = error.to_string();
+            Failed::new(Exit::Usage, said.trim_start_matches("error: "))
+        })?,
     };
     if spec.scheme() == Some(scheme) {
         Ok(spec)
