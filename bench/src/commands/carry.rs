@@ -26,6 +26,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
         CarryEnd::Sink { listen, to, common } => {
             let (endpoint, local) = (endpoint(&listen)?, local(&to)?);
             let spec = settings(endpoint.scheme, &common)?;
+            let identity = identity(&spec, &common, None)?;
             let token = Token::generate().map_err(|error| {
                 Failed::new(
                     Exit::Internal,
@@ -43,7 +44,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 return run(&common, |events, stop| sink.run(events, stop));
             }
             let sink = Sink {
-                carrier: carrier(&spec, token.clone(), identity(&common, None)?),
+                carrier: carrier(&spec, token.clone(), identity),
                 token,
                 endpoint,
                 local,
@@ -60,6 +61,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
         } => {
             let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
             let spec = settings(endpoint.scheme, &common)?;
+            let identity = identity(&spec, &common, peer_name.as_deref())?;
             let token = read_token(token_file.as_deref())?;
             if let CarrierSpec::Ssh { settings, .. } = spec {
                 let source = ssh::Source {
@@ -71,7 +73,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 };
                 return run(&common, |events, stop| source.run(events, stop));
             }
-            let carrier = carrier(&spec, token, identity(&common, peer_name.as_deref())?);
+            let carrier = carrier(&spec, token, identity);
             let source = Source {
                 carrier,
                 endpoint,
@@ -105,11 +107,25 @@ fn settings(scheme: Scheme, common: &CarryArguments) -> Result<CarrierSpec, Fail
     }
 }
 
-fn identity(common: &CarryArguments, peer: Option<&str>) -> Result<Option<Identity>, Failed> {
+/// Certificates that a carrier would not look at are an error: whoever gives them counts on them.
+fn identity(
+    spec: &CarrierSpec,
+    common: &CarryArguments,
+    peer: Option<&str>,
+) -> Result<Option<Identity>, Failed> {
     let (Some(ca), Some(certificate), Some(key)) = (&common.ca, &common.certificate, &common.key)
     else {
         return Ok(None);
     };
+    if !matches!(spec, CarrierSpec::Tls { .. } | CarrierSpec::Quic(_)) {
+        let name = spec.name();
+        return Err(Failed::new(
+            Exit::Usage,
+            format!(
+                "carrier {name} shows no certificates\nhint: use tls:// or quic://, or leave --ca, --certificate and --key out"
+            ),
+        ));
+    }
     Identity::from_files(ca, certificate, key, peer)
         .map(Some)
         .map_err(|error| Failed::from_error(Exit::Usage, &error))

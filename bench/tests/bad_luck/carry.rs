@@ -120,3 +120,30 @@ fn the_wrong_token() {
         "{line}"
     );
 }
+
+/// Whoever names an authority believes the stream encrypted; a carrier that ignored it would leave them in that belief.
+#[test]
+fn certificates_that_the_carrier_never_shows() {
+    let place = Place::new();
+    for scheme in ["tcp", "ssh"] {
+        let listen = format!("{scheme}://127.0.0.1:0");
+        let said = place.run([
+            "carry",
+            "sink",
+            "--listen",
+            &listen,
+            "--to",
+            "unix:s",
+            "--ca",
+            "ca.pem",
+            "--certificate",
+            "certificate.pem",
+            "--key",
+            "key.pem",
+        ]);
+        let expected = format!(
+            "error: carrier {scheme} shows no certificates\nhint: use tls:// or quic://, or leave --ca, --certificate and --key out\n"
+        );
+        assert_eq!(said.refused(2), expected);
+    }
+}
