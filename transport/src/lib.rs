@@ -29,6 +29,7 @@ mod handshake;
 pub mod identity;
 mod preamble;
 pub mod quic;
+mod registry;
 pub mod relay;
 pub mod ssh;
 pub mod tcp;

@@ -22,7 +22,6 @@ mod config;
 mod control;
 mod fault;
 mod listener;
-mod registry;
 mod session;
 mod socket;
 mod statistics;

@@ -2,21 +2,26 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::control::Control;
-use super::session::{Accepted, Registry};
-use super::{Terms, Wrap, socket};
-use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending};
+use super::session::Accepted;
+use super::{Link, Terms, Wrap, socket};
+use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::crowd::{Crowd, Place};
 use crate::endpoint::Endpoint;
 use crate::handshake;
-use crate::preamble::CONTROL;
+use crate::preamble::{CONTROL, encode_verdict};
+use crate::registry::Registry;
 
 /// A bound TCP port.
 pub(super) struct TcpListener<W> {
@@ -148,19 +153,30 @@ impl<W: Wrap> Pending for TcpPending<W> {
         };
         let registry = &shared.registry;
         if channel != CONTROL {
-            let joined = registry.join(channel, settings.channels_max, link);
-            return joined
-                .map(|()| Arrival::Joined { channel })
-                .map_err(HandshakeError::Refused);
+            let joining = registry.join(channel, settings.channels_max);
+            tell(&mut link, &joining);
+            let joining = joining.map_err(HandshakeError::Refused)?;
+            joining.deliver(link.into_channel(channel));
+            return Ok(Arrival::Joined { channel });
         }
-        let arrived = registry.claim(&mut link).map_err(HandshakeError::Refused)?;
+        let claimed = registry.claim();
+        tell(&mut link, &claimed);
+        let arrivals = claimed.map_err(HandshakeError::Refused)?;
         let control = Control::new(link, settings.peer_deadline)?;
-        Ok(Arrival::Session(Box::new(Accepted::new(
-            control,
-            Arc::clone(registry),
-            arrived,
-        ))))
+        Ok(Arrival::Session(Box::new(Accepted::new(control, arrivals))))
     }
+}
+
+/// One byte always fits the empty buffer of a live connection; a dead one will be found out by its owner. So the write is
+/// done at once or not at all, and a peer that does not read holds nobody up.
+fn tell<T>(link: &mut impl Link, verdict: &Result<T, Refusal>) {
+    let verdict = verdict.as_ref().map(drop).map_err(|refusal| *refusal);
+    let byte = [encode_verdict(verdict)];
+    let write = unconstrained(async {
+        link.write_all(&byte).await?;
+        link.flush().await
+    });
+    let _ = pin!(write).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// The peer gave up before it was accepted.

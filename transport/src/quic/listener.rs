@@ -10,7 +10,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use super::control::Control;
-use super::registry::Registry;
 use super::session::Accepted;
 use super::statistics::Ledger;
 use super::stream::QuicStream;
@@ -22,6 +21,7 @@ use crate::endpoint::{Endpoint, Scheme};
 use crate::handshake;
 use crate::identity::{Identity, Side};
 use crate::preamble::{CONTROL, encode_verdict};
+use crate::registry::Registry;
 use crate::token::Token;
 
 /// A bound UDP port.
@@ -205,8 +205,8 @@ async fn greet(
 
 impl Shared {
     async fn begin_session(&self, greeted: Greeted) -> Result<Arrival, HandshakeError> {
-        let arrived = match self.registry.claim() {
-            Ok(arrived) => arrived,
+        let arrivals = match self.registry.claim() {
+            Ok(arrivals) => arrivals,
             Err(refusal) => return Err(refuse(greeted, refusal).await),
         };
         let Greeted {
@@ -221,7 +221,7 @@ impl Shared {
             Control::new(streams, connection),
             Arc::clone(&self.registry),
             Arc::clone(&self.ledger),
-            arrived,
+            arrivals,
             &self.settings,
         ))))
     }

@@ -7,18 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use quinn::{RecvStream, SendStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::control::Control;
-use super::registry::Registry;
 use super::statistics::{Connected, Ledger};
 use super::stream::QuicStream;
 use super::{Connections, Quic, Settings, Target, fault};
 use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::channel::Channel;
 use crate::preamble::{decode_verdict, encode_verdict};
+use crate::registry::{Arrivals, Registry};
 
 /// The dialling side.
 pub(super) struct Dialled {
@@ -32,9 +31,8 @@ pub(super) struct Dialled {
 /// The listening side.
 pub(super) struct Accepted {
     control: Arc<Control>,
-    registry: Arc<Registry>,
     ledger: Arc<Ledger>,
-    arrived: tokio::sync::Mutex<mpsc::UnboundedReceiver<Channel>>,
+    arrivals: Arrivals,
     acceptor: AbortHandle,
     details: String,
 }
@@ -89,20 +87,19 @@ impl Accepted {
         control: Control,
         registry: Arc<Registry>,
         ledger: Arc<Ledger>,
-        arrived: mpsc::UnboundedReceiver<Channel>,
+        arrivals: Arrivals,
         settings: &Settings,
     ) -> Self {
         let control = Arc::new(control);
         let acceptor = tokio::spawn(accept_streams(
             control.connection().clone(),
-            Arc::clone(&registry),
+            registry,
             settings.channels_max,
         ));
         Self {
             control,
-            registry,
             ledger,
-            arrived: tokio::sync::Mutex::new(arrived),
+            arrivals,
             acceptor: acceptor.abort_handle(),
             details: settings.details(),
         }
@@ -193,19 +190,7 @@ impl Session for Accepted {
     }
 
     async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
-        let mut arrived = self.arrived.lock().await;
-        let end = tokio::select! {
-            biased;
-            Some(channel) = arrived.recv() => return Ok(Some(channel)),
-            end = self.control.ended() => end,
-        };
-        // No channel can join from here on; those that were being let in arrive first.
-        self.registry.end();
-        match (arrived.recv().await, end) {
-            (Some(channel), _) => Ok(Some(channel)),
-            (None, SessionEnd::Goodbye) => Ok(None),
-            (None, end) => Err(ChannelError::Ended(end)),
-        }
+        self.arrivals.next(self.control.ended()).await
     }
 
     async fn ended(&self) -> SessionEnd {
@@ -213,14 +198,13 @@ impl Session for Accepted {
     }
 
     async fn close(&self) {
-        self.registry.end();
+        self.arrivals.end();
         self.control.goodbye().await;
     }
 }
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        self.registry.end();
         self.acceptor.abort();
     }
 }
