@@ -1,10 +1,11 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
 //! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration,
-//! `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
+//! `cuts` fails its links when the scenario says so, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
 mod boots;
 mod credentials;
+mod cuts;
 mod ending;
 mod hosts;
 mod interrupt;

@@ -21,7 +21,7 @@ mod statistics;
 mod user_namespace;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 pub use agent::{AgentKiller, AgentProcess, AgentStderr, LAB_VARIABLE, lab_of_this_process};
+pub(crate) use command::search_path;
 pub use directory::record_process;
 pub use error::LabError;
 pub(crate) use link::limit_bytes as queue_bytes;
@@ -53,6 +54,8 @@ pub struct Lab {
     wires: BTreeMap<Network, Wire>,
     /// What is known to be in force. A link whose change failed half-way is absent.
     applied: BTreeMap<Network, LinkSpec>,
+    /// What was cut and not made whole since.
+    cut: BTreeSet<Network>,
     link: Vec<OsString>,
     seed: u64,
     netem: Option<bool>,
@@ -99,6 +102,7 @@ impl Lab {
             namespaces,
             wires: BTreeMap::new(),
             applied: BTreeMap::new(),
+            cut: BTreeSet::new(),
             link: options.link.clone(),
             seed: options.seed,
             netem: None,
@@ -117,6 +121,7 @@ impl Lab {
     /// link to a user-space one, or back, is made anew, and connections over it break.
     pub fn configure(&mut self, network: &NetworkSpec) -> Result<(), LabError> {
         check(network)?;
+        self.restore_all()?;
         for network_id in NETWORKS {
             let link = shape_of(network, network_id);
             let lives = self.wires.get_mut(&network_id).is_some_and(Wire::lives);

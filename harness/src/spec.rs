@@ -1,10 +1,14 @@
 //! What one repeat is made of, in base units. `bench` fills these in from a scenario; agents receive them as JSON.
 
+mod cut;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+pub use cut::{CutSpec, Moment, Stage};
 
 /// The guest's hardware and what it boots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,6 +111,9 @@ pub struct LinkSpec {
     /// What moves the packets.
     #[serde(default)]
     pub method: LinkMethod,
+    /// How it fails during the migration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<CutSpec>,
 }
 
 /// What moves a link's packets.

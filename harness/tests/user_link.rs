@@ -2,6 +2,8 @@
 //!
 //! `LMBENCH_SKIP_LIVE=1` skips them, loudly. Run by an ordinary user, each repeats itself inside a user namespace.
 
+#[path = "user_link/cut.rs"]
+mod cut;
 #[path = "user_link/probes.rs"]
 mod probes;
 #[expect(dead_code, reason = "shared with the other tests of the lab")]
@@ -12,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lmbench_harness::lab::{Lab, LabOptions, interface_bytes};
-use lmbench_harness::link::{Command, DirectionReport};
+use lmbench_harness::link::DirectionReport;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkMethod, LinkSpec, Network};
 use probes::{Flow, Pace, percentile};
@@ -299,37 +301,6 @@ fn frames_keep_their_order_unless_reordering_is_asked_for() {
             lab.close().unwrap();
         },
     );
-}
-
-#[test]
-fn a_cut_link_carries_nothing_until_it_is_restored() {
-    live("a_cut_link_carries_nothing_until_it_is_restored", || {
-        let base = tempfile::tempdir().unwrap();
-        let mut lab = link_lab(base.path(), &LinkSpec::default());
-        let pids = pids(&lab);
-        let address = lab.address(Role::Destination, Network::Migration);
-        let mut tell = |command| lab.command_link(Network::Migration, &command).unwrap();
-        let arrived = || {
-            100 - Flow::start(pids, address, Pace::of(8_000_000, 100), 100)
-                .missing()
-                .len()
-        };
-        assert_eq!(arrived(), 100);
-        // 42 bytes of headers: ten frames and a part of the next, whatever else the hosts send.
-        tell(Command::Cut {
-            toward: Some(Role::Destination),
-            after_bytes: 10 * 142 + 100,
-        });
-        assert!((5..=10).contains(&arrived()));
-        assert_eq!(arrived(), 0);
-        tell(Command::Restore {});
-        assert_eq!(arrived(), 100);
-        tell(Command::Flap { down_ms: 60_000 });
-        assert_eq!(arrived(), 0);
-        tell(Command::Flap { down_ms: 0 });
-        assert_eq!(arrived(), 100);
-        lab.close().unwrap();
-    });
 }
 
 #[test]

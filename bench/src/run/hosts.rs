@@ -63,10 +63,13 @@ pub(super) struct Offset {
     pub(super) bound_ns: u64,
 }
 
+/// The lab. Its calls block, so they run on threads of their own; `None` once it is closed.
+#[derive(Clone)]
+pub(super) struct SharedLab(Arc<Mutex<Option<Lab>>>);
+
 /// The lab with its agents.
 pub(super) struct Hosts {
-    /// Its calls block, so they run on threads of their own; `None` once it is closed.
-    lab: Arc<Mutex<Option<Lab>>>,
+    lab: SharedLab,
     directories: [PathBuf; 2],
     pub(super) source: Host,
     pub(super) destination: Host,
@@ -91,7 +94,7 @@ impl Hosts {
         let destination = Host::meet(&mut lab, Role::Destination, sender).await?;
         Ok(Hosts {
             directories: Role::BOTH.map(|role| lab.directory(role).to_owned()),
-            lab: Arc::new(Mutex::new(Some(lab))),
+            lab: SharedLab(Arc::new(Mutex::new(Some(lab)))),
             source,
             destination,
             notices,
@@ -111,12 +114,17 @@ impl Hosts {
     /// Changes rates and sizes of the links.
     pub(super) async fn configure(&self, network: &NetworkSpec) -> Result<(), HostError> {
         let network = network.clone();
-        Ok(self.with_lab(move |lab| lab.configure(&network)).await?)
+        Ok(self.lab.with(move |lab| lab.configure(&network)).await?)
     }
 
     /// What lmbench's own links have done so far; empty if the kernel makes all links.
     pub(super) async fn link_reports(&self) -> Result<BTreeMap<Network, Report>, HostError> {
-        Ok(self.with_lab(Lab::link_reports).await?)
+        Ok(self.lab.with(Lab::link_reports).await?)
+    }
+
+    /// For whoever changes links while a call to an agent goes on.
+    pub(super) fn lab(&self) -> SharedLab {
+        self.lab.clone()
     }
 
     /// What would move the packets of such a network's links here, by the network's name.
@@ -132,7 +140,7 @@ impl Hosts {
             ),
             ("migration", Network::Migration, network.migration.clone()),
         ];
-        let methods = self.with_lab(move |lab| {
+        let methods = self.lab.with(move |lab| {
             let method = |(name, network, link): (&'static str, Network, LinkSpec)| {
                 Ok((name, lab.method_for(network, &link)?.name()))
             };
@@ -173,25 +181,11 @@ impl Hosts {
 
     /// How an agent that is gone ended.
     pub(super) async fn agent_end(&self, role: Role) -> Option<ExitStatus> {
-        self.with_lab(move |lab| Ok(lab.agent_end(role, AGENT_END_WITHIN)))
+        self.lab
+            .with(move |lab| Ok(lab.agent_end(role, AGENT_END_WITHIN)))
             .await
             .ok()
             .flatten()
-    }
-
-    async fn with_lab<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Lab) -> Result<T, LabError> + Send + 'static,
-    ) -> Result<T, LabError> {
-        let lab = self.lab.clone();
-        blocking(move || {
-            let mut lab = lab.lock().unwrap_or_else(PoisonError::into_inner);
-            work(
-                lab.as_mut()
-                    .expect("only `close`, which takes the hosts, takes the lab"),
-            )
-        })
-        .await
     }
 
     pub(super) fn host(&self, role: Role) -> &Host {
@@ -219,7 +213,7 @@ impl Hosts {
 
     /// The commands that made the lab, for the record.
     pub(super) fn commands(&self) -> Vec<String> {
-        let lab = self.lab.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = self.lab.0.lock().unwrap_or_else(PoisonError::into_inner);
         lab.as_ref()
             .map(|lab| lab.commands().to_vec())
             .unwrap_or_default()
@@ -228,7 +222,7 @@ impl Hosts {
     /// Ends both agents and removes the lab. Once `hurry` returns, agents that are still there are killed.
     pub(super) async fn close(self, hurry: impl Future<Output = ()>) -> Result<(), HostError> {
         let Hosts {
-            lab,
+            lab: SharedLab(lab),
             source,
             destination,
             ..
@@ -251,6 +245,23 @@ impl Hosts {
             () = hurry => killer.iter().for_each(AgentKiller::kill),
         }
         Ok(closing.await?)
+    }
+}
+
+impl SharedLab {
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Lab) -> Result<T, LabError> + Send + 'static,
+    ) -> Result<T, LabError> {
+        let SharedLab(lab) = self.clone();
+        blocking(move || {
+            let mut lab = lab.lock().unwrap_or_else(PoisonError::into_inner);
+            work(
+                lab.as_mut()
+                    .expect("only `close`, which takes the hosts, takes the lab"),
+            )
+        })
+        .await
     }
 }
 

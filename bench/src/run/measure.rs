@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
-use lmbench_harness::agent::protocol::{Filled, Readings, Usage};
+use lmbench_harness::agent::protocol::{Filled, Readings, TimedEvent, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
@@ -60,6 +60,8 @@ pub(super) struct Measured {
     pub(super) background: Option<BackgroundReport>,
     /// What lmbench's own links did during the migration; none for the kernel's.
     pub(super) links: BTreeMap<Network, Report>,
+    /// What the controller did meanwhile.
+    pub(super) controller_events: Vec<TimedEvent>,
     pub(super) readings: Sides<Readings>,
 }
 

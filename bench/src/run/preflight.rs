@@ -5,13 +5,14 @@ use std::fmt;
 
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::qemu::accelerator::Resolved;
-use lmbench_harness::qemu::preflight::{Case, Problem, Report};
+use lmbench_harness::qemu::preflight::{Case, Needed, Problem, Report};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use serde_json::{Value, json};
 
 use super::RunError;
 use super::hosts::Hosts;
+use crate::carrier::CarrierSpec;
 use crate::plan::Plan;
 use crate::record::Environment;
 use crate::scenario::{Cell, memory_needed_bytes};
@@ -27,16 +28,6 @@ pub(super) struct Ready {
 
 /// Has both hosts examine every cell of the plan.
 pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError> {
-    let cases: Vec<Case> = plan
-        .cells
-        .iter()
-        .map(|cell| Case {
-            cell: cell.id.clone(),
-            guest: cell.setup.guest.clone(),
-            migration: cell.setup.migration.clone(),
-            policy: cell.setup.policy.clone(),
-        })
-        .collect();
     let mut unfit = Unfit::default();
     if let Some(problem) = memory(hosts, plan) {
         unfit.add(Role::Source, problem);
@@ -48,11 +39,10 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
         reason: None,
     };
     for role in Role::BOTH {
+        let cases = plan.cells.iter().map(|cell| case(cell, role)).collect();
         let report: Report = hosts
             .host(role)
-            .call(Request::Preflight {
-                cases: cases.clone(),
-            })
+            .call(Request::Preflight { cases })
             .await
             .map_err(super::hosts::HostError::from)?;
         for problem in report.problems {
@@ -76,6 +66,25 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
         });
     }
     Err(RunError::Unfit(unfit))
+}
+
+fn case(cell: &Cell, role: Role) -> Case {
+    let openssh = |program: &str, package: &str| Needed {
+        program: program.to_owned(),
+        package: format!("OpenSSH's {package} (Debian, Ubuntu, Fedora: openssh-{package})"),
+        by: "carrier ssh".to_owned(),
+    };
+    Case {
+        cell: cell.id.clone(),
+        guest: cell.setup.guest.clone(),
+        migration: cell.setup.migration.clone(),
+        policy: cell.setup.policy.clone(),
+        programs: match (&cell.setup.carrier, role) {
+            (CarrierSpec::Ssh { .. }, Role::Source) => vec![openssh("ssh", "client")],
+            (CarrierSpec::Ssh { .. }, Role::Destination) => vec![openssh("sshd", "server")],
+            _ => Vec::new(),
+        },
+    }
 }
 
 /// What moves the packets of all cells. An error for a link that cannot be made here, before the first migration and not at its cell.

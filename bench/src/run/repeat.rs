@@ -15,8 +15,9 @@ use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
 use serde_json::Value;
 
 use super::RunError;
+use super::cuts::Cuts;
 use super::ending;
-use super::hosts::{HostError, Hosts};
+use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
 use super::wiring::{self, Wired};
 use crate::event::{Phase, Progress, RunEvent};
@@ -162,7 +163,11 @@ impl Attempt<'_> {
         };
         let setup = &self.cell.setup;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
-        let ended = self.until_ended(&wired).await?;
+        let mut cuts = Cuts::arm(self.hosts.lab(), &setup.network)
+            .await
+            .map_err(|error| lab_failure(&error))?;
+        let ended = self.until_ended(&wired, &mut cuts).await?;
+        cuts.end().await.map_err(|error| lab_failure(&error))?;
         let background = self.stop_background().await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
@@ -205,6 +210,7 @@ impl Attempt<'_> {
             background_before,
             background,
             links,
+            controller_events: cuts.events,
             readings,
         })
     }
@@ -297,7 +303,7 @@ impl Attempt<'_> {
         ))
     }
 
-    async fn until_ended(&mut self, wired: &Wired) -> Result<Ended, AgentError> {
+    async fn until_ended(&mut self, wired: &Wired, cuts: &mut Cuts) -> Result<Ended, AgentError> {
         let setup = &self.cell.setup;
         let migrate = Request::Migrate {
             stream: wired.stream.clone(),
@@ -321,8 +327,10 @@ impl Attempt<'_> {
                 ended = &mut migration => return ended,
                 // QEMU notices by itself; if it does not, why wait for its timeout.
                 death = &mut broken => return Err(ending::error_of(death)),
-                Some((_, notice)) = notices.recv() => {
-                    if let Notice::Progress { elapsed_ns, progress } = notice {
+                () = cuts.is_due() => cuts.act().await.map_err(|error| lab_failure(&error))?,
+                Some((_, notice)) = notices.recv() => match notice {
+                    Notice::Reached(stage) => cuts.reached(&stage),
+                    Notice::Progress { elapsed_ns, progress } => {
                         (self.observer)(RunEvent::Progress(Progress {
                             elapsed: Duration::from_nanos(elapsed_ns),
                             status: progress.status,
@@ -333,7 +341,8 @@ impl Attempt<'_> {
                             throttle_percent: progress.throttle_percent,
                         }));
                     }
-                }
+                    Notice::Carrier(_) | Notice::Died(_) => {}
+                },
             }
         }
     }
@@ -464,7 +473,7 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: &HostError) -> AgentError {
+fn lab_failure(error: &dyn std::error::Error) -> AgentError {
     let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,

@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Time,
     /// `"10 %"`.
     Share,
+    /// `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`: a moment of a migration.
+    Moment,
     /// One of some words.
     Choice(&'static [&'static str]),
     /// A table with keys of its own.

@@ -42,6 +42,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Rate => unit::<Rate>(),
         Kind::Time => unit::<Time>(),
         Kind::Share => unit::<Share>(),
+        Kind::Moment => {
+            json!({ "type": "string", "examples": ["200 MiB", "2 s", "pass 2", "switchover", "post-copy"] })
+        }
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Table(keys) => table(keys),
         Kind::Selection { options, .. } => json!({ "anyOf": [names(options), table(options)] }),

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use lmbench_harness::spec::Moment;
+
 use crate::scenario::keys::{Kind, Table as Keys};
 use crate::scenario::problem::{Problem, Problems, table_name};
 use crate::scenario::tree::{Entry, Span, Table};
@@ -189,7 +191,7 @@ macro_rules! from_scalar {
     };
 }
 
-from_scalar!(Text => String, Flag => bool, Count => u64, Number => f64, Size => Size, Rate => Rate, Time => Time, Share => Share);
+from_scalar!(Text => String, Flag => bool, Count => u64, Number => f64, Size => Size, Rate => Rate, Time => Time, Share => Share, Moment => Moment);
 
 impl FromScalar for u32 {
     fn from_scalar(scalar: Scalar) -> Option<Self> {

@@ -4,11 +4,13 @@
 //! and `kB` is 1000. What a text stands for is exact: decimals are read as decimals, never through a float.
 
 mod decimal;
+mod moment;
 mod rate;
 mod share;
 mod size;
 mod time;
 
+pub(crate) use moment::{HINT as MOMENT_HINT, moment};
 pub(crate) use rate::QUANTITY as RATE;
 pub use rate::Rate;
 pub(crate) use share::QUANTITY as SHARE;

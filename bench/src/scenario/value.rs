@@ -1,12 +1,13 @@
 //! One value: from what stands in the file to what its key wants, or the problem with it.
 
+use lmbench_harness::spec::Moment;
 use serde_json::json;
 
 use crate::scenario::keys::Kind;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::tree::{Node, Span, Value};
 use crate::scenario::units::{
-    Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError,
+    MOMENT_HINT, Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError, moment,
 };
 
 /// A value that its key accepts.
@@ -21,6 +22,7 @@ pub(crate) enum Scalar {
     Rate(Rate),
     Time(Time),
     Share(Share),
+    Moment(Moment),
 }
 
 /// Reads the value of the setting `name`.
@@ -44,6 +46,7 @@ pub(crate) fn read(kind: &Kind, name: &str, node: &Node) -> Result<Scalar, Probl
         Kind::Rate => quantity(name, node, &RATE).map(Scalar::Rate),
         Kind::Time => quantity(name, node, &TIME).map(Scalar::Time),
         Kind::Share => quantity(name, node, &SHARE).map(Scalar::Share),
+        Kind::Moment => moment_of(name, node),
         Kind::Choice(words) => word(name, node, words, &[]),
         Kind::Selection { options, planned } => {
             let names: Vec<&str> = options.names().collect();
@@ -175,6 +178,15 @@ fn quantity_problem(name: &str, node: &Node, quantity: &Quantity, error: &UnitEr
     Problem::at(&node.span, title)
         .label(label)
         .hint(error.hint())
+}
+
+fn moment_of(name: &str, node: &Node) -> Result<Scalar, Problem> {
+    let text = text(name, node, MOMENT_HINT)?;
+    moment(text).map(Scalar::Moment).map_err(|wrong| {
+        Problem::at(&node.span, format!("`{name}` is no moment of a migration"))
+            .label(wrong)
+            .hint(MOMENT_HINT)
+    })
 }
 
 fn word(name: &str, node: &Node, words: &[&str], planned: &[&str]) -> Result<Scalar, Problem> {

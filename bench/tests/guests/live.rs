@@ -17,6 +17,15 @@ pub(crate) struct Migration<'a>(&'a Value);
 
 /// Runs `scenario`, which must end with exit code 0; `None` when live tests are to be skipped.
 pub(crate) fn run(scenario: &str) -> Option<Run> {
+    run_to(scenario, 0)
+}
+
+/// Runs `scenario`, in which a migration must fail.
+pub(crate) fn run_and_fail(scenario: &str) -> Option<Run> {
+    run_to(scenario, 4)
+}
+
+fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
     if std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1") {
         // Past the test harness, which would swallow what a passing test prints.
         std::io::stderr()
@@ -41,7 +50,7 @@ pub(crate) fn run(scenario: &str) -> Option<Run> {
         output.status.code() != Some(3),
         "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
     );
-    assert!(output.status.success(), "{}\n{said}", output.status);
+    assert_eq!(output.status.code(), Some(exit_code), "{said}");
     let record = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("no record on stdout: {error}\n{said}"));
     Some(Run(record))
@@ -94,6 +103,14 @@ impl Migration<'_> {
         self.assert_intact();
     }
 
+    /// Fails unless it failed and the guest goes on where it was; returns the reason.
+    pub(crate) fn assert_failed_in_place(self) -> String {
+        assert_eq!(self.0["outcome"], "failed", "{}", self.0);
+        assert_eq!(self.running_on(), "source", "{}", self.0);
+        self.assert_intact();
+        self.0["reason"].as_str().unwrap().to_owned()
+    }
+
     fn assert_intact(self) {
         let integrity = &self.0["integrity"];
         assert_eq!(integrity["memory_intact"], true, "{}", self.0);
@@ -122,6 +139,23 @@ impl Migration<'_> {
     /// Whether the record says that the guest's memory was compared.
     pub(crate) fn memory_was_compared(self) -> bool {
         !self.0["integrity"]["memory_intact"].is_null()
+    }
+
+    /// When the only event of this name happened, ms from `migrate`.
+    pub(crate) fn event(self, name: &str) -> f64 {
+        assert_eq!(self.events(name), 1, "{name} in {}", self.0);
+        let mut events = self.0["events"].as_array().unwrap().iter();
+        let event = events.find(|event| event["name"] == name);
+        event.and_then(|event| event["at_ms"].as_f64()).unwrap()
+    }
+
+    /// What the migration network's user-space link counted in a direction.
+    pub(crate) fn link(self, toward: &str, counter: &str) -> u64 {
+        let mut events = self.0["events"].as_array().unwrap().iter();
+        let links = events.find(|event| event["name"] == "links").unwrap();
+        links["data"]["migration"]["toward"][toward][counter]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {counter} in {links}"))
     }
 
     /// How often an event of this name is in the record.

@@ -3,6 +3,7 @@
 //! `LMBENCH_SKIP_LIVE=1` skips all of it.
 
 mod carriers;
+mod cuts;
 mod live;
 mod own;
 mod patterns;

@@ -10,6 +10,7 @@ use super::watching::Processes;
 use crate::clock::monotonic_ns;
 use crate::guest::{GuestEvent, Reading};
 use crate::migration::Observer;
+use crate::spec::Stage;
 
 /// Keeps every reading with the CPU time at that moment.
 pub(super) struct Sampler {
@@ -40,6 +41,9 @@ impl Observer for Sampler {
 
     /// QEMU's own events are written down by the task that follows the guest; only ours come from here.
     fn event(&mut self, event: GuestEvent) {
+        if let Some(stage) = stage(&event) {
+            let _ = self.told.send(Told::Notice(Notice::Reached(stage)));
+        }
         if event
             .name
             .chars()
@@ -47,6 +51,17 @@ impl Observer for Sampler {
         {
             self.notebook.event(event);
         }
+    }
+}
+
+/// What an event says of how far the migration has come.
+fn stage(event: &GuestEvent) -> Option<Stage> {
+    match event.name.as_str() {
+        "migrate" => Some(Stage::Accepted),
+        "MIGRATION_PASS" => event.data["pass"].as_u64().map(Stage::Pass),
+        _ => event
+            .migration_status()
+            .map(|status| Stage::Status(status.to_owned())),
     }
 }
 

@@ -16,10 +16,10 @@ use crate::lab::InterfaceBytes;
 use crate::progress::Progress;
 use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
-use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
+use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec, Stage};
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -222,6 +222,8 @@ pub enum Notice {
         /// How far it is.
         progress: Progress,
     },
+    /// The migration has come to a stage.
+    Reached(Stage),
     /// A line that a carrier printed after its first.
     Carrier(Value),
     /// A process of the repeat has ended that should not have.

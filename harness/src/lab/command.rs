@@ -90,7 +90,7 @@ pub(super) fn batch(pid: u32, tool: Tool, commands: &[String]) -> Result<Option<
 }
 
 /// iproute2 lives in /usr/sbin, which is not on every ordinary user's path.
-pub(super) fn search_path() -> OsString {
+pub(crate) fn search_path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin:/usr/bin:/bin");
     path

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::error::LabError;
-use crate::spec::{LinkSpec, Network};
+use crate::spec::{LinkSpec, Moment, Network};
 
 /// Refuses what no link can have.
 pub(super) fn check(network: Network, link: &LinkSpec) -> Result<(), LabError> {
@@ -81,6 +81,17 @@ pub(super) fn netem_key(network: Network, link: &LinkSpec) -> Option<String> {
     needed
         .into_iter()
         .find_map(|(setting, needed)| needed.then(|| key(network, setting)))
+}
+
+/// Whether it fails at a byte.
+pub(super) fn counts_bytes(link: &LinkSpec) -> bool {
+    link.cut
+        .is_some_and(|cut| matches!(cut.at, Moment::Bytes(_)))
+}
+
+/// The `tc` command that has an interface drop all that it sends. (`blackhole` is part of every kernel that shapes at all.)
+pub(super) fn cut_command(interface: &str) -> String {
+    format!("qdisc replace dev {interface} root blackhole")
 }
 
 /// The `ip` commands for what belongs to the interface.

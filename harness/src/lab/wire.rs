@@ -1,6 +1,7 @@
 //! What joins the two hosts in one network: a veth pair, or a user-space link. Chooses, makes and shapes it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::command::{self, Tool};
 use super::error::LabError;
@@ -46,12 +47,22 @@ impl Lab {
         link: &LinkSpec,
     ) -> Result<LinkMethod, LabError> {
         let needs_netem = link::netem_key(network, link);
+        let counts_bytes = link::counts_bytes(link);
         match (link.method, needs_netem) {
             (LinkMethod::UserSpace, _) => {
                 let key = link::key(network, "method");
                 self.require_user_space(&key, link)?;
                 Ok(LinkMethod::UserSpace)
             }
+            (LinkMethod::Auto, _) if counts_bytes => {
+                self.require_user_space(&link::key(network, "cut-at"), link)?;
+                Ok(LinkMethod::UserSpace)
+            }
+            (LinkMethod::Kernel, _) if counts_bytes => Err(LabError::Unsupported {
+                key: link::key(network, "cut-at"),
+                missing: "the kernel's links do not count up to a byte".to_owned(),
+                mend: "write a time or a stage of the migration, or `method = \"auto\"` for lmbench's own link".to_owned(),
+            }),
             (_, None) => Ok(LinkMethod::Kernel),
             (_, Some(_)) if self.has_netem()? => Ok(LinkMethod::Kernel),
             (LinkMethod::Kernel, Some(key)) => Err(LabError::Unsupported {
@@ -67,7 +78,61 @@ impl Lab {
         }
     }
 
-    /// Has a network's user-space link do something, such as [`Command::Cut`]. An error if the kernel makes that link.
+    /// Drops what enters a network's link toward a host, or both ways, until [`Lab::restore`]; on a user-space link after so many
+    /// bytes, and for a time if one is given.
+    pub fn cut(
+        &mut self,
+        network: Network,
+        toward: Option<Role>,
+        after_bytes: u64,
+        down: Option<Duration>,
+    ) -> Result<(), LabError> {
+        self.cut.insert(network);
+        if self.method(network) == Some(LinkMethod::UserSpace) {
+            let down_ms = down.map(|down| u64::try_from(down.as_millis()).unwrap_or(u64::MAX));
+            return self.command_link(
+                network,
+                &Command::Cut {
+                    toward,
+                    after_bytes,
+                    down_ms,
+                },
+            );
+        }
+        let cut = [link::cut_command(interface(network))];
+        Role::BOTH
+            .into_iter()
+            .filter(|role| toward.is_none_or(|toward| toward == peer(*role)))
+            .try_for_each(|role| self.run(role, Tool::Tc, &cut))
+    }
+
+    /// Makes whole whatever was cut; returns what that was.
+    pub fn restore_all(&mut self) -> Result<Vec<Network>, LabError> {
+        let cut: Vec<Network> = self.cut.iter().copied().collect();
+        cut.iter().try_for_each(|network| self.restore(*network))?;
+        Ok(cut)
+    }
+
+    /// Makes a network's link whole again after [`Lab::cut`].
+    pub fn restore(&mut self, network: Network) -> Result<(), LabError> {
+        self.cut.remove(&network);
+        // A link whose process is gone is made anew by the next `configure`.
+        if !self.wires.get_mut(&network).is_some_and(Wire::lives) {
+            return Ok(());
+        }
+        if self.method(network) == Some(LinkMethod::UserSpace) {
+            return self.command_link(network, &Command::Restore {});
+        }
+        let Some(link) = self.applied.get(&network).cloned() else {
+            return Ok(());
+        };
+        let shaping = link::shaping_commands(interface(network), &link);
+        Role::BOTH
+            .into_iter()
+            .try_for_each(|role| self.run(role, Tool::Tc, &shaping))
+    }
+
+    /// Has a network's user-space link do something. An error if the kernel makes that link.
     pub fn command_link(&mut self, network: Network, command: &Command) -> Result<(), LabError> {
         match self.wires.get_mut(&network) {
             Some(Wire::Process(process)) => process.tell(command),

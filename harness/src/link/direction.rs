@@ -99,6 +99,7 @@ impl State {
             lost_frames: counts.lost,
             queue_dropped_frames: counts.queue_dropped,
             cut_frames: counts.cut,
+            cut_at_ns: counts.cut_at_ns,
             early_frames: counts.early,
             device_dropped_packets: 0,
             memory_dropped_packets: self.memory_dropped,

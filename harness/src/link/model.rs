@@ -99,6 +99,7 @@ pub(super) struct Counts {
     pub(super) lost: u64,
     pub(super) queue_dropped: u64,
     pub(super) cut: u64,
+    pub(super) cut_at_ns: Option<u64>,
     pub(super) early: u64,
     pub(super) queue_bytes_max: u64,
 }
@@ -115,9 +116,16 @@ pub(super) struct Model {
     /// What is left over of a nanosecond at `free_at_ns`, in units of 1 / rate.
     free_at_rest: u128,
     last_arrival_ns: u64,
-    bytes_until_cut: Option<u64>,
+    cut: Option<Cut>,
     down_until_ns: u64,
     counts: Counts,
+}
+
+/// A cut to come.
+#[derive(Debug)]
+struct Cut {
+    bytes_left: u64,
+    down_ns: Option<u64>,
 }
 
 impl Model {
@@ -131,7 +139,7 @@ impl Model {
             free_at_ns: 0,
             free_at_rest: 0,
             last_arrival_ns: 0,
-            bytes_until_cut: None,
+            cut: None,
             down_until_ns: 0,
             counts: Counts::default(),
         }
@@ -145,19 +153,17 @@ impl Model {
         self.free_at_rest = 0;
     }
 
-    /// Drops everything after this many bytes.
-    pub(super) fn cut(&mut self, after_bytes: u64) {
-        self.bytes_until_cut = Some(after_bytes);
+    /// Drops everything after this many bytes, for a time or for good.
+    pub(super) fn cut(&mut self, after_bytes: u64, down_ns: Option<u64>) {
+        self.cut = Some(Cut {
+            bytes_left: after_bytes,
+            down_ns,
+        });
     }
 
-    /// Drops everything until then.
-    pub(super) fn down_until(&mut self, at_ns: u64) {
-        self.down_until_ns = at_ns;
-    }
-
-    /// Ends cut and flap.
+    /// Ends a cut, and one that has not come yet.
     pub(super) fn restore(&mut self) {
-        self.bytes_until_cut = None;
+        self.cut = None;
         self.down_until_ns = 0;
     }
 
@@ -220,12 +226,18 @@ impl Model {
         if now_ns < self.down_until_ns {
             return true;
         }
-        let Some(left) = &mut self.bytes_until_cut else {
+        let Some(cut) = &mut self.cut else {
             return false;
         };
-        let fits = *left >= bytes;
-        *left = if fits { *left - bytes } else { 0 };
-        !fits
+        if cut.bytes_left >= bytes {
+            cut.bytes_left -= bytes;
+            return false;
+        }
+        let down_ns = cut.down_ns.unwrap_or(u64::MAX);
+        self.down_until_ns = now_ns.saturating_add(down_ns);
+        self.counts.cut_at_ns = Some(now_ns);
+        self.cut = None;
+        true
     }
 
     /// When the link will have sent a frame; `None` if the queue is full.

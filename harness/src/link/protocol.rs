@@ -3,10 +3,9 @@
 //! ```text
 //! {"open":{"seed":7}}                        makes the devices `source` and `destination` in this network namespace
 //! {"set":{"rate_bps":1000000000,"rtt":{"secs":0,"nanos":20000000}, …}}    settings for what enters from now on
-//! {"cut":{"toward":"destination","after_bytes":1000000}}    drops everything from that byte on; without `toward` both ways, without
-//!                                            `after_bytes` at once
-//! {"flap":{"down_ms":300}}                   drops everything both ways for a time
-//! {"restore":{}}                             ends cut and flap
+//! {"cut":{"toward":"destination","after_bytes":1000000,"down_ms":300}}    drops everything from that byte on and for that time;
+//!                                            without `toward` both ways, without `after_bytes` at once, without `down_ms` for good
+//! {"restore":{}}                             ends a cut
 //! {"report":{"restart":true}}                the counters so far, which begin anew if so asked
 //! ```
 //!
@@ -38,13 +37,11 @@ pub enum Command {
         /// Bytes (of frames) that still pass in each direction.
         #[serde(default)]
         after_bytes: u64,
+        /// Milliseconds after which a direction is whole again; [`Command::Restore`] ends it otherwise.
+        #[serde(default)]
+        down_ms: Option<u64>,
     },
-    /// Drops what enters in both directions for a time.
-    Flap {
-        /// Milliseconds.
-        down_ms: u64,
-    },
-    /// Ends cut and flap.
+    /// Ends a cut.
     Restore {},
     /// Asks for the counters.
     Report {
@@ -98,6 +95,9 @@ pub struct DirectionReport {
     pub queue_dropped_frames: u64,
     /// Frames dropped while the link was cut or down.
     pub cut_frames: u64,
+    /// When the last cut dropped its first frame, ns on this machine's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_at_ns: Option<u64>,
     /// Frames that overtook others.
     pub early_frames: u64,
     /// Packets that the sending host's device dropped because the process did not take them in time. Filled in by the lab.

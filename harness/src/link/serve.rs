@@ -12,7 +12,6 @@ use super::direction::Direction;
 use super::model::Shape;
 use super::protocol::{Answer, Command, Report, Toward};
 use super::tap;
-use crate::clock::monotonic_ns;
 use crate::role::Role;
 use crate::spec::LinkSpec;
 
@@ -99,10 +98,10 @@ impl Link {
             Command::Cut {
                 toward,
                 after_bytes,
-            } => self.tell(toward, |model| model.cut(after_bytes)),
-            Command::Flap { down_ms } => {
-                let until_ns = monotonic_ns().saturating_add(down_ms.saturating_mul(1_000_000));
-                self.tell(None, |model| model.down_until(until_ns))
+                down_ms,
+            } => {
+                let down_ns = down_ms.map(|ms| ms.saturating_mul(1_000_000));
+                self.tell(toward, |model| model.cut(after_bytes, down_ns))
             }
             Command::Restore {} => self.tell(None, super::model::Model::restore),
             Command::Report { restart } => return Answer::Report(self.report(restart)),

@@ -28,6 +28,20 @@ pub struct Case {
     pub migration: MigrationSpec,
     /// Its policy.
     pub policy: PolicySpec,
+    /// Programs besides QEMU that this host must have.
+    #[serde(default)]
+    pub programs: Vec<Needed>,
+}
+
+/// A program and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needed {
+    /// The program's name.
+    pub program: String,
+    /// What installs it.
+    pub package: String,
+    /// What in the scenario needs it.
+    pub by: String,
 }
 
 /// What is wrong, and whose fault it is.
@@ -89,6 +103,7 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
     for case in cases {
         problems.extend(files(&case.guest));
         problems.extend(huge_pages(case));
+        problems.extend(case.programs.iter().filter_map(missing_program));
     }
     let qemu = match Scratch::start(role, scratch).await {
         Ok(qemu) => {
@@ -167,6 +182,22 @@ fn files(guest: &GuestSpec) -> Vec<Problem> {
         .collect(),
         Boot::Image { image } => unreadable("guest.image", image).into_iter().collect(),
     }
+}
+
+fn missing_program(needed: &Needed) -> Option<Problem> {
+    let Needed {
+        program,
+        package,
+        by,
+    } = needed;
+    let places = crate::lab::search_path();
+    let mut places = std::env::split_paths(&places);
+    (!places.any(|place| place.join(program).is_file())).then(|| {
+        Problem::of_machine(
+            format!("{by} needs the program `{program}`, which is not installed"),
+            format!("install {package}"),
+        )
+    })
 }
 
 /// QEMU would end at once, with words that do not say how many there are.
@@ -447,3 +478,21 @@ pub const QEMU_LEAST: (u32, u32) = (8, 2);
 /// The QEMU that lmbench is tested with; `lmbench doctor` says what an older one lacks.
 pub const QEMU_WANTED: (u32, u32) = (10, 0);
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_is_named_with_its_package() {
+        let needed = |program: &str| Needed {
+            program: program.to_owned(),
+            package: "a package".to_owned(),
+            by: "carrier x".to_owned(),
+        };
+        assert_eq!(missing_program(&needed("sh")), None);
+        let problem = missing_program(&needed("no-such-sshd")).unwrap();
+        assert!(problem.text.contains("carrier x") && problem.text.contains("no-such-sshd"));
+        assert_eq!(problem.hint, "install a package");
+    }
+}

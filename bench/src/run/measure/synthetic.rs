@@ -66,6 +66,7 @@ impl Story {
             verified: None,
             background_before: None,
             links: std::collections::BTreeMap::new(),
+            controller_events: Vec::new(),
             background: None,
             readings: Sides {
                 source: Readings::default(),

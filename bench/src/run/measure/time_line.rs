@@ -117,8 +117,38 @@ impl<'a> TimeLine<'a> {
                     data: event.data.clone(),
                 })
             });
-        let mut events: Vec<Event> = events.collect();
+        let mut events: Vec<Event> = events.chain(self.controller_events()).collect();
         events.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
+        events
+    }
+
+    /// What the controller did, and what its links did by themselves.
+    fn controller_events(&self) -> Vec<Event> {
+        let event = |at_ns, name: &str, data: Value| Event {
+            at_ms: self.at(Offset::default(), at_ns),
+            host: "controller".to_owned(),
+            name: name.to_owned(),
+            data,
+        };
+        let done = self.measured.controller_events.iter();
+        let mut events: Vec<Event> = done
+            .map(|done| event(done.at_ns, &done.name, done.data.clone()))
+            .collect();
+        for (network, report) in &self.measured.links {
+            let network = json!(network);
+            // A link also reports the cut that it was told to make.
+            let told = |event: &Event| event.name == "link-cut" && event.data["network"] == network;
+            if events.iter().any(told) {
+                continue;
+            }
+            let cuts = report.toward.iter();
+            let cuts = cuts.filter_map(|(toward, report)| Some((toward, report.cut_at_ns?)));
+            let cuts = cuts.map(|(toward, at_ns)| {
+                let data = json!({ "network": network, "toward": toward });
+                event(at_ns, "link-cut", data)
+            });
+            events.extend(cuts);
+        }
         events
     }
 

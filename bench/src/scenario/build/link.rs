@@ -1,6 +1,7 @@
 //! `[network]`.
 
-use lmbench_harness::spec::{LinkMethod, LinkSpec, Network, NetworkSpec};
+use lmbench_harness::role::Role;
+use lmbench_harness::spec::{CutSpec, LinkMethod, LinkSpec, Moment, Network, NetworkSpec};
 
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
@@ -73,7 +74,39 @@ fn link(section: &Section<'_>, problems: &mut Problems) -> LinkSpec {
             Some("user-space") => LinkMethod::UserSpace,
             _ => LinkMethod::Auto,
         },
+        cut: cut(section, problems),
     }
+}
+
+fn cut(section: &Section<'_>, problems: &mut Problems) -> Option<CutSpec> {
+    let at = section.get::<Moment>("cut-at");
+    let toward = section.get::<String>("cut-toward");
+    let down = section.get::<Time>("down-for");
+    let orphans = [
+        (!toward.is_missing(), toward.place(section), "cut-toward"),
+        (!down.is_missing(), down.place(section), "down-for"),
+    ];
+    for (given, place, name) in orphans {
+        if given && at.is_missing() {
+            problems.push(
+                Problem::at(
+                    &place,
+                    format!("`{}.{name}` needs `cut-at`", section.path()),
+                )
+                .label("nothing says when the link is cut")
+                .hint("add for example cut-at = \"2 s\""),
+            );
+        }
+    }
+    Some(CutSpec {
+        at: at.value?,
+        toward: match toward.value.as_deref() {
+            Some("source") => Some(Role::Source),
+            Some("destination") => Some(Role::Destination),
+            _ => None,
+        },
+        down: down.value.map(Time::duration),
+    })
 }
 
 /// Reports a rate of zero.

@@ -77,11 +77,30 @@ static LINK: Table = Table {
             about: "Other traffic from source to destination during the whole repeat, which the migration may harm and which slows it.",
         },
         Key {
+            name: "cut-at",
+            kind: Kind::Moment,
+            default: None,
+            about: "From this moment of the migration on all packets are dropped: so many bytes on the wire or so much time after \
+                    `migrate`, the beginning of a pass, the switch-over, or post-copy. Bytes need a user-space link, which auto takes.",
+        },
+        Key {
+            name: "cut-toward",
+            kind: Kind::Choice(&["both", "source", "destination"]),
+            default: Some("both; with bytes, destination"),
+            about: "The direction that is cut, by where it leads.",
+        },
+        Key {
+            name: "down-for",
+            kind: Kind::Time,
+            default: Some("until the migration has ended"),
+            about: "After this time a cut link is whole again: a flap.",
+        },
+        Key {
             name: "method",
             kind: Kind::Choice(&["auto", "kernel", "user-space"]),
             default: Some("auto"),
             about: "What moves the packets: the kernel (veth, TBF, netem), or a process of lmbench between two TAP devices. auto takes the \
-                    kernel unless it has no netem and rtt, jitter, loss or reorder need it. The record tells which.",
+                    kernel unless it has no netem and rtt, jitter, loss or reorder need it, or a cut counts bytes. The record tells which.",
         },
     ],
 };

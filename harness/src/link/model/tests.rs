@@ -137,16 +137,19 @@ fn an_overtaking_frame_is_not_delayed_and_delays_nobody() {
 #[test]
 fn a_cut_takes_effect_at_its_byte_and_a_flap_ends() {
     let mut model = model(&link());
-    model.cut(3000);
+    model.cut(3000, None);
     let arrived: Vec<bool> = [1500, 1500, 100, 1]
         .map(|bytes| admit(&mut model, MS, bytes).is_some())
         .into();
     assert_eq!(arrived, [true, true, false, false]);
     model.restore();
-    model.down_until(5 * MS);
-    assert_eq!(admit(&mut model, 4 * MS, 100), None);
-    assert_eq!(admit(&mut model, 5 * MS, 100), Some(5 * MS));
-    assert_eq!(model.counts().cut, 3);
+    model.cut(100, Some(4 * MS));
+    assert_eq!(admit(&mut model, 2 * MS, 100), Some(2 * MS));
+    assert_eq!(admit(&mut model, 3 * MS, 1), None);
+    assert_eq!(admit(&mut model, 6 * MS, 100), None);
+    assert_eq!(admit(&mut model, 7 * MS, 100), Some(7 * MS));
+    assert_eq!(model.counts().cut, 4);
+    assert_eq!(model.counts().cut_at_ns, Some(3 * MS));
 }
 
 #[test]

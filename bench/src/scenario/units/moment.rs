@@ -1,0 +1,60 @@
+//! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`.
+
+use lmbench_harness::spec::Moment;
+
+use super::{Size, Time};
+
+/// Reads a moment; an error says what is wrong.
+pub(crate) fn moment(text: &str) -> Result<Moment, String> {
+    match text {
+        "switchover" => return Ok(Moment::Switchover),
+        "post-copy" => return Ok(Moment::PostCopy),
+        _ => {}
+    }
+    if let Some(number) = text.strip_prefix("pass") {
+        let number = number.trim().parse().ok().filter(|pass| *pass > 0);
+        return number
+            .map(Moment::Pass)
+            .ok_or_else(|| format!("`{text}` names no pass; the first is \"pass 1\""));
+    }
+    if let Ok(time) = text.parse::<Time>() {
+        return Ok(Moment::After(time.duration()));
+    }
+    if let Ok(size) = text.parse::<Size>() {
+        return Ok(Moment::Bytes(size.bytes()));
+    }
+    Err(format!("`{text}` is no moment of a migration"))
+}
+
+/// What to write.
+pub(crate) const HINT: &str = "write bytes since `migrate` (\"200 MiB\"), a time since then (\"2 s\"), \"pass 2\", \"switchover\" or \"post-copy\"";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moments_are_bytes_times_and_stages() {
+        assert_eq!(moment("200 MiB"), Ok(Moment::Bytes(200 << 20)));
+        assert_eq!(
+            moment("1.5 s"),
+            Ok(Moment::After(Duration::from_millis(1500)))
+        );
+        assert_eq!(moment("pass 12"), Ok(Moment::Pass(12)));
+        assert_eq!(moment("switchover"), Ok(Moment::Switchover));
+        assert_eq!(moment("post-copy"), Ok(Moment::PostCopy));
+        for wrong in [
+            "pass",
+            "pass 0",
+            "pass -1",
+            "Switchover",
+            "12",
+            "",
+            "2 parsecs",
+        ] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
+    }
+}
