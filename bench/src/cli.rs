@@ -40,6 +40,8 @@ pub enum Command {
         #[command(subcommand)]
         end: CarryEnd,
     },
+    /// Write down a real migration stream, to be played by `lmbench carry source --replay`.
+    Capture(CaptureArguments),
     /// Serve a controller over standard input and output; lmbench starts this by itself.
     Agent {
         /// The only way so far.
@@ -129,6 +131,29 @@ pub struct ShowArguments {
     pub format: Format,
 }
 
+/// `lmbench capture`.
+#[derive(Debug, Args)]
+pub struct CaptureArguments {
+    /// Where the source's QEMU migrates to: unix:PATH.
+    #[arg(long, value_name = "LOCAL")]
+    pub listen: String,
+    /// Who gets the stream: unix:PATH of the destination's QEMU, or of a carrier's source half.
+    #[arg(long, value_name = "LOCAL")]
+    pub to: String,
+    /// The file to make. It will hold the guest's memory, secrets included: only its owner can read it, so keep it so.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Overwrite the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// End by a signal only, and not one second after the migration's last channel: for a post-copy that will be recovered.
+    #[arg(long)]
+    pub stay: bool,
+    /// Form of the status lines on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
 /// The ends of `lmbench carry`.
 #[derive(Debug, Subcommand)]
 pub enum CarryEnd {
@@ -137,7 +162,8 @@ pub enum CarryEnd {
         /// Where to listen, such as `tcp://[::]:7000`; port 0 lets the kernel choose.
         #[arg(long, value_name = "URL")]
         listen: String,
-        /// Where the local QEMU takes the stream: unix:PATH, or fd:PATH to hand connected sockets over.
+        /// Where the local QEMU takes the stream: unix:PATH, or fd:PATH to hand connected sockets over. Without a QEMU: discard:
+        /// throws the stream away, verify:FILE compares it with a capture and answers as the capture does.
         #[arg(long, value_name = "LOCAL")]
         to: String,
         /// What both ends take.
@@ -147,8 +173,19 @@ pub enum CarryEnd {
     /// The source's end: takes the stream from a local QEMU and dials the sink.
     Source {
         /// Where the local QEMU gives the stream: unix:PATH, or fd:PATH to hand connected sockets over.
-        #[arg(long, value_name = "LOCAL")]
-        from: String,
+        #[arg(
+            long,
+            value_name = "LOCAL",
+            required_unless_present = "replay",
+            conflicts_with = "replay"
+        )]
+        from: Option<String>,
+        /// Play this capture instead of a local QEMU's stream, and end. It is loaded into memory first.
+        #[arg(long, value_name = "FILE")]
+        replay: Option<PathBuf>,
+        /// How fast to play it.
+        #[arg(long, value_enum, default_value_t = Pace::Full, requires = "replay")]
+        pace: Pace,
         /// The sink, such as `tcp://192.0.2.7:7000`.
         #[arg(long, value_name = "URL")]
         dial: String,
@@ -197,6 +234,15 @@ pub enum Format {
     Human,
     /// For programs: JSON, and nothing else on stdout.
     Json,
+}
+
+/// How fast a capture is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// As fast as the carrier takes it.
+    Full,
+    /// As it was captured: nothing before its time.
+    Original,
 }
 
 /// Formats with a schema.

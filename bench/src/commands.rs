@@ -1,6 +1,7 @@
 //! What each command does, and the exit code it ends with.
 
 mod agent;
+mod capture;
 mod carry;
 mod doctor;
 mod link;
@@ -82,6 +83,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Show(arguments) => show::main(&arguments),
         Command::Doctor { format, out } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),
+        Command::Capture(arguments) => capture::main(&arguments),
         Command::Agent { .. } => agent::main(),
         Command::Link => link::main(),
         Command::Schema { of } => schema::main(of),

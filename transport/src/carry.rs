@@ -19,6 +19,7 @@
 pub(crate) mod channels;
 mod event;
 pub(crate) mod local;
+pub(crate) mod replay;
 pub(crate) mod sink;
 pub(crate) mod source;
 
@@ -30,9 +31,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use event::Event;
+pub use replay::{Pace, Place, Replay, ReplayError, Replayed};
 pub use sink::Sink;
 pub use source::Source;
 
+use crate::capture::Recording;
 use crate::carrier::{CarrierError, ChannelError, SessionEnd};
 use crate::relay::Path;
 
@@ -44,6 +47,12 @@ pub enum Local {
     /// A unix socket where somebody takes the channels' descriptors, see [`crate::handover`]. Only for carriers whose channels
     /// are kernel sockets. The source half hands over channel 0 and no other: a QEMU that migrates to a descriptor has one channel.
     Fd(PathBuf),
+    /// A capture in the place of the source's QEMU; the source half only. The half ends by itself when it was played.
+    Replay(Replay),
+    /// Nobody: what comes is read and thrown away, and nothing is answered; the sink half only.
+    Discard,
+    /// A capture that must be what comes, byte for byte, and whose return direction is the answer; the sink half only.
+    Verify(Arc<Recording>),
 }
 
 /// What both halves can be told, each by its consequence.
@@ -123,6 +132,12 @@ pub enum CarryError {
     /// OpenSSH could not do its part.
     #[error(transparent)]
     Ssh(#[from] crate::ssh::SshError),
+    /// A local end that is for the other half.
+    #[error("a capture is played by the source half, and discarded or verified by the sink half")]
+    WrongHalf,
+    /// What was played, or what came, is not as in the capture.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The session broke.
     #[error("session lost: {0}")]
     PeerLost(SessionEnd),

@@ -14,10 +14,12 @@
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
+//! | [`capture`] | real streams in files: writing them down, and reading them back |
 //!
 //! Further carriers implement [`carrier::Carrier`] and pass `tests/contract.rs`; nothing else has to know them.
 //! Deliberately absent: guests, statistics, terminals, and any notion of what the bytes mean.
 
+pub mod capture;
 pub mod carrier;
 pub mod carry;
 pub mod channel;

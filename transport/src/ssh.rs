@@ -44,6 +44,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use folder::Folder;
 pub use sink::Sink;
 pub use source::Source;
 

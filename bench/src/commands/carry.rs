@@ -1,10 +1,14 @@
 //! `lmbench carry sink|source`: one half of a carrier, started by an agent or by hand.
 
-use std::path::{Path, PathBuf};
+mod local;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use lmbench_transport::carrier::{Carrier, CarrierError};
-use lmbench_transport::carry::{CarryError, Event, Listener, Local, Options, Sink, Source};
+use lmbench_transport::carry::{
+    CarryError, Event, Listener, Options, ReplayError, Replayed, Sink, Source,
+};
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
 use lmbench_transport::quic::Quic;
@@ -24,7 +28,7 @@ use crate::scenario;
 pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
     match end {
         CarryEnd::Sink { listen, to, common } => {
-            let (endpoint, local) = (endpoint(&listen)?, local(&to)?);
+            let (endpoint, local) = (endpoint(&listen)?, local::sink(&to)?);
             let spec = settings(endpoint.scheme, &common)?;
             let identity = identity(&spec, &common, None)?;
             let token = Token::generate().map_err(|error| {
@@ -54,12 +58,17 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
         }
         CarryEnd::Source {
             from,
+            replay,
+            pace,
             dial,
             token_file,
             peer_name,
             common,
         } => {
-            let (endpoint, local) = (endpoint(&dial)?, local(&from)?);
+            let (endpoint, local) = (
+                endpoint(&dial)?,
+                local::source(from.as_deref(), replay.as_deref(), pace)?,
+            );
             let spec = settings(endpoint.scheme, &common)?;
             let identity = identity(&spec, &common, peer_name.as_deref())?;
             let token = read_token(token_file.as_deref())?;
@@ -187,6 +196,19 @@ fn failed(error: &CarryError) -> Failed {
             Exit::Environment,
             "the socket's folder must exist and be writable",
         ),
+        CarryError::WrongHalf => of(Exit::Usage, "use --replay, discard: and verify:FILE"),
+        CarryError::Replay(ReplayError::Stopped) => of(
+            Exit::Interrupted,
+            "play it again to its end; nothing was measured",
+        ),
+        CarryError::Replay(ReplayError::Socket(_) | ReplayError::Thread { .. }) => of(
+            Exit::Environment,
+            "check the limits on processes and open files (`ulimit -a`), and that the temporary directory is writable",
+        ),
+        CarryError::Replay(_) => of(
+            Exit::MigrationFailed,
+            "look at what the other end says; both ends need the same file, and each capture is played once per session",
+        ),
         CarryError::Carrier(error) => match error {
             CarrierError::Scheme { .. } => of(Exit::Usage, "use an endpoint of this carrier"),
             CarrierError::Identity(_) => of(
@@ -301,6 +323,33 @@ fn words(event: &Event) -> String {
             format!("{number} closed, {sent_bytes} bytes sent, {received_bytes} received{error}")
         }
         Event::Refused { peer, reason } => format!("{peer} turned away: {reason}"),
+        Event::Replayed {
+            what,
+            channels,
+            sent_bytes,
+            received_bytes,
+            seconds,
+            differs,
+        } => {
+            let what = match what {
+                Replayed::Played => "played",
+                Replayed::Discarded => "discarded",
+                Replayed::Verified => "verified",
+            };
+            let speed = |bytes: u64| bytes as f64 / 1e6 / seconds.max(1e-9);
+            let differs = differs.map(|place| {
+                let (channel, offset) = (place.channel, place.offset);
+                format!(
+                    "; the answer differs from the capture on channel {channel} at byte {offset}"
+                )
+            });
+            format!(
+                "{what}: {channels} channels in {seconds:.3} s, {sent_bytes} bytes sent ({:.1} MB/s), {received_bytes} received ({:.1} MB/s){}",
+                speed(*sent_bytes),
+                speed(*received_bytes),
+                differs.unwrap_or_default()
+            )
+        }
         Event::Finished {
             channels,
             sent_bytes,
@@ -323,26 +372,6 @@ fn endpoint(text: &str) -> Result<Endpoint, Failed> {
     })
 }
 
-fn local(text: &str) -> Result<Local, Failed> {
-    let wrong = || {
-        Failed::new(
-            Exit::Usage,
-            format!(
-                "'{text}' is no local end\nhint: write unix:PATH, or fd:PATH to hand connected sockets over"
-            ),
-        )
-    };
-    let (kind, path) = text
-        .split_once(':')
-        .filter(|(_, path)| !path.is_empty())
-        .ok_or_else(wrong)?;
-    match kind {
-        "unix" => Ok(Local::Unix(PathBuf::from(path))),
-        "fd" => Ok(Local::Fd(PathBuf::from(path))),
-        _ => Err(wrong()),
-    }
-}
-
 /// The token never stands on a command line, where every user of the host could read it.
 fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
     let text = match file {
@@ -357,21 +386,4 @@ fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
             Failed::from_error(Exit::Usage, &error)
                 .hint("copy the whole token that `lmbench carry sink` printed")
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_ends_are_read() {
-        assert_eq!(
-            local("unix:/run/a:b").unwrap(),
-            Local::Unix("/run/a:b".into())
-        );
-        assert_eq!(local("fd:x").unwrap(), Local::Fd("x".into()));
-        for wrong in ["unix:", "tcp:x", "/run/a", ""] {
-            assert_eq!(local(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! What needs namespaces and QEMU is skipped, loudly, by `LMBENCH_SKIP_LIVE=1`.
 
+mod capture;
 mod carry;
 mod doctor;
 mod fake_qemu;

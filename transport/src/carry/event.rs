@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Place, Replayed};
 use crate::carrier::Statistics;
 use crate::endpoint::Endpoint;
 use crate::token::Token;
@@ -60,6 +61,22 @@ pub enum Event {
         peer: String,
         /// Why.
         reason: String,
+    },
+    /// A capture was played, or what came was discarded or verified, without an error.
+    Replayed {
+        /// Which of these.
+        what: Replayed,
+        /// Channels.
+        channels: u32,
+        /// Bytes to the peer.
+        sent_bytes: u64,
+        /// Bytes from the peer.
+        received_bytes: u64,
+        /// From the first channel's opening here to the end of the last one.
+        seconds: f64,
+        /// Where what came back first differed from the capture, if it did. Nothing at all is no difference.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        differs: Option<Place>,
     },
     /// The half has ended. The last event, after an error too, but not after one before the session stood.
     Finished {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channels::{Channels, Opened, Opening, Patience};
+use super::replay::at_sink;
 use super::source::{hand_over, lost, ms};
 use super::{CarryError, Event, Listener, Local, Options, chain, local};
 use crate::carrier::{
@@ -58,7 +59,16 @@ pub(crate) struct Greeted {
 impl Sink {
     /// Runs until the end that [`super`] defines.
     pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
-        let (Local::Unix(path) | Local::Fd(path)) = &self.local;
+        at_sink(self.local.clone(), events, stop, |local, events, stop| {
+            Self { local, ..self }.relay(events, stop)
+        })
+        .await
+    }
+
+    async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        let (Local::Unix(path) | Local::Fd(path)) = &self.local else {
+            return Err(CarryError::WrongHalf);
+        };
         local::check_length(path)?;
         if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
             return Err(CarryError::NoDescriptors(self.carrier.scheme()));
@@ -135,6 +145,9 @@ impl Sink {
                 channels.hand_over(number, async move {
                     hand_over(&path, deadline, Role::Sink, channel).await
                 });
+            }
+            Local::Replay(_) | Local::Discard | Local::Verify(_) => {
+                unreachable!("such ends are sockets by now")
             }
             Local::Unix(path) => channels.relay(Some(number), self.options.path, async move {
                 let _settles = settles;

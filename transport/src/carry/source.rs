@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channels, Opened, Opening, Patience};
 use super::local::{self, LocalListener};
+use super::replay::at_source;
 use super::{CarryError, Event, Listener, Local, Options, chain};
 use crate::carrier::{Carrier, Session, SessionEnd};
 use crate::channel::Channel;
@@ -32,9 +33,17 @@ pub struct Source {
 impl Source {
     /// Runs until the end that [`super`] defines.
     pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        at_source(self.local.clone(), events, stop, |local, events, stop| {
+            Self { local, ..self }.relay(events, stop)
+        })
+        .await
+    }
+
+    async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let listener = match &self.local {
             Local::Unix(path) => Some(LocalListener::bind(path)?),
             Local::Fd(path) => local::check_length(path).map(|()| None)?,
+            _ => return Err(CarryError::WrongHalf),
         };
         if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
             return Err(CarryError::NoDescriptors(self.carrier.scheme()));

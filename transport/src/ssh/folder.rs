@@ -10,10 +10,10 @@ use super::SshError;
 
 /// Mode 0700 from its first moment, with a name that nobody guesses.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Result<Self, SshError> {
+    pub(crate) fn new() -> Result<Self, SshError> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(SshError::Random)?;
         let name = format!("lmbench-ssh-{:016x}", u64::from_be_bytes(random));
@@ -29,7 +29,7 @@ impl Folder {
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 

@@ -12,6 +12,7 @@ use super::server::Server;
 use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, with_scheme};
 use crate::carrier::{Arrival, Carrier as _, ChannelError, Session, SessionEnd};
 use crate::carry::channels::{Channels, Patience};
+use crate::carry::replay::at_sink;
 use crate::carry::sink::{Greeted, accept_channel, greet};
 use crate::carry::source::{lost, ms};
 use crate::carry::{CarryError, Event, Listener, Local, Options, chain, local};
@@ -75,6 +76,13 @@ struct Ending {
 impl Sink {
     /// Runs until the end that [`crate::carry`] defines.
     pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        at_sink(self.local.clone(), events, stop, |local, events, stop| {
+            Self { local, ..self }.relay(events, stop)
+        })
+        .await
+    }
+
+    async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let Local::Unix(path) = &self.local else {
             return Err(CarryError::NoDescriptors(Scheme::Ssh));
         };

@@ -13,6 +13,7 @@ use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneat
 use crate::carrier::{Carrier as _, Session, SessionEnd};
 use crate::carry::channels::{Channels, Patience};
 use crate::carry::local::LocalListener;
+use crate::carry::replay::at_source;
 use crate::carry::source::{lost, ms};
 use crate::carry::{CarryError, Event, Listener, Local, Options, local};
 use crate::endpoint::{Endpoint, Scheme};
@@ -36,6 +37,13 @@ pub struct Source {
 impl Source {
     /// Runs until the end that [`crate::carry`] defines.
     pub async fn run(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+        at_source(self.local.clone(), events, stop, |local, events, stop| {
+            Self { local, ..self }.relay(events, stop)
+        })
+        .await
+    }
+
+    async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let Local::Unix(path) = &self.local else {
             return Err(CarryError::NoDescriptors(Scheme::Ssh));
         };

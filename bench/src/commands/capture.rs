@@ -1,0 +1,176 @@
+//! `lmbench capture`: a migration stream on its way between two QEMUs, written down.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lmbench_transport::capture::{Tee, TeeError, TeeEvent, TeeListener, TeeOptions};
+use lmbench_transport::carry::CarryError;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::signals::Signals;
+use super::{Exit, Failed, print, runtime};
+use crate::cli::{CaptureArguments, Format};
+
+pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
+    let (listen, to) = (socket(&arguments.listen)?, socket(&arguments.to)?);
+    let mut options = TeeOptions::default();
+    if arguments.stay {
+        options.linger = None;
+    }
+    let tee = Tee {
+        listen,
+        to,
+        file: create(&arguments.out, arguments.force)?,
+        options,
+    };
+    let (format, out) = (arguments.format, arguments.out.clone());
+    let events: TeeListener = Arc::new(move |event| tell(&event, format, &out));
+    let stop = CancellationToken::new();
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        let mut signals = Signals::catch()?;
+        // A file that reaches the limit of `ulimit -f` is an error to us, and no reason to end the migration.
+        let too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE));
+        let stopper = stop.clone();
+        tokio::spawn(async move {
+            signals.next().await;
+            stopper.cancel();
+        });
+        let result = tee.run(events, stop).await;
+        drop(too_large);
+        result.map_err(|error| failed(&error, &arguments.out))
+    });
+    runtime.shutdown_background();
+    result.map(|_| Exit::Success)
+}
+
+/// Nobody but its owner can read it from its first moment on.
+fn create(path: &Path, force: bool) -> Result<File, Failed> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(OWNER_ONLY);
+    if force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    let file = options.open(path).and_then(|file| {
+        // One that was there before keeps its mode, and a device must.
+        if file.metadata()?.is_file() {
+            file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+        }
+        Ok(file)
+    });
+    file.map_err(|error| {
+        let (said, hint) = if error.kind() == io::ErrorKind::AlreadyExists {
+            (
+                format!("{} exists already", path.display()),
+                "choose another file, or overwrite it with --force",
+            )
+        } else {
+            (
+                format!("can't make {}: {error}", path.display()),
+                "its folder must exist and be writable",
+            )
+        };
+        Failed::new(Exit::Environment, said).hint(hint)
+    })
+}
+
+fn socket(text: &str) -> Result<PathBuf, Failed> {
+    let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| {
+        Failed::new(Exit::Usage, format!("'{text}' is no unix socket\nhint: write unix:PATH, since a capture stands between two processes of this host"))
+    })
+}
+
+fn failed(error: &TeeError, out: &Path) -> Failed {
+    let of = |exit, hint: &str| Failed::from_error(exit, error).hint(hint);
+    match error {
+        TeeError::Listen(CarryError::PathTooLong { .. }) => of(
+            Exit::Usage,
+            "choose a shorter path, such as one below /run or /tmp",
+        ),
+        TeeError::Listen(_) => of(
+            Exit::Environment,
+            "the socket's folder must exist and be writable",
+        ),
+        TeeError::Write(_) => of(
+            Exit::Environment,
+            &format!(
+                "the migration went on; {} ends where the writing failed, and is usable up to there. Make room, or choose another disk",
+                out.display()
+            ),
+        ),
+        TeeError::Reach { .. } => of(
+            Exit::MigrationFailed,
+            "start the destination's QEMU, or the carrier's source half, before the migration",
+        ),
+    }
+}
+
+fn tell(event: &TeeEvent, format: Format, out: &Path) {
+    if let TeeEvent::Broke { error } = event {
+        // At once and to stderr, whatever reads stdout.
+        let _ = writeln!(
+            anstream::stderr(),
+            "warning: {} is not written any more: {error}; the migration goes on",
+            out.display()
+        );
+    }
+    let line = match format {
+        Format::Json => serde_json::to_string(event).unwrap_or_default(),
+        Format::Human => match words(event) {
+            Some(words) => words,
+            None => return,
+        },
+    };
+    // Whoever read our lines may have gone; the stream goes on.
+    let _ = print(|output| writeln!(output, "{line}"));
+}
+
+fn words(event: &TeeEvent) -> Option<String> {
+    Some(match event {
+        TeeEvent::Listening { path } => {
+            format!(
+                "capturing; QEMU may migrate to unix:{}. Ctrl-C ends it, and so does the migration's end",
+                path.display()
+            )
+        }
+        TeeEvent::ChannelOpen { number } => format!("channel {number} open"),
+        TeeEvent::ChannelClosed {
+            number,
+            to_destination_bytes,
+            to_source_bytes,
+            error,
+        } => {
+            let error = error.as_ref().map(|error| format!(": {error}"));
+            format!(
+                "channel {number} closed, {to_destination_bytes} bytes to the destination, {to_source_bytes} to the source{}",
+                error.unwrap_or_default()
+            )
+        }
+        TeeEvent::Broke { .. } => return None,
+        TeeEvent::Finished {
+            channels,
+            to_destination_bytes,
+            to_source_bytes,
+            file_bytes,
+            whole,
+        } => {
+            let stream = to_destination_bytes + to_source_bytes;
+            let ratio = stream as f64 / (*file_bytes).max(1) as f64;
+            let captured = if *whole { "captured" } else { "cut off" };
+            format!(
+                "{captured}: {channels} channels, {to_destination_bytes} bytes to the destination, {to_source_bytes} to the source, {file_bytes} bytes of file, {ratio:.2} bytes of stream in each"
+            )
+        }
+    })
+}
+
+const OWNER_ONLY: u32 = 0o600;
+/// SIGXFSZ. Caught, the write fails instead.
+const FILE_TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();

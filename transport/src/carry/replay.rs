@@ -1,0 +1,334 @@
+//! Local ends without a QEMU: a capture in the place of the source's, and a drain or a comparison in the place of the destination's.
+//!
+//! Each stands where QEMU stands: it connects to, or listens on, a unix socket of the half, in a private folder, with blocking threads of
+//! its own. So whatever carries the stream runs exactly as it does between two QEMUs, relays and `ssh` included.
+//!
+//! # What is played when
+//! The capture is in memory before the session is dialled, and time runs from the first channel's opening to the last channel's end, which
+//! is when both directions have ended. Within a direction the order is that of the capture. A channel opens once every channel that
+//! opened before it has sent what it had sent by then in the capture; for the rest channels are independent. With
+//! [`Pace::Original`] nothing opens and nothing is sent before its time, and everything later if the carrier is slower.
+//! The source never waits for the return direction, since a destination that discards says nothing. A destination that verifies plays it,
+//! each piece after the bytes that it followed in the capture; the source compares what comes back and tells the first difference, which is
+//! no error: a QEMU in the destination's place answers in its own way.
+//!
+//! # Which channel is which
+//! Carriers do not promise that channels arrive in the order of their opening, so the destination finds out by content: a connection is
+//! the one channel of the capture, not taken yet, that begins with the same bytes.
+
+mod player;
+mod receiver;
+mod search;
+mod stage;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use self::receiver::{Goal, Receiver};
+use self::stage::Stage;
+use super::{CarryError, Event, Listener, Local};
+use crate::capture::Recording;
+use crate::ssh::Folder;
+
+/// What the source half plays in the place of QEMU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The capture.
+    pub recording: Arc<Recording>,
+    /// How fast.
+    pub pace: Pace,
+}
+
+/// How fast a capture is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as the carrier takes it.
+    #[default]
+    Full,
+    /// As in the capture: nothing before its time.
+    Original,
+}
+
+/// What was done in QEMU's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replayed {
+    /// A capture was played.
+    Played,
+    /// What came was thrown away.
+    Discarded,
+    /// What came was compared with a capture, and was the same.
+    Verified,
+}
+
+/// A place in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The channel, by its number in the capture.
+    pub channel: u32,
+    /// Bytes before it.
+    pub offset: u64,
+}
+
+/// A replay did not go as the capture.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// No private place for the local socket.
+    #[error("cannot prepare a local socket")]
+    Socket(#[source] io::Error),
+    /// No thread could be started.
+    #[error("cannot start a thread for channel {channel}")]
+    Thread {
+        /// The channel, by its number in the capture.
+        channel: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// The half does not take a channel.
+    #[error("channel {channel} of the capture cannot be opened")]
+    Connect {
+        /// The channel.
+        channel: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// A channel broke.
+    #[error("channel {channel} of the capture broke after {offset} of {len} bytes")]
+    Broken {
+        /// The channel.
+        channel: u32,
+        /// Bytes that went through.
+        offset: u64,
+        /// Bytes that it has.
+        len: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The half was stopped before everything was played.
+    #[error("stopped before the whole capture was played")]
+    Stopped,
+    /// Other bytes came.
+    #[error("channel {channel} differs from the capture at byte {offset}")]
+    Differs {
+        /// The channel that it should have been.
+        channel: u32,
+        /// Bytes before the first difference.
+        offset: u64,
+    },
+    /// A channel ended early.
+    #[error("channel {channel} ended after {offset} bytes, the capture has {len}")]
+    Short {
+        /// The channel that it should have been.
+        channel: u32,
+        /// Bytes that came.
+        offset: u64,
+        /// Bytes that the capture has.
+        len: u64,
+    },
+    /// More channels came than the capture has.
+    #[error("a channel came that the capture does not have")]
+    Surplus,
+    /// A channel never came.
+    #[error("channel {channel} of the capture never came, the capture has {len} bytes of it")]
+    Missing {
+        /// The channel.
+        channel: u32,
+        /// Bytes that the capture has.
+        len: u64,
+    },
+}
+
+/// Runs a source half with whatever its local end is.
+pub(crate) async fn at_source<F>(
+    local: Local,
+    events: Listener,
+    stop: CancellationToken,
+    half: impl FnOnce(Local, Listener, CancellationToken) -> F,
+) -> Result<(), CarryError>
+where
+    F: Future<Output = Result<(), CarryError>>,
+{
+    let replay = match local {
+        Local::Unix(_) | Local::Fd(_) => return half(local, events, stop).await,
+        Local::Replay(replay) => replay,
+        Local::Discard | Local::Verify(_) => return Err(CarryError::WrongHalf),
+    };
+    let (folder, path) = private_path("source")?;
+    let ready = CancellationToken::new();
+    let held = Held::new(Arc::clone(&events), ready.clone());
+    let stage = Arc::new(Stage::default());
+    let _cut = CutOnDrop(Arc::clone(&stage));
+    let half_stop = stop.child_token();
+    let half_over = CancellationToken::new();
+    let half = async {
+        let result = half(
+            Local::Unix(path.clone()),
+            held.listener(),
+            half_stop.clone(),
+        )
+        .await;
+        half_over.cancel();
+        // Whatever still plays has nobody to play to.
+        stage.cut();
+        result
+    };
+    let playing = async {
+        tokio::select! {
+            () = ready.cancelled() => {}
+            () = half_over.cancelled() => return None,
+        }
+        let (replay, path, stage) = (replay.clone(), path.clone(), Arc::clone(&stage));
+        let begin = Instant::now();
+        let played = tokio::task::spawn_blocking(move || player::play(&replay, &path, &stage));
+        let played = played.await.unwrap_or(Err(ReplayError::Stopped));
+        half_stop.cancel();
+        Some((played, begin.elapsed()))
+    };
+    let (result, played) = tokio::join!(half, playing);
+    drop(folder);
+    let outcome = match played {
+        None => Ok(()),
+        Some((Ok(sums), took)) => {
+            events(Event::Replayed {
+                what: Replayed::Played,
+                channels: sums.channels,
+                sent_bytes: sums.sent_bytes,
+                received_bytes: sums.received_bytes,
+                seconds: took.as_secs_f64(),
+                differs: sums.differs,
+            });
+            Ok(())
+        }
+        Some((Err(_), _)) if stop.is_cancelled() => Err(ReplayError::Stopped),
+        Some((Err(error), _)) => Err(error),
+    };
+    held.release();
+    result?;
+    Ok(outcome?)
+}
+
+/// Runs a sink half with whatever its local end is.
+pub(crate) async fn at_sink<F>(
+    local: Local,
+    events: Listener,
+    stop: CancellationToken,
+    half: impl FnOnce(Local, Listener, CancellationToken) -> F,
+) -> Result<(), CarryError>
+where
+    F: Future<Output = Result<(), CarryError>>,
+{
+    let goal = match local {
+        Local::Unix(_) | Local::Fd(_) => return half(local, events, stop).await,
+        Local::Replay(_) => return Err(CarryError::WrongHalf),
+        Local::Discard => Goal::Discard,
+        Local::Verify(recording) => Goal::Verify(recording),
+    };
+    let (folder, path) = private_path("destination")?;
+    let listener = UnixListener::bind(&path).map_err(ReplayError::Socket)?;
+    let held = Held::new(Arc::clone(&events), CancellationToken::new());
+    let stage = Arc::new(Stage::default());
+    let _cut = CutOnDrop(Arc::clone(&stage));
+    let receiver = Arc::new(Receiver::new(goal, Arc::clone(&stage)));
+    let mut running = JoinSet::new();
+    let begin = |stream: std::os::unix::net::UnixStream, running: &mut JoinSet<()>| {
+        let receiver = Arc::clone(&receiver);
+        running.spawn_blocking(move || receiver.receive(stream));
+    };
+    let mut half = std::pin::pin!(half(Local::Unix(path), held.listener(), stop));
+    let result = loop {
+        tokio::select! {
+            result = &mut half => break result,
+            accepted = listener.accept() => match accepted.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => begin(stream, &mut running),
+                Err(error) => break Err(ReplayError::Socket(error).into()),
+            },
+            Some(_) = running.join_next() => {}
+        }
+    };
+    // Channels may have come and gone before anybody looked.
+    let listener = listener.into_std().map_err(ReplayError::Socket)?;
+    while let Ok((stream, _)) = listener.accept() {
+        begin(stream, &mut running);
+    }
+    drop((listener, folder));
+    // The half has closed its ends, so everything comes to an end by itself.
+    let all = async { while running.join_next().await.is_some() {} };
+    if timeout(END_DEADLINE, all).await.is_err() {
+        stage.cut();
+        while running.join_next().await.is_some() {}
+    }
+    let outcome = receiver.outcome();
+    if let Ok(event) = &outcome {
+        events(event.clone());
+    }
+    held.release();
+    result?;
+    outcome?;
+    Ok(())
+}
+
+/// Passes events on, but for the last one, which must stay the last one.
+struct Held {
+    events: Listener,
+    ready: CancellationToken,
+    finished: Arc<Mutex<Option<Event>>>,
+}
+
+impl Held {
+    fn new(events: Listener, ready: CancellationToken) -> Self {
+        Self {
+            events,
+            ready,
+            finished: Arc::default(),
+        }
+    }
+
+    fn listener(&self) -> Listener {
+        let (events, ready) = (Arc::clone(&self.events), self.ready.clone());
+        let finished = Arc::clone(&self.finished);
+        Arc::new(move |event| match event {
+            Event::Finished { .. } => {
+                *finished.lock().unwrap_or_else(PoisonError::into_inner) = Some(event);
+            }
+            Event::Ready { .. } => {
+                events(event);
+                ready.cancel();
+            }
+            event => events(event),
+        })
+    }
+
+    fn release(self) {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = finished.take() {
+            (self.events)(event);
+        }
+    }
+}
+
+/// Threads end when what they wait for has gone.
+struct CutOnDrop(Arc<Stage>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// The folder lives as long as the socket is needed.
+fn private_path(name: &str) -> Result<(Folder, PathBuf), CarryError> {
+    let folder = Folder::new()?;
+    let path = folder.path(name);
+    Ok((folder, path))
+}
+
+/// For what is on this host already when the half has ended.
+const END_DEADLINE: Duration = Duration::from_secs(5);

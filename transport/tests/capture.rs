@@ -1,0 +1,6 @@
+//! Captures: their format against luck and malice, and the tee that makes them.
+
+#[path = "capture/format.rs"]
+mod format;
+#[path = "capture/tee.rs"]
+mod tee;

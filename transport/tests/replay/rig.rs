@@ -1,0 +1,182 @@
+//! Both halves around captures that the test makes up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lmbench_transport::capture::{Direction, Entry, Recording, What, Writer};
+use lmbench_transport::carry::{
+    CarryError, Event, Listener, Local, Options, Pace, Replay, Sink, Source,
+};
+use lmbench_transport::{Carrier, Endpoint, Scheme, Token, quic, ssh, tcp, tls};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One half at work.
+pub(crate) struct Half {
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), CarryError>>,
+}
+
+/// How both ended, and what each told at last.
+pub(crate) struct Ended {
+    pub(crate) source: (Result<(), String>, Vec<Event>),
+    pub(crate) sink: (Result<(), String>, Vec<Event>),
+}
+
+impl Half {
+    pub(crate) async fn ended(mut self) -> (Result<(), String>, Vec<Event>) {
+        let result = self.task.await.unwrap().map_err(|error| error.to_string());
+        let mut events = Vec::new();
+        while let Some(event) = self.events.recv().await {
+            events.push(event);
+        }
+        (result, events)
+    }
+}
+
+/// What a script of a capture is made of.
+pub(crate) struct Script(Writer<Vec<u8>>, u64);
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self(Writer::new(Vec::new()).unwrap(), 0)
+    }
+
+    pub(crate) fn open(self, channel: u32) -> Self {
+        self.add(channel, What::Open)
+    }
+
+    pub(crate) fn sends(self, channel: u32, bytes: &[u8]) -> Self {
+        let direction = Direction::ToDestination;
+        self.add(channel, What::Bytes { direction, bytes })
+    }
+
+    pub(crate) fn hears(self, channel: u32, bytes: &[u8]) -> Self {
+        let direction = Direction::ToSource;
+        self.add(channel, What::Bytes { direction, bytes })
+    }
+
+    pub(crate) fn after(mut self, pause: Duration) -> Self {
+        self.1 += pause.as_nanos() as u64;
+        self
+    }
+
+    pub(crate) fn done(self) -> Arc<Recording> {
+        let (file, _) = self.0.finish().unwrap();
+        Arc::new(Recording::read(&file[..], u64::MAX).unwrap().unwrap())
+    }
+
+    fn add(mut self, channel: u32, what: What<'_>) -> Self {
+        let at_ns = self.1;
+        let entry = Entry {
+            at_ns,
+            channel,
+            what,
+        };
+        self.0.write(&entry).unwrap();
+        self
+    }
+}
+
+/// Plays a capture to a sink's local end.
+pub(crate) async fn play(
+    scheme: Scheme,
+    recording: &Arc<Recording>,
+    pace: Pace,
+    sink_end: Local,
+) -> Ended {
+    let both = async {
+        let (sink, endpoint, token) = sink(scheme, sink_end).await;
+        let recording = Arc::clone(recording);
+        let replay = Local::Replay(Replay { recording, pace });
+        let source = source(scheme, endpoint, token, replay);
+        let (source, sink) = tokio::join!(source.ended(), sink.ended());
+        Ended { source, sink }
+    };
+    tokio::time::timeout(DEADLINE, both)
+        .await
+        .expect("both halves end in time")
+}
+
+pub(crate) async fn sink(scheme: Scheme, local: Local) -> (Half, Endpoint, Token) {
+    let token = Token::generate().unwrap();
+    let endpoint: Endpoint = format!("{scheme}://127.0.0.1:0").parse().unwrap();
+    let options = options();
+    let mut half = if scheme == Scheme::Ssh {
+        let half = ssh::Sink {
+            token,
+            endpoint,
+            local,
+            settings: ssh::Settings::default(),
+            options,
+        };
+        start(|events, stop| tokio::spawn(half.run(events, stop)))
+    } else {
+        let half = Sink {
+            carrier: carrier(scheme, &token),
+            token,
+            endpoint,
+            local,
+            options,
+        };
+        start(|events, stop| tokio::spawn(half.run(events, stop)))
+    };
+    match half.events.recv().await {
+        Some(Event::Listening { endpoint, token }) => (half, endpoint, token),
+        other => panic!("{other:?} {:?}", half.task.await),
+    }
+}
+
+pub(crate) fn source(scheme: Scheme, endpoint: Endpoint, token: Token, local: Local) -> Half {
+    let options = options();
+    if scheme == Scheme::Ssh {
+        let half = ssh::Source {
+            token,
+            endpoint,
+            local,
+            settings: ssh::Settings::default(),
+            options,
+        };
+        return start(|events, stop| tokio::spawn(half.run(events, stop)));
+    }
+    let half = Source {
+        carrier: carrier(scheme, &token),
+        endpoint,
+        local,
+        options,
+    };
+    start(|events, stop| tokio::spawn(half.run(events, stop)))
+}
+
+fn carrier(scheme: Scheme, token: &Token) -> Box<dyn Carrier> {
+    let token = token.clone();
+    match scheme {
+        Scheme::Tls => Box::new(tls::Tls::new(token, tls::Settings::default())),
+        Scheme::Quic => Box::new(quic::Quic::new(token, quic::Settings::default())),
+        _ => Box::new(tcp::Tcp::new(token, tcp::Settings::default())),
+    }
+}
+
+fn start(
+    run: impl FnOnce(Listener, CancellationToken) -> JoinHandle<Result<(), CarryError>>,
+) -> Half {
+    let (sender, events) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let task = run(
+        Arc::new(move |event| drop(sender.send(event))),
+        stop.clone(),
+    );
+    Half { events, stop, task }
+}
+
+/// A drain deadline that tests can afford to run into.
+fn options() -> Options {
+    Options {
+        drain_deadline: Duration::from_millis(500),
+        ..Options::default()
+    }
+}
+
+const DEADLINE: Duration = Duration::from_secs(30);
