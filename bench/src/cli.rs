@@ -123,6 +123,9 @@ pub struct ShowArguments {
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
+    /// Also print the metrics that are details of others.
+    #[arg(long)]
+    pub all: bool,
     /// Also print every event of every repeat.
     #[arg(long)]
     pub events: bool,

@@ -21,6 +21,8 @@ pub struct Metric {
     pub host: MetricHost,
     /// What is counted or timed, from when to when.
     pub definition: &'static str,
+    /// Whether only who looks for it wants to see it; it stands in every record, and in long tables when all is asked for.
+    pub detail: bool,
 }
 
 /// What a metric is about: the parts of a long table.
@@ -105,6 +107,14 @@ const fn row(
         direction,
         host,
         definition,
+        detail: false,
+    }
+}
+
+const fn detail(metric: Metric) -> Metric {
+    Metric {
+        detail: true,
+        ..metric
     }
 }
 
@@ -117,6 +127,7 @@ pub const ALL: &[Metric] = &[
     row("total_time_ms", Topic::Time, Unit::Millisecond, Lower, Source, "`migrate` accepted to source reports completed"),
     row("setup_time_ms", Topic::Time, Unit::Millisecond, Lower, Source, "QEMU's setup time"),
     row("handshake_ms", Topic::Time, Unit::Millisecond, Lower, Both, "carrier dial to first usable channel"),
+    row("time_to_first_byte_ms", Topic::Time, Unit::Millisecond, Lower, Both, "`migrate` accepted to the first byte at the destination: a carrier's sink tells it within about 1 ms, which for QEMU's own sockets (also handed-over ones) is read every 5 ms and includes their TLS handshake; 0 if it came before the answer to `migrate`; absent over native-unix"),
     row("downtime_ms", Topic::Time, Unit::Millisecond, Lower, Source, "downtime as QEMU reports it"),
     row("blackout_ms", Topic::Time, Unit::Millisecond, Lower, Both, "STOP on the source to RESUME on the destination, on one clock"),
     row("iterations", Topic::Time, Unit::Count, Neutral, Source, "dirty syncs; the last ones belong to the switch-over"),
@@ -139,12 +150,20 @@ pub const ALL: &[Metric] = &[
     row("postcopy_fault_us_p50", Topic::Guest, Unit::Microsecond, Lower, Destination, "median latency of a post-copy page fault"),
     row("postcopy_fault_us_p99", Topic::Guest, Unit::Microsecond, Lower, Destination, "99th percentile of the latency of a post-copy page fault"),
     row("throughput_bps", Topic::Transfer, Unit::BitPerSecond, Higher, Source, "`ram_bytes` × 8 over the time after setup"),
-    row("wire_bytes", Topic::Transfer, Unit::Byte, Lower, Source, "bytes on the migration's network, both directions; headers of offloaded segments count once"),
+    row("wire_bytes", Topic::Transfer, Unit::Byte, Lower, Both, "bytes that both hosts sent for the migration, lost ones included. TCP, by the kernels: payload, and for each segment Ethernet 14, IP 20 or 40, TCP 20, time stamps 12, without selective acknowledgements, SYN options, preamble and checksum. quic, by its own count over the whole session: payload of UDP, and for each datagram Ethernet 14, IP 20 or 40, UDP 8. Else what the interface moved, where no other traffic uses it, headers of offloaded segments once"),
     row("ram_bytes", Topic::Transfer, Unit::Byte, Lower, Source, "RAM bytes transferred, by QEMU's counter"),
     row("precopy_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent while the guest ran on the source, without multifd"),
     row("downtime_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent while the guest was stopped, without multifd"),
     row("postcopy_bytes", Topic::Transfer, Unit::Byte, Neutral, Source, "bytes sent after the switch to post-copy"),
     row("transfer_amplification", Topic::Transfer, Unit::Ratio, Lower, Source, "`ram_bytes` over guest RAM that is not zero"),
+    row("stalls", Topic::Transfer, Unit::Count, Lower, Source, "times of 100 ms or more in which no reading showed more bytes than the one before, from the first byte to the end, the blackout included. Bytes acknowledged on TCP, read every 25 ms; else QEMU's counter, every 90 ms. Seen for certain when longer by two readings"),
+    row("stall_ms", Topic::Transfer, Unit::Millisecond, Lower, Source, "sum of these times, each up to two readings too short"),
+    row("retransmits", Topic::Transfer, Unit::Count, Lower, Source, "TCP segments that the source sent again, those in vain included; for quic packets that it counted as lost. TCP inside or below another carrier is that carrier's"),
+    row("rtt_us_p50", Topic::Transfer, Unit::Microsecond, Lower, Source, "median of the kernel's smoothed round-trip time while the stream flows, queues on the way included: every 25 ms of the connection that moved most since the reading before; TCP only"),
+    detail(row("rtt_us_min", Topic::Transfer, Unit::Microsecond, Lower, Source, "smallest round-trip time of any connection that carried payload, by the kernel, whose window is 5 min and may reach back before `migrate`; TCP only")),
+    detail(row("rtt_us_last", Topic::Transfer, Unit::Microsecond, Lower, Source, "smoothed round-trip time at the end: of the TCP connection that sent most, or the longest of any of quic's connections")),
+    detail(row("channel_bytes_min", Topic::Transfer, Unit::Byte, Neutral, Source, "fewest bytes that a channel carried to the destination: a connection of QEMU's own (TLS records included), or a channel that a carrier relayed; each stands in the events; absent over ssh, which does not tell its channels apart")),
+    detail(row("channel_bytes_max", Topic::Transfer, Unit::Byte, Neutral, Source, "most bytes, likewise")),
     row("cpu_qemu_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time of QEMU on the source per GiB of `ram_bytes`"),
     row("cpu_qemu_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time of QEMU on the destination per GiB of `ram_bytes`"),
     row("cpu_qemu_without_vcpus_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "the same without the threads that execute the guest"),
@@ -153,6 +172,26 @@ pub const ALL: &[Metric] = &[
     row("cpu_carrier_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time of the carrier on the destination per GiB of `ram_bytes`"),
     row("cpu_agent_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Neutral, Source, "CPU time of lmbench's agent on the source per GiB of `ram_bytes`"),
     row("cpu_agent_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Neutral, Destination, "CPU time of lmbench's agent on the destination per GiB of `ram_bytes`"),
+    detail(row("cpu_qemu_user_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time in user mode of QEMU, its vCPUs included, on the source per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_qemu_system_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time in the kernel of QEMU, its vCPUs included, on the source per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_carrier_user_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time in user mode of the carrier with its descendants on the source per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_carrier_system_source_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Source, "CPU time in the kernel of the carrier with its descendants on the source per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_qemu_user_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time in user mode of QEMU, its vCPUs included, on the destination per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_qemu_system_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time in the kernel of QEMU, its vCPUs included, on the destination per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_carrier_user_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time in user mode of the carrier with its descendants on the destination per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("cpu_carrier_system_destination_s_per_gib", Topic::Processor, Unit::SecondPerGib, Lower, Destination, "CPU time in the kernel of the carrier with its descendants on the destination per GiB of `ram_bytes`, to a clock tick (10 ms)")),
+    detail(row("voluntary_switches_qemu_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "times that a thread of QEMU, its vCPUs included, on the source left the CPU to wait, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("involuntary_switches_qemu_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "times that a thread of QEMU, its vCPUs included, on the source was taken off the CPU for others, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("voluntary_switches_carrier_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "times that a thread of the carrier with its descendants on the source left the CPU to wait, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("involuntary_switches_carrier_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "times that a thread of the carrier with its descendants on the source was taken off the CPU for others, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("voluntary_switches_qemu_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "times that a thread of QEMU, its vCPUs included, on the destination left the CPU to wait, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("involuntary_switches_qemu_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "times that a thread of QEMU, its vCPUs included, on the destination was taken off the CPU for others, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("voluntary_switches_carrier_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "times that a thread of the carrier with its descendants on the destination left the CPU to wait, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("involuntary_switches_carrier_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "times that a thread of the carrier with its descendants on the destination was taken off the CPU for others, per GiB of `ram_bytes`; threads that ended count up to the last reading, at most 100 ms before")),
+    detail(row("syscalls_qemu_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "system calls of QEMU, its vCPUs included, on the source per GiB of `ram_bytes`; with `migration.count-syscalls`, where the kernel lets")),
+    detail(row("syscalls_carrier_source_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Source, "system calls of the carrier with its descendants on the source per GiB of `ram_bytes`; with `migration.count-syscalls`, where the kernel lets")),
+    detail(row("syscalls_qemu_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "system calls of QEMU, its vCPUs included, on the destination per GiB of `ram_bytes`; with `migration.count-syscalls`, where the kernel lets")),
+    detail(row("syscalls_carrier_destination_per_gib", Topic::Processor, Unit::CountPerGib, Lower, Destination, "system calls of the carrier with its descendants on the destination per GiB of `ram_bytes`; with `migration.count-syscalls`, where the kernel lets")),
     row("background_settle_bps", Topic::Neighbour, Unit::BitPerSecond, Neutral, Both, "speed of other traffic on its network before migration"),
     row("management_rtt_settle_us_p50", Topic::Neighbour, Unit::Microsecond, Neutral, Both, "median round-trip time beside that traffic before migration"),
     row("management_rtt_settle_us_p99", Topic::Neighbour, Unit::Microsecond, Neutral, Both, "99th percentile of the round-trip time beside that traffic before migration"),
@@ -161,6 +200,8 @@ pub const ALL: &[Metric] = &[
     row("management_rtt_us_p99", Topic::Neighbour, Unit::Microsecond, Lower, Both, "99th percentile of the round-trip time beside that traffic during migration"),
     row("sample_answer_us_p50", Topic::Instrument, Unit::Microsecond, Neutral, Source, "median time that QEMU takes to answer a sample's question"),
     row("sample_read_us_p50", Topic::Instrument, Unit::Microsecond, Neutral, Source, "median time to read CPU times for a sample"),
+    detail(row("meter_read_us_p50", Topic::Instrument, Unit::Microsecond, Neutral, Source, "median time to ask the kernel for the connections' counts")),
+    row("agent_cpu_share", Topic::Instrument, Unit::Share, Neutral, Both, "CPU time of both agents over the time from before `migrate` until the guest runs: 100 % is one CPU"),
     row("sample_gap_ms_max", Topic::Instrument, Unit::Millisecond, Neutral, Source, "longest time between QEMU's answers; it gives none while it holds its lock"),
     row("overhead_s", Topic::Instrument, Unit::Second, Neutral, Both, "time of the repeat beyond boot, filling, settling and migration"),
 ];
@@ -184,6 +225,7 @@ mod tests {
                 Unit::Byte => "_bytes",
                 Unit::BitPerSecond | Unit::BytePerSecond => "_bps",
                 Unit::SecondPerGib => "_s_per_gib",
+                Unit::CountPerGib => "_per_gib",
                 Unit::Percent => "_percent",
                 Unit::Ratio | Unit::Share | Unit::Count => "",
             };

@@ -10,6 +10,7 @@ mod ending;
 mod hosts;
 mod interrupt;
 pub mod measure;
+mod metering;
 mod preflight;
 mod repeat;
 mod wiring;

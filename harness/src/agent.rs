@@ -8,6 +8,7 @@ mod client;
 mod failures;
 mod frames;
 mod life;
+mod metering;
 mod migrating;
 pub mod protocol;
 mod readings;

@@ -96,7 +96,7 @@ fn of_reaped(pid: u32) -> Option<CpuTime> {
 }
 
 /// The live children of all threads of a process, zombies included.
-fn children(pid: u32) -> Vec<u32> {
+pub(crate) fn children(pid: u32) -> Vec<u32> {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
     };
@@ -172,7 +172,7 @@ const STATE: usize = 3;
 const UTIME: usize = 14;
 const CUTIME: usize = 16;
 /// A process that forks without end must not keep its reader busy without end.
-const TREE_MAX: usize = 4096;
+pub(crate) const TREE_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -20,4 +20,7 @@ pub mod progress;
 pub mod qemu;
 pub mod qmp;
 pub mod role;
+pub mod sockets;
 pub mod spec;
+pub mod switches;
+pub mod syscalls;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::clock::monotonic_ns;
 use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
@@ -23,8 +23,9 @@ pub struct Plan<'a> {
     pub timeout: Duration,
     /// What happens then.
     pub timeout_action: TimeoutAction,
-    /// Longest time between two readings; every dirty sync gives one more.
-    pub sample_interval: Duration,
+    /// Longest time between two readings; every dirty sync gives one more. `None` takes them as seldom as the timeout allows, and at
+    /// dirty syncs only for a policy that decides.
+    pub sample: Option<Duration>,
     /// Becomes true when somebody wants the migration cancelled.
     pub cancel: tokio::sync::watch::Receiver<bool>,
 }
@@ -82,6 +83,7 @@ pub async fn run(
         guest,
         observer,
         deadline: Deadline::new(plan.timeout, plan.timeout_action),
+        keeps_reading: plan.sample.is_some() || plan.policy.needs_readings(),
         policy: plan.policy,
         started: Instant::now(),
         last_active: None,
@@ -91,7 +93,7 @@ pub async fn run(
         cancelled_ns: None,
     };
     let finished = run
-        .until_final(&mut *events, plan.sample_interval, plan.cancel)
+        .until_final(&mut *events, plan.sample, plan.cancel)
         .await;
     let (status, finished_ns, cancelled) = match finished {
         Ok(finished) => finished,
@@ -126,6 +128,8 @@ struct Running<'a> {
     observer: &'a mut dyn Observer,
     deadline: Deadline,
     policy: Box<dyn Policy>,
+    /// Whether anybody wants to know how it goes on, beyond whether it does.
+    keeps_reading: bool,
     started: Instant,
     last_active: Option<serde_json::Value>,
     /// Whether a decision stopped the guest.
@@ -143,10 +147,14 @@ impl Running<'_> {
     async fn until_final(
         &mut self,
         events: &mut dyn GuestEvents,
-        every: Duration,
+        every: Option<Duration>,
         mut cancel: tokio::sync::watch::Receiver<bool>,
     ) -> Result<(String, u64, bool), GuestError> {
-        let mut ticks = interval(every);
+        let mut ticks = match every {
+            Some(every) => interval(every),
+            None if self.keeps_reading => interval(FOR_POLICY),
+            None => interval_at(self.started + FOR_TIMEOUT, FOR_TIMEOUT),
+        };
         // A reading that comes late must not be followed by a burst of others.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut cancelled = false;
@@ -161,7 +169,7 @@ impl Running<'_> {
                     if let Some((status, at_ns)) = end {
                         return Ok((status, at_ns, cancelled));
                     }
-                    if pass {
+                    if pass && self.keeps_reading {
                         self.read("pass").await?;
                     }
                 }
@@ -310,6 +318,10 @@ fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
     }
 }
 
+/// Time between readings that only a policy needs.
+const FOR_POLICY: Duration = Duration::from_millis(100);
+/// Time between readings that only tell whether the stream still moves when the timeout comes.
+const FOR_TIMEOUT: Duration = Duration::from_secs(1);
 /// Not a status of QEMU's: we stopped waiting for one.
 const GIVEN_UP: &str = "given-up";
 /// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least

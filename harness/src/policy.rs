@@ -56,6 +56,11 @@ pub trait Policy: Send {
         Vec::new()
     }
 
+    /// Whether it decides by what it reads; one that does not needs no readings.
+    fn needs_readings(&self) -> bool {
+        true
+    }
+
     /// Called at every reading; `now` counts from `migrate`.
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision>;
 }

@@ -161,6 +161,10 @@ pub struct MigrationSpec {
     pub timeout_action: TimeoutAction,
     /// Time the workload runs before `migrate`, in which its undisturbed rate is measured.
     pub settle: Duration,
+    /// Whether anything is sampled while it goes on: QEMU's counters, CPU, connections, heartbeats and reports.
+    pub metering: bool,
+    /// Whether system calls are counted too.
+    pub count_syscalls: bool,
     /// Any other capability (a bool) or parameter by its QMP name.
     pub qmp: IndexMap<String, serde_json::Value>,
 }

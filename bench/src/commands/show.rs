@@ -15,7 +15,7 @@ pub(super) fn main(arguments: &ShowArguments) -> Result<Exit, Failed> {
     match arguments.format {
         Format::Json => print(|output| output.write_all(record.to_json().as_bytes())),
         Format::Human => print(|output| {
-            output.write_all(show_text(&record).as_bytes())?;
+            output.write_all(show_text(&record, arguments.all).as_bytes())?;
             if arguments.events {
                 output.write_all(events_text(&record).as_bytes())
             } else {

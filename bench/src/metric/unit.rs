@@ -17,6 +17,8 @@ pub enum Unit {
     BytePerSecond,
     /// CPU seconds per GiB.
     SecondPerGib,
+    /// A number of things per GiB.
+    CountPerGib,
     /// A factor: 1 is "the same".
     Ratio,
     /// A part of a whole from 0 to 1, read as percent.
@@ -38,6 +40,7 @@ impl Unit {
             Unit::BitPerSecond => "bit/s",
             Unit::BytePerSecond => "B/s",
             Unit::SecondPerGib => "s/GiB",
+            Unit::CountPerGib => "1/GiB",
             Unit::Ratio | Unit::Share => "ratio",
             Unit::Percent => "%",
             Unit::Count => "count",
@@ -104,6 +107,7 @@ impl Unit {
             Unit::BitPerSecond => (1.0, BITS_PER_SECOND, " bit/s"),
             Unit::Count => (1.0, COUNT, ""),
             Unit::SecondPerGib => (1.0, SECONDS_PER_GIB, " s/GiB"),
+            Unit::CountPerGib => (1.0, COUNTS_PER_GIB, " /GiB"),
             Unit::Ratio => (1.0, RATIO, "×"),
             Unit::Share => (100.0, PERCENT, " %"),
             Unit::Percent => (1.0, PERCENT, " %"),
@@ -198,6 +202,7 @@ const BITS_PER_SECOND: &[(f64, &str)] = &[
 ];
 const COUNT: &[(f64, &str)] = &[(1.0, ""), (1e3, " k"), (1e6, " M"), (1e9, " G")];
 const SECONDS_PER_GIB: &[(f64, &str)] = &[(1.0, " s/GiB")];
+const COUNTS_PER_GIB: &[(f64, &str)] = &[(1.0, " /GiB"), (1e3, " k/GiB"), (1e6, " M/GiB")];
 const RATIO: &[(f64, &str)] = &[(1.0, "×")];
 const PERCENT: &[(f64, &str)] = &[(1.0, " %")];
 
@@ -224,6 +229,8 @@ mod tests {
             (Unit::SecondPerGib, 0.45, "0.45 s/GiB"),
             (Unit::SecondPerGib, 1e-9, "<0.001 s/GiB"),
             (Unit::SecondPerGib, 12_345.0, "12300 s/GiB"),
+            (Unit::CountPerGib, 12_345.0, "12.3 k/GiB"),
+            (Unit::CountPerGib, 0.0, "0 /GiB"),
             (Unit::Share, 0.123, "12.3 %"),
             (Unit::Ratio, 1.8, "1.8×"),
             (Unit::Percent, 99.0, "99 %"),

@@ -1,11 +1,13 @@
 //! From what a migration left behind to its metrics. Pure: no host is asked and no clock is read.
 //!
 //! `time_line` puts both hosts on one clock, `pauses` finds heartbeat gaps, `workload` compares the guest with its
-//! undisturbed self, `transfer` and `processors` account for bytes and CPU, `instrument` for lmbench's own sampling, `proof`
+//! undisturbed self, `transfer`, `network` and `processors` account
+//! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `proof`
 //! tells whether it is still the same guest. To add a metric: its line in the registry (`crate::metric`), its value in the
 //! file here that has what it needs, and an exact expectation in that file's tests.
 
 mod instrument;
+mod network;
 mod pauses;
 mod processors;
 mod proof;
@@ -104,6 +106,7 @@ pub(super) fn finish(
     let started = measured.filled.as_ref();
     let started = started.map(|filled| line.workload_started(filled));
     let link_event = line.links();
+    let connections: Vec<_> = line.connections().collect();
     let repeat = Repeat {
         outcome,
         reason,
@@ -113,6 +116,7 @@ pub(super) fn finish(
         events: started
             .into_iter()
             .chain(line.events)
+            .chain(connections)
             .chain(link_event)
             .collect(),
         op_latency_ns,
@@ -165,10 +169,11 @@ fn values(
     }
     pauses::measure(&mut values, line, cell);
     let latency = workload::measure(&mut values, line);
+    network::measure(&mut values, measured, line);
     if let Some(ram_bytes) = transfer::measure(&mut values, measured, line, cell) {
         processors::measure(&mut values, measured, ram_bytes);
     }
-    instrument::measure(&mut values, line);
+    instrument::measure(&mut values, measured, line);
     other_traffic(&mut values, measured);
     let needed = measured.boot + measured.fill + cell.setup.migration.settle;
     values.put(

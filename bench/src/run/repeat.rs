@@ -19,6 +19,7 @@ use super::cuts::Cuts;
 use super::ending;
 use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
+use super::metering;
 use super::wiring::{self, Wired};
 use crate::event::{Phase, Progress, RunEvent};
 use crate::record::{Outcome, Repeat};
@@ -172,10 +173,7 @@ impl Attempt<'_> {
         self.until_running(&ended).await?;
         let after = self.usage().await?;
         let links = self.link_reports().await?;
-        for role in Role::BOTH {
-            let host = self.hosts.host(role);
-            host.call::<()>(Request::StopWatching).await?;
-        }
+        metering::end(self.hosts).await?;
         for role in Role::BOTH {
             let host = self.hosts.host(role);
             host.call::<()>(Request::EndCarriers).await?;
@@ -232,12 +230,7 @@ impl Attempt<'_> {
         // Anew, so that its report tells of the migration only.
         let background_before = self.stop_background().await?;
         self.start_background().await?;
-        for role in Role::BOTH {
-            let watch = Request::Watch {
-                every: SAMPLE_INTERVAL,
-            };
-            self.hosts.host(role).call::<()>(watch).await?;
-        }
+        metering::begin(self.hosts, &setup.migration).await?;
         // What lmbench's own links count begins here.
         self.link_reports().await?;
         let before = self.usage().await?;
@@ -292,8 +285,8 @@ impl Attempt<'_> {
         let started_ns = monotonic_ns();
         let start = Request::StartWorkload {
             workload,
-            heartbeat: self.cell.setup.guest.heartbeat,
-            report: REPORT_INTERVAL,
+            heartbeat: metering::heartbeat_interval(&self.cell.setup),
+            report: metering::report_interval(&self.cell.setup.migration),
             within,
         };
         let filled: Filled = self.hosts.source.call(start).await?;
@@ -310,7 +303,7 @@ impl Attempt<'_> {
             policy: setup.policy.clone(),
             timeout: setup.migration.timeout,
             timeout_action: setup.migration.timeout_action,
-            sample: SAMPLE_INTERVAL,
+            sample: metering::sample_interval(&setup.migration),
         };
         let killed = self.hosts.death(|death| death.killed);
         let mut broken = std::pin::pin!(async {
@@ -487,10 +480,6 @@ const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
 /// QEMU writes to its stream many times a second and fails at the first write after its end.
 const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
-/// Time between two samples of a migration: somewhat less than the 100 ms promised, so that a late one keeps the promise.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
-/// Time between two reports of the guest.
-const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// Observed after the migration: five reports and a hundred heartbeats.

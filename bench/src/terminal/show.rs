@@ -7,16 +7,16 @@ use crate::record::{CellRecord, Event, Outcome, Record, Repeat, Summary};
 
 use super::summary::{outcomes, troubles, words};
 use super::table::{table, wrapped};
-use super::text::{clean, clean_short, plain};
+use super::text::{clean, clean_short, counted, plain};
 use super::time;
 
-/// Environment, then per cell the table of its metrics and the list of its repeats.
-pub fn show_text(record: &Record) -> String {
+/// Environment, then per cell the table of its metrics (without the details, unless `all` are wanted) and the list of its repeats.
+pub fn show_text(record: &Record, all: bool) -> String {
     let mut text = environment(record);
     for cell in &record.cells {
         text += &format!("\n{}: {}\n", clean(&cell.id), outcomes(&cell.outcomes()));
         if !cell.summary.is_empty() {
-            text += &format!("\n{}", metrics_table(cell));
+            text += &format!("\n{}", metrics_table(cell, all));
         }
         if !cell.repeats.is_empty() {
             text += &format!("\n{}", repeats_table(cell));
@@ -166,12 +166,15 @@ fn counted_entries(number: usize) -> String {
     }
 }
 
-fn metrics_table(cell: &CellRecord) -> String {
+fn metrics_table(cell: &CellRecord, all: bool) -> String {
     let repeats = cell.outcomes().get(&Outcome::Completed).copied();
     let mut rows = Vec::new();
     let mut topic = None;
     // The registry's order first; what a newer program added follows.
-    let known = ALL.iter().filter_map(|metric| {
+    let hidden = |id: &str| !all && metric::metric(id).is_some_and(|metric| metric.detail);
+    let left_out = cell.summary.keys().filter(|id| hidden(id)).count();
+    let shown = ALL.iter().filter(|metric| !hidden(metric.id));
+    let known = shown.filter_map(|metric| {
         let (id, summary) = cell.summary.get_key_value(metric.id)?;
         Some((metric.topic.name(), id, summary))
     });
@@ -194,7 +197,11 @@ fn metrics_table(cell: &CellRecord) -> String {
     for row in &mut rows {
         row.resize(header.len(), String::new());
     }
-    table(header, &[0], &[], rows)
+    let table = table(header, &[0], &[], rows);
+    if left_out == 0 {
+        return table;
+    }
+    format!("{table}and {} with --all\n", counted(left_out, "detail"))
 }
 
 fn metric_row(id: &str, summary: &Summary, repeats: Option<usize>) -> Vec<String> {
@@ -293,14 +300,14 @@ mod tests {
     fn a_run_that_went_well() {
         let mut record = example::wide();
         record.cells.truncate(2);
-        insta::assert_snapshot!(show_text(&record));
+        insta::assert_snapshot!(show_text(&record, false));
     }
 
     #[test]
     fn a_run_in_trouble_with_events() {
         insta::assert_snapshot!(format!(
             "{}\n{}",
-            show_text(&example::troubled()),
+            show_text(&example::troubled(), true),
             events_text(&example::troubled())
         ));
     }

@@ -6,6 +6,7 @@ mod capture;
 mod carriers;
 mod cuts;
 mod live;
+mod metering;
 mod own;
 mod patterns;
 mod policies;

@@ -19,15 +19,19 @@ pub(super) struct Sampler {
     pub(super) processes: Processes,
     pub(super) started_ns: u64,
     pub(super) noticed_ns: u64,
+    /// Whether readings are kept; the last one always is.
+    pub(super) keeps: bool,
 }
 
 impl Observer for Sampler {
     fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading) {
         let at_ns = monotonic_ns();
-        self.notebook.sample(
-            self.processes
-                .sample(asked_ns, trigger, reading.raw.clone()),
-        );
+        if self.keeps || trigger == "final" {
+            self.notebook.sample(
+                self.processes
+                    .sample(asked_ns, trigger, reading.raw.clone()),
+            );
+        }
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
             self.noticed_ns = at_ns;
             let elapsed_ns = at_ns.saturating_sub(self.started_ns);

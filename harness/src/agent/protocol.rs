@@ -16,7 +16,9 @@ use crate::lab::InterfaceBytes;
 use crate::progress::Progress;
 use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
+use crate::sockets::{Connection, FlowPoint};
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec, Stage};
+use crate::switches::Switches;
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
 pub const VERSION: u32 = 4;
@@ -124,14 +126,16 @@ pub enum Request {
         timeout: Duration,
         /// And then.
         timeout_action: crate::spec::TimeoutAction,
-        /// Longest time between samples.
-        sample: Duration,
+        /// Longest time between samples; `None` asks the hypervisor only as often as the timeout and the policy need it.
+        sample: Option<Duration>,
     },
-    /// Samples the CPU time of this host's QEMU and carriers until [`Request::StopWatching`] or the repeat's end: what the
-    /// destination does while the source migrates.
+    /// Samples the CPU time of this host's QEMU and carriers, and meters their connections, until [`Request::StopWatching`] or the
+    /// repeat's end: what the destination does while the source migrates.
     Watch {
-        /// Time between samples.
+        /// Longest time between samples of CPU time.
         every: Duration,
+        /// Whether to count system calls, which makes each of them slower.
+        count_syscalls: bool,
     },
     /// Ends [`Request::Watch`].
     StopWatching,
@@ -289,6 +293,39 @@ pub struct Readings {
     pub events: Vec<TimedEvent>,
     /// The time series.
     pub samples: Vec<TimedSample>,
+    /// What the kernel counted of the stream; `None` where nobody watched.
+    pub metering: Option<Metering>,
+}
+
+/// What the kernel counted for QEMU and the carriers from [`Request::Watch`] to [`Request::StopWatching`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metering {
+    /// All TCP connections together, in the order of time. Empty where the kernel can't be asked.
+    pub flow: Vec<MeteringPoint>,
+    /// Each TCP connection, as of [`Request::Collect`]: with what it moved as it ended.
+    pub connections: Vec<Connection>,
+    /// Context switches.
+    pub switches: Owned<Option<Switches>>,
+    /// System calls; `None` where they were not asked for or the kernel does not let.
+    pub syscalls: Owned<Option<u64>>,
+}
+
+/// A reading of the connections, and its cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeteringPoint {
+    /// What was read.
+    pub flow: FlowPoint,
+    /// The time that it took.
+    pub read_ns: u64,
+}
+
+/// The same thing of QEMU and of the carriers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned<T> {
+    /// QEMU's.
+    pub qemu: T,
+    /// The carriers', with all their descendants.
+    pub carrier: T,
 }
 
 /// An event on this host's clock.

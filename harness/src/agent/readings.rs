@@ -19,6 +19,11 @@ impl Notebook {
         self.with(|readings| readings.samples.push(sample));
     }
 
+    /// When the last sample was taken.
+    pub(super) fn last_sample_ns(&self) -> Option<u64> {
+        self.with(|readings| readings.samples.last().map(|sample| sample.at_ns))
+    }
+
     pub(super) fn take(&self) -> Readings {
         self.with(std::mem::take)
     }

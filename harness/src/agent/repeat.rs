@@ -14,6 +14,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::metering::Meter;
 use super::protocol::{Death, Notice, Told};
 use super::readings::Notebook;
 use super::watching::{Processes, Watcher};
@@ -32,6 +33,7 @@ pub(super) struct Repeat {
     pub(super) background_receiver: Option<background::Receiver>,
     pub(super) background_sender: Option<background::Sender>,
     pub(super) watcher: Option<Watcher>,
+    pub(super) meter: Option<Meter>,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -177,7 +179,7 @@ impl Repeat {
         directory: &Path,
         keepers: Vec<Keeper>,
     ) -> Result<Vec<Death>, String> {
-        self.watcher = None;
+        (self.watcher, self.meter) = (None, None);
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }

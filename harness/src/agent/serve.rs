@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, OnceCell, mpsc, watch};
 use super::failures::{failure, refused, value};
 use super::frames::{Reader, Writer};
 use super::life::Life;
+use super::metering::Meter;
 use super::migrating::Sampler;
 use super::protocol::{Call, Death, Failure, Readings, Request, Told, Usage, VERSION};
 use super::readings::Notebook;
@@ -197,9 +198,16 @@ impl Agent {
                 self.migrate(stream, &policy, timeout, timeout_action, sample)
                     .await
             }
-            Request::Watch { every } => self.watch(every).await,
+            Request::Watch {
+                every,
+                count_syscalls,
+            } => self.watch(every, count_syscalls).await,
             Request::StopWatching => {
-                self.repeat.lock().await.watcher = None;
+                let mut repeat = self.repeat.lock().await;
+                repeat.watcher = None;
+                if let Some(meter) = &mut repeat.meter {
+                    meter.stop();
+                }
                 value(())
             }
             Request::EndCarriers => {
@@ -276,7 +284,7 @@ impl Agent {
         spec: &PolicySpec,
         timeout: Duration,
         timeout_action: TimeoutAction,
-        sample_interval: Duration,
+        sample: Option<Duration>,
     ) -> Result<Value, Failure> {
         self.take_descriptor(&stream).await?;
         let (guest, mut sampler) = {
@@ -292,6 +300,7 @@ impl Agent {
                 processes,
                 started_ns: monotonic_ns(),
                 noticed_ns: 0,
+                keeps: sample.is_some(),
             };
             (launched.guest.clone(), sampler)
         };
@@ -301,7 +310,7 @@ impl Agent {
             policy: policy::from_spec(spec),
             timeout,
             timeout_action,
-            sample_interval,
+            sample,
             cancel,
         };
         value(
@@ -311,11 +320,16 @@ impl Agent {
         )
     }
 
-    async fn watch(&self, every: Duration) -> Result<Value, Failure> {
+    async fn watch(&self, every: Duration, count_syscalls: bool) -> Result<Value, Failure> {
         let mut repeat = self.repeat.lock().await;
         let processes = repeat
             .processes()
             .ok_or_else(|| refused("no guest was launched"))?;
+        repeat.meter = Some(Meter::start(
+            processes.clone(),
+            count_syscalls,
+            &self.notebook,
+        ));
         repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
         value(())
     }
@@ -357,7 +371,9 @@ impl Agent {
 
     async fn collect(&self) -> Readings {
         let mut readings = self.notebook.take();
-        if let Some(ports) = self.repeat.lock().await.ports() {
+        let mut repeat = self.repeat.lock().await;
+        readings.metering = repeat.meter.take().map(Meter::finish);
+        if let Some(ports) = repeat.ports() {
             (readings.heartbeats, readings.reports) = ports.take();
         }
         readings

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use super::protocol::{SampleCost, TimedSample};
 use super::readings::Notebook;
@@ -51,12 +51,18 @@ pub(super) struct Watcher(JoinHandle<()>);
 impl Watcher {
     pub(super) fn start(processes: Processes, every: Duration, notebook: Notebook) -> Self {
         Watcher(tokio::spawn(async move {
-            let mut ticks = interval(every);
-            // A sample that comes late must not be followed by a burst of others.
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let every_ns = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
             loop {
-                ticks.tick().await;
-                notebook.sample(processes.sample(monotonic_ns(), "interval", Value::Null));
+                // The migration's own samples hold the same and more: only where they fail to come, one is missing.
+                let due_ns = notebook
+                    .last_sample_ns()
+                    .map_or(0, |last| last.saturating_add(every_ns));
+                let now_ns = monotonic_ns();
+                if due_ns <= now_ns {
+                    notebook.sample(processes.sample(now_ns, "interval", Value::Null));
+                } else {
+                    sleep(Duration::from_nanos(due_ns - now_ns)).await;
+                }
             }
         }))
     }

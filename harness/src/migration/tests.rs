@@ -186,7 +186,7 @@ async fn migrate_handle(
         policy: policy::from_spec(&policy),
         timeout: Duration::from_secs(20),
         timeout_action: action,
-        sample_interval: Duration::from_millis(100),
+        sample: Some(Duration::from_millis(100)),
         cancel,
     };
     let mut kept = Kept::default();
@@ -213,6 +213,37 @@ async fn a_migration_that_never_converges_is_a_result() {
     // 20 s of readings every 100 ms, the first at once, and the final one.
     assert_eq!(kept.iter().filter(|name| *name == "interval").count(), 201);
     assert_eq!(kept.last().unwrap(), "final");
+}
+
+// 20 s of timeout, read every second from the first one on: enough to know how it ended, and no reading at any pass.
+#[tokio::test(start_paused = true)]
+async fn without_samples_it_is_read_for_the_timeout_only() {
+    let stream = Stream::Unix("/nowhere".into());
+    for (policy, wanted) in [
+        (PolicySpec::Static, ("interval", 20)),
+        (
+            PolicySpec::PostCopy {
+                after_passes: Some(100),
+                after: None,
+            },
+            ("interval", 201),
+        ),
+    ] {
+        let plan = Plan {
+            stream: &stream,
+            policy: policy::from_spec(&policy),
+            timeout: Duration::from_secs(20),
+            timeout_action: TimeoutAction::Cancel,
+            sample: None,
+            cancel: tokio::sync::watch::channel(false).1,
+        };
+        let guest = Handle(std::sync::Arc::new(Simulated::default()));
+        let mut kept = Kept::default();
+        let ended = run(&guest, plan, &mut kept).await.unwrap();
+        assert_eq!(ended.ending, Ending::TimedOut);
+        let count = |trigger: &str| kept.0.iter().filter(|name| *name == trigger).count();
+        assert_eq!(count(wanted.0), wanted.1);
+    }
 }
 
 // Seen with QEMU 10.0.2: 0.6 ms after our cancel at the timeout it reported `failed`, with the error of the socket it had shut.

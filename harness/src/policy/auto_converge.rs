@@ -31,6 +31,10 @@ impl Policy for AutoConverge {
         ]
     }
 
+    fn needs_readings(&self) -> bool {
+        false
+    }
+
     fn on_progress(&mut self, _now: Duration, _progress: &Progress) -> Option<Decision> {
         None
     }

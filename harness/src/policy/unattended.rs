@@ -13,6 +13,10 @@ impl Policy for Static {
         "static"
     }
 
+    fn needs_readings(&self) -> bool {
+        false
+    }
+
     fn on_progress(&mut self, _now: Duration, _progress: &Progress) -> Option<Decision> {
         None
     }

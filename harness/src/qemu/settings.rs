@@ -114,6 +114,8 @@ mod tests {
             timeout: Duration::from_secs(20),
             timeout_action: TimeoutAction::Cancel,
             settle: Duration::from_secs(1),
+            metering: true,
+            count_syscalls: false,
             qmp: indexmap::IndexMap::new(),
         }
     }

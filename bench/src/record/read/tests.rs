@@ -132,7 +132,7 @@ fn exercise(bytes: &[u8]) -> Result<(), TestCaseError> {
     match Record::from_json(bytes, Path::new("x")) {
         Ok(record) => {
             let text =
-                crate::terminal::summary_text(&record) + &crate::terminal::show_text(&record);
+                crate::terminal::summary_text(&record) + &crate::terminal::show_text(&record, true);
             let escape = '\u{1b}';
             prop_assert!(!text.contains(escape));
             prop_assert!(Record::from_json(record.to_json().as_bytes(), Path::new("x")).is_ok());

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use lmbench_guest::wire::{Report, Verified};
 use lmbench_harness::agent::protocol::{
-    Filled, Readings, SampleCost, TimedEvent, TimedSample, Usage,
+    Filled, MeteringPoint, Readings, SampleCost, TimedEvent, TimedSample, Usage,
 };
 use lmbench_harness::cpu::{CpuTime, ThreadTime};
 use lmbench_harness::lab::InterfaceBytes;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::qemu::{Heartbeat, TimedReport};
 use lmbench_harness::role::Role;
+use lmbench_harness::sockets::{Connection, ConnectionState, FlowPoint, Owner, TcpCounters};
 use serde_json::{Value, json};
 
 use super::{Measured, Sides, finish};
@@ -190,6 +191,30 @@ impl Story {
         self
     }
 
+    /// A connection of this host, as it ended.
+    pub(super) fn connection(mut self, role: Role, connection: Connection) -> Self {
+        let metering = self.side(role).metering.get_or_insert_default();
+        metering.connections.push(connection);
+        self
+    }
+
+    /// A reading of this host's connections: `bytes` acknowledged and received so far.
+    pub(super) fn flow(mut self, role: Role, at_ms: f64, bytes: u64, rtt_us: Option<u32>) -> Self {
+        let flow = FlowPoint {
+            at_ns: stamp(role, at_ms),
+            acked_bytes: bytes,
+            received_bytes: bytes,
+            retransmits: 0,
+            rtt_us,
+        };
+        let metering = self.side(role).metering.get_or_insert_default();
+        metering.flow.push(MeteringPoint {
+            flow,
+            read_ns: 20_000,
+        });
+        self
+    }
+
     pub(super) fn ended(mut self, ending: Ending, reason: &str, running_on: &str) -> Self {
         self.measured.ended.ending = ending;
         self.measured.ended.reason = Some(reason.to_owned());
@@ -227,6 +252,22 @@ impl Story {
         } = &self.measured.readings;
         let reports = source.reports.iter().chain(&destination.reports);
         reports.map(|timed| timed.report.sequence).max()
+    }
+}
+
+/// A connection that moved `bytes` and was acknowledged.
+pub(super) fn connection(owner: Owner, bytes: u64) -> Connection {
+    Connection {
+        owner,
+        local: ([10, 0, 0, 1], 40_000).into(),
+        remote: ([10, 0, 0, 2], 7000).into(),
+        counters: TcpCounters {
+            sent_bytes: bytes,
+            acked_bytes: bytes,
+            rtt_us_min: Some(50),
+            ..TcpCounters::default()
+        },
+        state: ConnectionState::Ended,
     }
 }
 

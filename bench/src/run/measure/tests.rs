@@ -6,12 +6,15 @@
 
 use std::collections::BTreeSet;
 
+use lmbench_harness::agent::protocol::Owned;
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::role::Role::{Destination, Source};
+use lmbench_harness::sockets::Owner;
+use lmbench_harness::switches::Switches;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::synthetic::{Story, cpu, usage};
+use super::synthetic::{self, Story, cpu, usage};
 use super::*;
 use crate::metric::ALL;
 
@@ -225,6 +228,29 @@ fn every_metric_of_the_registry_is_given_or_known_not_to_be() {
     ] {
         side.source.carrier = Some(cpu(1.0));
         side.destination.carrier = Some(cpu(1.0));
+    }
+    story.measured.usage_after.source.at_ns = 1;
+    story.measured.usage_after.destination.at_ns = 1;
+    let connection = synthetic::connection(Owner::Qemu, 1000);
+    let mut story = story
+        .connection(Source, connection.clone())
+        .connection(Destination, connection)
+        .flow(Source, 5.0, 10, Some(300))
+        .flow(Source, 30.0, 20, Some(300))
+        .flow(Destination, 5.0, 10, None);
+    for readings in [
+        &mut story.measured.readings.source,
+        &mut story.measured.readings.destination,
+    ] {
+        let metering = readings.metering.as_mut().unwrap();
+        metering.switches = Owned {
+            qemu: Some(Switches::default()),
+            carrier: Some(Switches::default()),
+        };
+        metering.syscalls = Owned {
+            qemu: Some(1),
+            carrier: Some(1),
+        };
     }
     let given: BTreeSet<String> = story.finish().0.metrics.into_keys().collect();
     let expected = ALL.iter().map(|metric| metric.id);

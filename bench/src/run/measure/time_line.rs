@@ -1,7 +1,7 @@
 //! Both hosts' readings on one time line: milliseconds from the moment `migrate` was accepted, negative before it.
 
 use lmbench_guest::wire::Report;
-use lmbench_harness::agent::protocol::{Filled, Readings, TimedSample};
+use lmbench_harness::agent::protocol::{Filled, MeteringPoint, Readings, TimedSample};
 use lmbench_harness::role::Role;
 use serde_json::{Value, json};
 
@@ -261,6 +261,31 @@ impl<'a> TimeLine<'a> {
         })
     }
 
+    /// A stamp of the source's clock on the line.
+    pub(super) fn of_source(&self, at_ns: u64) -> f64 {
+        self.at(self.measured.clocks.source, at_ns)
+    }
+
+    /// A stamp of the destination's clock on the line.
+    pub(super) fn of_destination(&self, at_ns: u64) -> f64 {
+        self.at(self.measured.clocks.destination, at_ns)
+    }
+
+    /// Each host's connections with what they had moved in the end, after all else.
+    pub(super) fn connections(&self) -> impl Iterator<Item = Event> + '_ {
+        let at_ms = self.events.last().map_or(0.0, |last| last.at_ms);
+        let metered = self.sides().into_iter().filter_map(|(role, _, readings)| {
+            let connections = &readings.metering.as_ref()?.connections;
+            (!connections.is_empty()).then_some((role, connections))
+        });
+        metered.map(move |(role, connections)| Event {
+            at_ms,
+            host: role.name().to_owned(),
+            name: "connections".to_owned(),
+            data: json!(connections),
+        })
+    }
+
     /// QEMU's answers on the source in the order of the line, with when they were complete.
     pub(super) fn answers(&self) -> impl DoubleEndedIterator<Item = (f64, &'a TimedSample)> {
         let clock = self.measured.clocks.source;
@@ -285,6 +310,31 @@ impl<'a> TimeLine<'a> {
             for taken in &readings.samples {
                 let (kind, data) = sampled(taken);
                 samples.push(sample(self.at(clock, taken.at_ns), role, kind, data));
+            }
+            // So are its connections' readings, one line of numbers each.
+            let metering = readings.metering.as_ref();
+            let flow = metering.map_or(&[][..], |metering| &metering.flow);
+            if let Some(first) = flow.first() {
+                let rows: Vec<Value> = flow
+                    .iter()
+                    .map(|MeteringPoint { flow, .. }| {
+                        let at_ms = self.at(clock, flow.at_ns);
+                        json!([
+                            at_ms,
+                            flow.acked_bytes,
+                            flow.received_bytes,
+                            flow.retransmits,
+                            flow.rtt_us
+                        ])
+                    })
+                    .collect();
+                let data = json!({ "at_ms_acked_received_retransmits_rtt_us": rows });
+                samples.push(sample(
+                    self.at(clock, first.flow.at_ns),
+                    role,
+                    "connections",
+                    data,
+                ));
             }
             // All of a host's heartbeats are one sample: a line each would make the file ten times as long.
             let beats: Vec<(u64, f64)> = self

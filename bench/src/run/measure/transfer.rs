@@ -7,7 +7,7 @@ use lmbench_harness::spec::{Network, PolicySpec};
 use serde_json::Value;
 
 use super::time_line::TimeLine;
-use super::{Measured, Values, number};
+use super::{Measured, Values, network, number};
 use crate::scenario::Cell;
 
 /// Values of the transfer; returns the RAM bytes, which CPU time is divided by.
@@ -17,7 +17,11 @@ pub(super) fn measure(
     line: &TimeLine<'_>,
     cell: &Cell,
 ) -> Option<f64> {
-    values.put("wire_bytes", wire_bytes(measured, cell));
+    let wire_bytes = network::exact_wire_bytes(measured, line);
+    values.put(
+        "wire_bytes",
+        wire_bytes.or_else(|| interface_bytes(measured, cell)),
+    );
     values.put("throttle_max_percent", throttle(line, &cell.setup.policy));
     values.put("dirty_rate_bps", dirty_rate(line));
     // A cancelled migration's final answer has no counters, and QEMU 9.2.4 may leave them out of a completed one's
@@ -76,7 +80,7 @@ fn post_copy(values: &mut Values, measured: &Measured, answer: &Value) {
 }
 
 /// What both directions of the migration's network carried, unless other traffic used it too.
-fn wire_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
+fn interface_bytes(measured: &Measured, cell: &Cell) -> Option<f64> {
     let setup = &cell.setup.network;
     let network = cell.setup.carrier.network(setup.inbound)?;
     let (link, of): (_, fn(&Usage) -> Option<InterfaceBytes>) = match network {

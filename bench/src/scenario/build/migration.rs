@@ -39,10 +39,12 @@ pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> Migra
         max_bandwidth: rate("max-bandwidth", problems),
         max_postcopy_bandwidth: rate("max-postcopy-bandwidth", problems),
         multifd_channels: section.get("multifd-channels").or(1).value.unwrap_or(1),
-        preempt: section.get("preempt").or(false).value.unwrap_or(false),
+        preempt: flag(section, "preempt", false),
         timeout: timeout(section, problems),
         timeout_action: timeout_action(section),
         settle: time(section, "settle", 2_000_000_000),
+        metering: flag(section, "metering", true),
+        count_syscalls: count_syscalls(section, problems),
         qmp: section
             .section_names("qmp")
             .iter()
@@ -56,6 +58,30 @@ fn time(section: &Section<'_>, name: &str, default_nanos: u64) -> Duration {
         .get::<Time>(name)
         .or(Time::from_nanos(default_nanos));
     time.value.map(Time::duration).unwrap_or_default()
+}
+
+fn flag(section: &Section<'_>, name: &str, default: bool) -> bool {
+    section
+        .get::<bool>(name)
+        .or(default)
+        .value
+        .unwrap_or(default)
+}
+
+fn count_syscalls(section: &Section<'_>, problems: &mut Problems) -> bool {
+    let count = section.get::<bool>("count-syscalls").or(false);
+    let metering = section.get::<bool>("metering");
+    if count.value == Some(true) && metering.value == Some(false) {
+        problems.push(
+            Problem::at(
+                &count.place(section),
+                "`migration.count-syscalls` without metering",
+            )
+            .label("nothing is counted while metering = false")
+            .hint("remove one of the two"),
+        );
+    }
+    count.value.unwrap_or(false)
 }
 
 fn timeout_action(section: &Section<'_>) -> TimeoutAction {

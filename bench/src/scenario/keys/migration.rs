@@ -57,6 +57,19 @@ pub(crate) static MIGRATION: Table = Table {
                     measured here.",
         },
         Key {
+            name: "metering",
+            kind: Kind::Flag,
+            default: Some("true"),
+            about: "false: nothing is sampled while the guest migrates, neither QEMU's counters, CPU and connections nor the guest's \
+                    heartbeats and reports; only what is known before and after remains. As an axis of the matrix it tells what metering costs.",
+        },
+        Key {
+            name: "count-syscalls",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Count system calls of QEMU and the carrier. Needs root and a mounted tracefs, and makes each call of this machine slower.",
+        },
+        Key {
             name: "qmp",
             kind: Kind::Names,
             default: None,

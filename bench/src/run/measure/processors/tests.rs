@@ -2,6 +2,10 @@
 
 use serde_json::json;
 
+use lmbench_harness::agent::protocol::{Metering, Owned};
+use lmbench_harness::cpu::CpuTime;
+use lmbench_harness::switches::Switches;
+
 use super::super::synthetic::{Story, cpu, usage};
 
 /// Half a GiB of RAM; QEMU used 1.5 s on the source, 0.5 s of that in its vCPU.
@@ -64,4 +68,50 @@ fn nothing_sent_is_no_gib() {
     let ram = json!({ "transferred": 0 });
     let story = Story::new(1.0).ram(1.0, "final", "completed", ram);
     assert_eq!(story.value("cpu_qemu_source_s_per_gib"), None);
+}
+
+#[test]
+fn time_is_told_apart_by_mode() {
+    let mut story = story();
+    let time = |user_ns, system_ns| {
+        Some(CpuTime {
+            total_ns: user_ns + system_ns,
+            user_ns,
+            system_ns,
+        })
+    };
+    story.measured.usage_before.source.carrier = time(1_000_000_000, 2_000_000_000);
+    story.measured.usage_after.source.carrier = time(1_250_000_000, 2_500_000_000);
+    assert_eq!(story.value("cpu_carrier_user_source_s_per_gib"), Some(0.5));
+    assert_eq!(
+        story.value("cpu_carrier_system_source_s_per_gib"),
+        Some(1.0)
+    );
+    assert_eq!(story.value("cpu_carrier_user_destination_s_per_gib"), None);
+}
+
+#[test]
+fn switches_and_calls_are_divided_by_gib_and_absent_where_nobody_counted() {
+    let mut story = story();
+    story.measured.readings.destination.metering = Some(Metering {
+        switches: Owned {
+            qemu: Some(Switches {
+                voluntary: 100,
+                involuntary: 7,
+            }),
+            carrier: None,
+        },
+        syscalls: Owned {
+            qemu: Some(1000),
+            carrier: None,
+        },
+        ..Metering::default()
+    });
+    let per_gib = |metric: &str| story.value(&format!("{metric}_destination_per_gib"));
+    assert_eq!(per_gib("voluntary_switches_qemu"), Some(200.0));
+    assert_eq!(per_gib("involuntary_switches_qemu"), Some(14.0));
+    assert_eq!(per_gib("syscalls_qemu"), Some(2000.0));
+    assert_eq!(per_gib("syscalls_carrier"), None);
+    assert_eq!(per_gib("voluntary_switches_carrier"), None);
+    assert_eq!(story.value("syscalls_qemu_source_per_gib"), None);
 }

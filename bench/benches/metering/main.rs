@@ -1,0 +1,120 @@
+//! What does lmbench's metering cost a migration? Runs `scenarios/metering.toml`, metered and not in turns, and judges the ratio.
+//!
+//! `cargo bench -p lmbench --bench metering -- [--repeats N] [--out DIRECTORY]`
+//!
+//! Unlike `harness_overhead` it compares lmbench with itself: the agents, the lab and the guest are there on both sides, and
+//! only the sampling differs. It ends with 1 if it can't measure; missing the bar is a result.
+
+#[path = "../shared/figures.rs"]
+mod figures;
+#[path = "../shared/lmbench.rs"]
+mod program;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use lmbench::record::{CellRecord, Record};
+
+/// Runs scenarios/metering.toml and prints what metering costs.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Migrations per cell.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=64))]
+    repeats: u32,
+    /// Where the run's folder goes.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../results"))]
+    out: PathBuf,
+    /// What cargo says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        println!("nothing measured; run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    match measure(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), String> {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/metering.toml");
+    let load_before = figures::load();
+    let repeats = ["--repeats".to_owned(), arguments.repeats.to_string()];
+    let record = program::run(&scenario, &arguments.out, &repeats)?;
+    let (on, off) = (cell(&record, true)?, cell(&record, false)?);
+    println!(
+        "quantity                             metered    not metered  ratio   95 % interval   bar"
+    );
+    for (name, bar) in COMPARED {
+        let (with, without) = (series(on, name)?, series(off, name)?);
+        let (ratio, [low, high]) = figures::ratio_of_medians(&with, &without);
+        let verdict = match bar {
+            None => String::new(),
+            Some(bar) if ratio <= *bar => format!("<= {bar:.2} met"),
+            Some(bar) => format!("<= {bar:.2} missed"),
+        };
+        println!(
+            "{name:36} {:9.3}  {:9.3}    {ratio:.3}   {low:.3}–{high:.3}     {verdict}",
+            figures::median(&with),
+            figures::median(&without)
+        );
+    }
+    println!("\nwhile metered (medians):");
+    for name in INSTRUMENTS {
+        println!("  {name:34} {:9.4}", figures::median(&series(on, name)?));
+    }
+    println!(
+        "\nrun:     {} in {}",
+        record.run_id,
+        arguments.out.display()
+    );
+    println!("machine: {}", program::environment(&record));
+    println!("load:    {load_before} before, {} after", figures::load());
+    println!(
+        "command: cargo bench -p lmbench --bench metering -- {}",
+        figures::command()
+    );
+    Ok(())
+}
+
+fn cell(record: &Record, metering: bool) -> Result<&CellRecord, String> {
+    let mut cells = record.cells.iter();
+    cells
+        .find(|cell| cell.parameters.get("migration.metering") == Some(&metering.into()))
+        .ok_or_else(|| format!("the record has no cell with metering = {metering}"))
+}
+
+fn series(cell: &CellRecord, metric: &str) -> Result<Vec<f64>, String> {
+    cell.repeats
+        .iter()
+        .map(|repeat| {
+            program::metric(repeat, metric).map_err(|reason| format!("{}: {reason}", cell.id))
+        })
+        .collect()
+}
+
+/// What both sides know, with the greatest ratio that is good enough.
+const COMPARED: &[(&str, Option<f64>)] = &[
+    ("total_time_ms", Some(1.01)),
+    ("downtime_ms", None),
+    ("cpu_qemu_source_s_per_gib", None),
+    ("cpu_qemu_destination_s_per_gib", None),
+    ("cpu_agent_source_s_per_gib", None),
+    ("cpu_agent_destination_s_per_gib", None),
+];
+const INSTRUMENTS: &[&str] = &[
+    "agent_cpu_share",
+    "sample_answer_us_p50",
+    "sample_read_us_p50",
+    "meter_read_us_p50",
+    "sample_gap_ms_max",
+];

@@ -1,0 +1,65 @@
+//! How closely a migration is watched: everything, or with `metering = false` nothing that is not needed to know how it ended.
+
+use std::time::Duration;
+
+use lmbench_harness::agent::AgentError;
+use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::role::Role;
+use lmbench_harness::spec::MigrationSpec;
+
+use super::hosts::Hosts;
+use crate::scenario::Setup;
+
+/// Begins just before `migrate`, so that only the migration is counted.
+pub(super) async fn begin(hosts: &Hosts, spec: &MigrationSpec) -> Result<(), AgentError> {
+    if !spec.metering {
+        return Ok(());
+    }
+    for role in Role::BOTH {
+        let watch = Request::Watch {
+            every: CPU_INTERVAL,
+            count_syscalls: spec.count_syscalls,
+        };
+        hosts.host(role).call::<()>(watch).await?;
+    }
+    Ok(())
+}
+
+/// Ends it; nothing if it was never begun.
+pub(super) async fn end(hosts: &Hosts) -> Result<(), AgentError> {
+    for role in Role::BOTH {
+        hosts.host(role).call::<()>(Request::StopWatching).await?;
+    }
+    Ok(())
+}
+
+/// Longest time between two of QEMU's answers, if they are wanted.
+pub(super) fn sample_interval(spec: &MigrationSpec) -> Option<Duration> {
+    spec.metering.then_some(SAMPLE_INTERVAL)
+}
+
+/// Time between the guest's heartbeats; zero is none.
+pub(super) fn heartbeat_interval(setup: &Setup) -> Duration {
+    if setup.migration.metering {
+        setup.guest.heartbeat
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// Time between the guest's reports.
+pub(super) fn report_interval(spec: &MigrationSpec) -> Duration {
+    if spec.metering {
+        REPORT_INTERVAL
+    } else {
+        NEVER
+    }
+}
+
+/// Time after which CPU is read without QEMU's answer, on the source too.
+const CPU_INTERVAL: Duration = Duration::from_millis(100);
+/// Somewhat less than that, so that QEMU's answers come first where there are any.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// Longer than any repeat.
+const NEVER: Duration = Duration::from_hours(24);
