@@ -55,6 +55,21 @@ async fn every_size_of_datagram_carries_the_stream() {
     }
 }
 
+/// quinn panics at a packet of the handshake of 16 KiB or more.
+#[tokio::test]
+async fn a_large_mtu_taken_for_granted_is_bounded() {
+    let settings = Settings {
+        mtu: Some(65_535),
+        mtu_discovery: false,
+        ..Settings::default()
+    };
+    let (dialled, accepted) = sessions(&settings).await;
+    let (mut near, mut far) = channels(dialled.as_ref(), accepted.as_ref()).await;
+    near.write_all(&[7; 100_000]).await.unwrap();
+    far.read_exact(&mut [0; 100_000]).await.unwrap();
+    assert_eq!(dialled.statistics().unwrap().datagram_bytes, 16_383);
+}
+
 /// A destination that stops reading stops the source: what is on the way is bounded by the stream's window.
 #[tokio::test]
 async fn windows_bound_what_nobody_reads() {

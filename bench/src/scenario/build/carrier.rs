@@ -78,7 +78,8 @@ fn quic(section: &Section<'_>) -> quic::Settings {
         congestion: match choice("congestion").as_deref() {
             Some("newreno") => quic::Congestion::Newreno,
             Some("bbr") => quic::Congestion::Bbr,
-            _ => quic::Congestion::Cubic,
+            Some("cubic") => quic::Congestion::Cubic,
+            _ => quic::Congestion::Bdp,
         },
         mtu: section
             .get::<u32>("mtu")
