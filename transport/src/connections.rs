@@ -46,7 +46,8 @@ pub struct Settings {
     /// control connection; channels only have keepalive, because `TCP_USER_TIMEOUT` would also kill a channel whose peer is
     /// alive and merely does not read for that long, as the destination of a paused migration does.
     pub peer_deadline: Option<Duration>,
-    /// `SO_SNDBUF` and `SO_RCVBUF` of each channel, in bytes. `None` leaves the kernel's autotuning on, which setting a size ends.
+    /// `SO_SNDBUF` and `SO_RCVBUF` of each channel, in bytes. `None` leaves the kernel's autotuning on, which setting a size ends;
+    /// only whoever dials over a round trip of 4 ms or more gets room to send of 48 MiB (or `net.core.wmem_max`, twice).
     pub socket_buffer_bytes: Option<u32>,
 }
 
