@@ -7,6 +7,8 @@
 //!
 //! This module does not start or end QEMU, and decides nothing about a migration.
 
+#[doc(hidden)]
+pub mod benched;
 mod commands;
 mod connection;
 mod error;

@@ -161,7 +161,7 @@ pub struct MigrationSpec {
     pub timeout_action: TimeoutAction,
     /// Time the workload runs before `migrate`, in which its undisturbed rate is measured.
     pub settle: Duration,
-    /// Whether anything is sampled while it goes on: QEMU's counters, CPU, connections, heartbeats and reports.
+    /// Whether anything is sampled while it goes on: QEMU's counters, CPU and connections.
     pub metering: bool,
     /// Whether system calls are counted too.
     pub count_syscalls: bool,

@@ -1,7 +1,7 @@
 //! System calls of processes: the kernel's trace point `raw_syscalls:sys_enter`, counted by `perf_event_open(2)`.
 //!
-//! Threads and children that begin later are counted with whoever began them, and keep their counts when they end. The count
-//! costs every process of the host about 0.1 µs per call while it goes on, so it is on only when it is asked for. It needs root
+//! Threads and children that begin later are counted with whoever began them, and keep their counts when they end. The trace
+//! point lengthens every call of every process of the host while it is counted, so it is on only when it is asked for. It needs root
 //! (or `CAP_PERFMON`), and tracefs to be mounted, where the trace point's number stands.
 #![expect(
     unsafe_code,

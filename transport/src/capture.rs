@@ -6,6 +6,11 @@
 //! | [`Writer`], [`Reader`] | the format, one entry after the other, in bounded memory |
 //! | [`Recording`] | a whole capture in memory, ready to be played ([`crate::carry::Local::Replay`]) or compared with |
 //!
+//! To measure a carrier in one process: [`Recording::load`], a [`Sink`](crate::carry::Sink) with
+//! [`Local::Discard`](crate::carry::Local::Discard), a [`Source`](crate::carry::Source) with `Local::Replay`, both run at once; both
+//! end by themselves, and [`Event::Replayed`](crate::carry::Event::Replayed) tells the bytes and the time. A capture that is made up is
+//! written with [`Writer`] into a `Vec<u8>` and read with [`Recording::read`].
+//!
 //! A capture holds the guest's memory: whoever can read the file can read what the guest kept secret. Nothing here knows what the
 //! bytes mean.
 //!

@@ -19,6 +19,8 @@
 //! Further carriers implement [`carrier::Carrier`] and pass `tests/contract.rs`; nothing else has to know them.
 //! Deliberately absent: guests, statistics, terminals, and any notion of what the bytes mean.
 
+#[doc(hidden)]
+pub mod benched;
 pub mod capture;
 pub mod carrier;
 pub mod carry;

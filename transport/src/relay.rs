@@ -5,7 +5,7 @@
 //! or one buffer per direction, made when the first byte comes; a reader that stops, stops the writer.
 //!
 //! Two ways to move the bytes: [`Path::Splice`] inside the kernel, when both ends are kernel sockets, and [`Path::Copy`]
-//! through a buffer. `cargo run --release -p lmbench-transport --example relay_cost` compares them.
+//! through a buffer. `cargo bench -p lmbench --bench relay` compares them.
 //! Splice is the default because it costs less CPU: medians of four interleaved runs of 3 GiB over veth on a busy two-core machine,
 //! source + sink CPU-s/GiB, were 0.18 + 0.12 spliced and 0.22 + 0.20 copied, at 1.3 and 1.1 GB/s (no relay: 2.0 GB/s).
 

@@ -3,7 +3,7 @@
 //! `cargo bench -p lmbench --bench metering -- [--repeats N] [--out DIRECTORY]`
 //!
 //! Unlike `harness_overhead` it compares lmbench with itself: the agents, the lab and the guest are there on both sides, and
-//! only the sampling differs. It ends with 1 if it can't measure; missing the bar is a result.
+//! only the sampling differs; the guest's heartbeats and reports stay on both sides, as `harness_overhead` has them on one. It ends with 1 if it can't measure; missing the bar is a result.
 
 #[path = "../shared/figures.rs"]
 mod figures;

@@ -21,18 +21,16 @@ pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
     if arguments.stay {
         options.linger = None;
     }
-    let tee = Tee {
-        listen,
-        to,
-        file: create(&arguments.out, arguments.force)?,
-        options,
-    };
     let (format, out) = (arguments.format, arguments.out.clone());
     let events: TeeListener = Arc::new(move |event| tell(&event, format, &out));
     let stop = CancellationToken::new();
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let mut signals = Signals::catch()?;
+        let failed = |error: TeeError| failed(&error, &arguments.out);
+        // The socket comes first: nothing is overwritten for a capture that cannot begin.
+        let tee = Tee::bind(listen, to, options).map_err(failed)?;
+        let file = create(&arguments.out, arguments.force)?;
         // A file that reaches the limit of `ulimit -f` is an error to us, and no reason to end the migration.
         let too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE));
         let stopper = stop.clone();
@@ -40,9 +38,9 @@ pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
             signals.next().await;
             stopper.cancel();
         });
-        let result = tee.run(events, stop).await;
+        let result = tee.run(file, events, stop).await;
         drop(too_large);
-        result.map_err(|error| failed(&error, &arguments.out))
+        result.map_err(failed)
     });
     runtime.shutdown_background();
     result.map(|_| Exit::Success)

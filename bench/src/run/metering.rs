@@ -1,4 +1,5 @@
-//! How closely a migration is watched: everything, or with `metering = false` nothing that is not needed to know how it ended.
+//! How closely a migration is watched from outside the guest: everything, or with `metering = false` nothing that is not needed to
+//! know how it ended. Heartbeats and reports are the guest's own, and `guest.heartbeat`'s affair.
 
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use lmbench_harness::role::Role;
 use lmbench_harness::spec::MigrationSpec;
 
 use super::hosts::Hosts;
-use crate::scenario::Setup;
 
 /// Begins just before `migrate`, so that only the migration is counted.
 pub(super) async fn begin(hosts: &Hosts, spec: &MigrationSpec) -> Result<(), AgentError> {
@@ -38,28 +38,7 @@ pub(super) fn sample_interval(spec: &MigrationSpec) -> Option<Duration> {
     spec.metering.then_some(SAMPLE_INTERVAL)
 }
 
-/// Time between the guest's heartbeats; zero is none.
-pub(super) fn heartbeat_interval(setup: &Setup) -> Duration {
-    if setup.migration.metering {
-        setup.guest.heartbeat
-    } else {
-        Duration::ZERO
-    }
-}
-
-/// Time between the guest's reports.
-pub(super) fn report_interval(spec: &MigrationSpec) -> Duration {
-    if spec.metering {
-        REPORT_INTERVAL
-    } else {
-        NEVER
-    }
-}
-
 /// Time after which CPU is read without QEMU's answer, on the source too.
 const CPU_INTERVAL: Duration = Duration::from_millis(100);
 /// Somewhat less than that, so that QEMU's answers come first where there are any.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
-const REPORT_INTERVAL: Duration = Duration::from_millis(100);
-/// Longer than any repeat.
-const NEVER: Duration = Duration::from_hours(24);

@@ -285,8 +285,8 @@ impl Attempt<'_> {
         let started_ns = monotonic_ns();
         let start = Request::StartWorkload {
             workload,
-            heartbeat: metering::heartbeat_interval(&self.cell.setup),
-            report: metering::report_interval(&self.cell.setup.migration),
+            heartbeat: self.cell.setup.guest.heartbeat,
+            report: REPORT_INTERVAL,
             within,
         };
         let filled: Filled = self.hosts.source.call(start).await?;
@@ -480,6 +480,8 @@ const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
 /// QEMU writes to its stream many times a second and fails at the first write after its end.
 const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
+/// Time between two reports of the guest.
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// Observed after the migration: five reports and a hundred heartbeats.

@@ -157,11 +157,17 @@ fn files_are_private_and_kept() {
     assert_eq!(mode(), 0o600);
     let mut elsewhere = CAPTURE;
     elsewhere[8] = "nowhere/stream";
+    let mut taken = CAPTURE;
+    taken[2] = "unix:taken";
+    taken[8] = "other";
+    place.file("taken", "");
     let texts = [
+        place.run(taken).refused(3),
         place.run(CAPTURE).refused(3),
         place.run(elsewhere).refused(3),
     ];
     insta::assert_snapshot!(texts.join("----\n"));
+    assert!(!place.path().join("other").exists());
     let path = place.path().join("stream");
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&path, open).expect("it is ours");
@@ -212,18 +218,24 @@ fn survives_a_full_disk(wrapper: &[&str], reason: &str) {
             && said.contains("hint: the migration went on; "),
         "{said}"
     );
+    let said = source(&place, "kept");
+    let usable = said
+        .stderr
+        .strip_prefix("warning: kept is cut off; what is there is used, ");
+    let bytes = usable.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    assert!(bytes > Some(100_000_u64), "{said:?}");
 }
 
 #[test]
 fn a_file_size_limit_leaves_the_migration_alone() {
-    let script = r#"ulimit -f 1024; exec "$0" "$@""#;
+    let script = r#"ulimit -f 1024; "$0" "$@"; code=$?; cp disk/stream kept; exit $code"#;
     survives_a_full_disk(&["sh", "-c", script], "File too large");
 }
 
 /// A real disk that is full: a small one in a mount namespace of its own, so that root and others can have it.
 #[test]
 fn a_full_disk_leaves_the_migration_alone() {
-    let script = r#"mount -t tmpfs -o size=1m none disk && exec "$0" "$@""#;
+    let script = r#"mount -t tmpfs -o size=1m none disk || exit; "$0" "$@"; code=$?; cp disk/stream kept; exit $code"#;
     let wrapper = [
         "unshare",
         "--user",

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use lmbench_harness::qmp::{MigrationStatus, Qmp, RunState};
+use lmbench_harness::qmp::{Event, Events, MigrationStatus, Qmp, RunState};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A QEMU with firmware and nothing to boot; killed when dropped.
 struct Machine {
     qmp: Qmp,
+    events: Events,
     _process: Child,
 }
 
@@ -51,21 +52,21 @@ impl Machine {
             qmp.migrate_incoming(&uri).await.unwrap();
         }
         Self {
+            events: qmp.events(),
             qmp,
             _process: process,
         }
     }
 
+    async fn next_event(&mut self) -> Event {
+        let event = timeout(PATIENCE, self.events.next()).await;
+        event.expect("it goes on soon or never").unwrap()
+    }
+
     /// Waits until the guest runs here.
-    async fn runs(&self) {
-        let running = async {
-            while self.qmp.query_status().await.unwrap() != RunState::Running {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, running)
-            .await
-            .expect("the guest runs soon or never");
+    async fn runs(&mut self) {
+        while self.next_event().await.name != "RESUME" {}
+        assert_eq!(self.qmp.query_status().await.unwrap(), RunState::Running);
     }
 }
 
@@ -118,7 +119,7 @@ async fn captured_and_played(multifd: bool, channels: u64) {
     }
     let place = TempDir::new().unwrap();
     let folder = place.path();
-    let (source, destination) = tokio::join!(
+    let (mut source, mut destination) = tokio::join!(
         Machine::start(folder, "source", multifd, false),
         Machine::start(folder, "first", multifd, true),
     );
@@ -133,13 +134,10 @@ async fn captured_and_played(multifd: bool, channels: u64) {
     ];
     let mut tee = Program::start(folder, "", &tee);
     tee.event("listening").await;
-    let mut events = source.qmp.events();
     let uri = format!("unix:{}", folder.join("tee").display());
     source.qmp.migrate(&uri).await.unwrap();
     loop {
-        let event = timeout(PATIENCE, events.next()).await;
-        let event = event.expect("the migration goes on").unwrap();
-        match event.migration_status() {
+        match source.next_event().await.migration_status() {
             Some(MigrationStatus::Completed) => break,
             Some(status) => assert!(!status.is_final(), "{status:?}"),
             None => {}
@@ -157,7 +155,7 @@ async fn captured_and_played(multifd: bool, channels: u64) {
     tee.succeeds().await;
     drop((source, destination));
 
-    let fresh = Machine::start(folder, "second", multifd, true).await;
+    let mut fresh = Machine::start(folder, "second", multifd, true).await;
     for to in ["verify:stream", "unix:second"] {
         let sink = ["carry", "sink", "--listen", "tcp://127.0.0.1:0", "--to", to];
         let mut sink = Program::start(folder, "", &sink);

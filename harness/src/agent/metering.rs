@@ -3,6 +3,7 @@
 //! It asks nobody who carries the stream: the kernel counts. Readings come every [`EVERY`], and every [`EVERY_AT_FIRST`] until the
 //! first byte has moved, so that its moment is known better. What can't be had on this host is absent, and its reason is told once.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +49,12 @@ impl Meter {
         let connections = sockets::Ledger::begin(qemu, carriers.clone());
         let connections = connections
             .map_err(|error| {
+                let mend = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "run it as root",
+                    _ => "modprobe tcp_diag may mend it",
+                };
                 let reason = format!(
-                    "the kernel does not tell of its TCP connections by sock_diag: {error}; modprobe tcp_diag may mend it"
+                    "the kernel does not tell the agent of QEMU's TCP connections: {error}; {mend}"
                 );
                 missing("connections", &reason);
             })

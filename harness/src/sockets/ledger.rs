@@ -36,8 +36,10 @@ struct Entry {
 }
 
 impl Ledger {
-    /// Begins to count: what connections have moved up to now is not counted. An error where the kernel can't be asked.
+    /// Begins to count: what connections have moved up to now is not counted. An error where the kernel can't be asked, or where it does
+    /// not let the caller see QEMU's descriptors (`PermissionDenied`).
     pub fn begin(qemu: u32, carriers: Vec<u32>) -> io::Result<Self> {
+        owners::readable(qemu)?;
         let mut ledger = Ledger {
             kernel: Kernel::open()?,
             qemu,

@@ -95,7 +95,7 @@ pub(super) fn parts(mut datagram: &[u8]) -> Vec<Part> {
         match kind {
             KIND_DONE => parts.push(Part::Done),
             KIND_ERROR => {
-                let error = u32_at(body, 0).map_or(0, |error| error.cast_signed());
+                let error = u32_at(body, 0).map_or(0, u32::cast_signed);
                 parts.push(Part::Error(error.saturating_neg()));
             }
             SOCK_DIAG_BY_FAMILY => parts.extend(found(body).map(Part::Found)),

@@ -1,8 +1,9 @@
 //! Who holds which socket: `/proc/PID/fd` of the processes.
 //!
-//! A process whose descriptors may not be read, because it belongs to somebody else, holds nothing here.
+//! A carrier's process whose descriptors may not be read, because it belongs to somebody else, holds nothing here.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,14 @@ pub(super) fn inodes(qemu: u32, carriers: &[u32]) -> BTreeMap<u32, Owner> {
     }
     inodes.extend(of_process(qemu).map(|inode| (inode, Owner::Qemu)));
     inodes
+}
+
+/// An error if the descriptors of a process may not be read; one that is gone has none.
+pub(super) fn readable(pid: u32) -> io::Result<()> {
+    match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The processes with all their descendants.

@@ -32,16 +32,12 @@ use super::{Direction, Totals, Writer};
 use crate::carry::local::{self, LocalListener};
 use crate::carry::{CarryError, chain};
 
-/// A capture to be made.
+/// A socket that QEMU may migrate to.
 pub struct Tee {
-    /// Unix socket to listen on for QEMU.
-    pub listen: PathBuf,
-    /// Unix socket of whoever should get the stream.
-    pub to: PathBuf,
-    /// The file, empty and open for writing. It should be readable for its owner only: it will hold a guest's memory.
-    pub file: File,
-    /// Everything else.
-    pub options: TeeOptions,
+    listener: LocalListener,
+    listen: PathBuf,
+    to: PathBuf,
+    options: TeeOptions,
 }
 
 /// What can be told, each by its consequence.
@@ -51,7 +47,7 @@ pub struct TeeOptions {
     pub local_deadline: Duration,
     /// How long channels may still take to end by themselves after a stop.
     pub drain_deadline: Duration,
-    /// How long to wait for another channel when all have ended; `None` waits for the stop alone.
+    /// How long to wait for another channel once the first one has ended in order and none is open; `None` waits for the stop alone.
     pub linger: Option<Duration>,
 }
 
@@ -134,19 +130,35 @@ impl Default for TeeOptions {
 }
 
 impl Tee {
-    /// Runs until the end that the module's head defines.
+    /// Listens on one unix socket, for a stream to whoever listens on the other one. Needs a tokio runtime.
+    pub fn bind(listen: PathBuf, to: PathBuf, options: TeeOptions) -> Result<Self, TeeError> {
+        local::check_length(&to).map_err(TeeError::Listen)?;
+        let listener = LocalListener::bind(&listen).map_err(TeeError::Listen)?;
+        Ok(Self {
+            listener,
+            listen,
+            to,
+            options,
+        })
+    }
+
+    /// Writes into a file that is empty and open for writing, until it is told to stop or the stream has ended
+    /// ([`TeeOptions::linger`]). The file should be readable for its owner only: it will hold a guest's memory.
     pub async fn run(
         self,
+        file: File,
         events: TeeListener,
         stop: CancellationToken,
     ) -> Result<Totals, TeeError> {
-        local::check_length(&self.to).map_err(TeeError::Listen)?;
-        let listener = LocalListener::bind(&self.listen).map_err(TeeError::Listen)?;
-        let writer = Writer::new(self.file).map_err(TeeError::Write)?;
+        let Self {
+            listener,
+            listen: path,
+            to,
+            options,
+        } = self;
+        let writer = Writer::new(file).map_err(TeeError::Write)?;
         let mut recorder = Recorder::start(writer).map_err(TeeError::Write)?;
-        events(TeeEvent::Listening {
-            path: self.listen.clone(),
-        });
+        events(TeeEvent::Listening { path });
         let mut channels = Channels {
             events: &events,
             queue: recorder.queue.clone(),
@@ -160,7 +172,7 @@ impl Tee {
             let over = channels.main_ended && channels.running.is_empty();
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                () = pause(self.options.linger.filter(|_| over)) => break Ok(()),
+                () = pause(options.linger.filter(|_| over)) => break Ok(()),
                 Some(ended) = channels.running.join_next() => channels.ended(ended),
                 error = told(&mut recorder.broke, broke.is_some()) => {
                     events(TeeEvent::Broke { error: chain(&error) });
@@ -168,11 +180,11 @@ impl Tee {
                 }
                 accepted = listener.accept() => match accepted {
                     Ok(stream) => {
-                        let reached = local::connect(&self.to, self.options.local_deadline);
+                        let reached = local::connect(&to, options.local_deadline);
                         match stop.run_until_cancelled(reached).await {
                             None => break Ok(()),
                             Some(Ok(to)) => channels.begin(stream, to).await,
-                            Some(Err(source)) => break Err(TeeError::Reach { path: self.to.clone(), source }),
+                            Some(Err(source)) => break Err(TeeError::Reach { path: to, source }),
                         }
                     }
                     Err(error) => break Err(TeeError::Listen(error)),
@@ -185,7 +197,7 @@ impl Tee {
                 channels.ended(ended);
             }
         };
-        let _ = timeout(self.options.drain_deadline, all).await;
+        let _ = timeout(options.drain_deadline, all).await;
         channels.running.shutdown().await;
         drop(channels);
         let (late, written) = recorder.finish().await;
@@ -354,7 +366,7 @@ async fn told(broke: &mut oneshot::Receiver<io::Error>, already: bool) -> io::Er
     }
     match broke.await {
         Ok(error) => error,
-        Err(_) => std::future::pending().await,
+        Err(_) => io::Error::other("the writing thread has died"),
     }
 }
 

@@ -107,7 +107,7 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Asked for, the kernel may give less. Against its default of 208 KiB the sink's relay takes a quarter less CPU per GiB (0.174 s to
-/// 0.131 s, three interleaved runs of `relay_cost`, splice), because QEMU and the relay wait for each other less often; 4 MiB is no better.
+/// 0.131 s, three interleaved runs, spliced), because QEMU and the relay wait for each other less often; 4 MiB is no better.
 const SEND_BUFFER_LEN: usize = 1024 * 1024;
 pub(crate) const PATH_LEN_MAX: usize = 107;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);

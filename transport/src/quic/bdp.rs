@@ -12,7 +12,7 @@
 //! shows it by round trips that are longer. Connections that share a queue share the standing part too, since each has it in
 //! proportion to its rate, and the spare datagrams, the same number for everybody, move them towards equal rates.
 //!
-//! Constants that carry the name of one of BBR's have its value (draft-ietf-ccwg-bbr); the start follows HyStart++ (RFC 9406). With
+//! Constants that carry the name of one of BBR's have its value (draft-ietf-ccwg-bbr); the start follows `HyStart++` (RFC 9406). With
 //! quinn, a stream with more than 1024 gaps is lost, so the window never grows by more than [`GROWTH_MAX`] datagrams in a round trip:
 //! these can be too many, and every second one that is sent meanwhile, which makes them as many gaps.
 //!

@@ -154,11 +154,14 @@ fn congestion(congestion: Congestion, payload: u16) -> Arc<dyn ControllerFactory
 }
 
 /// Makes the send window fit the path: enough for it, and not more, since what waits in it has left the processor's cache by the
-/// time it is encrypted. To be called after some round trips, so that the shortest of them is the path's.
-pub(super) fn fit_send_window(connection: &quinn::Connection, settings: &Settings) {
-    let path = connection.min_rtt().as_secs_f64() * SEND_BYTES_PER_S * 2.0;
-    let window = (path as u64).max(SEND_WINDOW_MIN);
-    connection.set_send_window(window.min(settings.send_window));
+/// time it is encrypted, and on a slow path keeps a guest waiting that is to be switched off. To be called after some round trips,
+/// so that the shortest of them is the path's, and again while the congestion window changes.
+pub(super) fn fit_send_window(connection: &quinn::Connection, send_window: u64) {
+    let path = connection.stats().path;
+    let held = connection.min_rtt().as_secs_f64() * SEND_BYTES_PER_S * 2.0;
+    let used = path.cwnd.saturating_mul(SEND_WINDOWS);
+    let window = used.min(held as u64).max(SEND_WINDOW_MIN);
+    connection.set_send_window(window.min(send_window));
 }
 
 fn window(bytes: u64) -> VarInt {
@@ -187,6 +190,8 @@ const STREAMS_SPARE: u32 = 8;
 const INITIAL_WINDOW_DATAGRAMS: u64 = 10;
 /// More than one connection of quinn sends.
 const SEND_BYTES_PER_S: f64 = 2.5e9;
+/// In flight, acknowledged behind a gap, and about to be sent.
+const SEND_WINDOWS: u64 = 3;
 /// More of it waits where the processor's cache ends: 2 MiB cost 5 % more CPU on both sides.
 const SEND_WINDOW_MIN: u64 = 1 << 20;
 /// Before there is a sample. quinn's 333 ms, for the Internet, make the first lost packet cost a second.

@@ -190,7 +190,7 @@ async fn greet(
     let exchange = async {
         let hello = handshake::hear(&mut stream).await?;
         handshake::challenge(&mut stream, &shared.token, &hello).await?;
-        config::fit_send_window(&connection, &shared.settings);
+        config::fit_send_window(&connection, shared.settings.send_window);
         Ok(hello.channel)
     };
     match exchange.await {
@@ -239,7 +239,7 @@ impl Shared {
         } = greeted;
         let _ = streams.0.write_all(&[encode_verdict(Ok(()))]).await;
         let connection = Ledger::enter(&self.ledger, connection);
-        let stream = QuicStream::new(streams, connection);
+        let stream = QuicStream::new(streams, connection, self.settings.send_window);
         joining.deliver(Channel::quic(channel, stream));
         Ok(Arrival::Joined { channel })
     }

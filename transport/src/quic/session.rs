@@ -54,7 +54,11 @@ impl Dialled {
                 .quic
                 .connect(&self.target, number, &self.ledger)
                 .await?;
-            return Ok(QuicStream::new(streams, connection));
+            return Ok(QuicStream::new(
+                streams,
+                connection,
+                self.quic.settings.send_window,
+            ));
         }
         let deadline = self.quic.settings.handshake_deadline;
         let opened = timeout(deadline, self.open_stream(number)).await;
@@ -76,7 +80,11 @@ impl Dialled {
             Ok((send, receive))
         };
         match ask.await {
-            Ok(streams) => Ok(QuicStream::new(streams, connection)),
+            Ok(streams) => Ok(QuicStream::new(
+                streams,
+                connection,
+                self.quic.settings.send_window,
+            )),
             Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
         }
     }
@@ -94,7 +102,7 @@ impl Accepted {
         let acceptor = tokio::spawn(accept_streams(
             control.connection().clone(),
             registry,
-            settings.channels_max,
+            settings.clone(),
         ));
         Self {
             control,
@@ -107,10 +115,10 @@ impl Accepted {
 }
 
 /// Takes the streams that the peer opens beside the control stream. Ends with the connection.
-async fn accept_streams(connection: Connected, registry: Arc<Registry>, channels_max: u32) {
+async fn accept_streams(connection: Connected, registry: Arc<Registry>, settings: Settings) {
     while let Ok(streams) = connection.accept_bi().await {
         // One that is silent holds up those behind it and nobody else; the peer has proven the token.
-        let _ = take_stream(streams, &connection, &registry, channels_max).await;
+        let _ = take_stream(streams, &connection, &registry, &settings).await;
     }
 }
 
@@ -118,14 +126,14 @@ async fn take_stream(
     (mut send, mut receive): (SendStream, RecvStream),
     connection: &Connected,
     registry: &Registry,
-    channels_max: u32,
+    settings: &Settings,
 ) -> io::Result<()> {
     let number = receive.read_u32().await?;
-    let joining = registry.join(number, channels_max);
+    let joining = registry.join(number, settings.channels_max);
     let verdict = encode_verdict(joining.as_ref().map(drop).map_err(|refusal| *refusal));
     send.write_all(&[verdict]).await?;
     if let Ok(joining) = joining {
-        let stream = QuicStream::new((send, receive), connection.clone());
+        let stream = QuicStream::new((send, receive), connection.clone(), settings.send_window);
         joining.deliver(Channel::quic(number, stream));
     } else {
         send.shutdown().await?;

@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::config;
 use super::statistics::Connected;
 
 /// Both directions. A relay takes them apart and moves whole chunks, without a copy; others read and write.
@@ -24,6 +25,9 @@ pub(crate) struct Outgoing {
     delivery: Delivery,
     /// Keeps the connection open and counted.
     connection: Connected,
+    /// The most that may wait, in bytes, and what was sent since that was last fitted to the path.
+    send_window: u64,
+    unfitted: usize,
 }
 
 /// The receiving direction.
@@ -44,12 +48,18 @@ enum Delivery {
 }
 
 impl QuicStream {
-    pub(super) fn new((send, receive): (SendStream, RecvStream), connection: Connected) -> Self {
+    pub(super) fn new(
+        (send, receive): (SendStream, RecvStream),
+        connection: Connected,
+        send_window: u64,
+    ) -> Self {
         Self {
             outgoing: Outgoing {
                 send,
                 delivery: Delivery::Open,
                 connection,
+                send_window,
+                unfitted: 0,
             },
             incoming: Incoming {
                 receive,
@@ -70,6 +80,11 @@ impl QuicStream {
 impl Outgoing {
     /// Passes a chunk on as it is. Waits while the windows are full.
     pub(crate) async fn send(&mut self, chunk: Bytes) -> io::Result<()> {
+        self.unfitted += chunk.len();
+        if self.unfitted >= FIT_EVERY {
+            self.unfitted = 0;
+            config::fit_send_window(&self.connection, self.send_window);
+        }
         Ok(self.send.write_chunk(chunk).await?)
     }
 
@@ -173,6 +188,8 @@ impl Drop for Outgoing {
     }
 }
 
+/// Bytes after which the send window is fitted again: the smallest there is.
+const FIT_EVERY: usize = 1 << 20;
 /// The code of a stream that was cut.
 const ABORTED: VarInt = VarInt::from_u32(1);
 /// How long a stream that was ended goes on delivering after it was dropped.

@@ -25,6 +25,6 @@ pub(super) async fn direction(
     }
 }
 
-/// Between 128 KiB and 1 MiB the size made no difference beyond the noise of `relay_cost`; the larger ones tended to cost more
+/// Between 128 KiB and 1 MiB the size made no difference beyond the noise; the larger ones tended to cost more
 /// CPU, as they leave the cache, and carriers with records or packets want more than 128 KiB at once.
 const BUFFER_LEN: usize = 256 * 1024;

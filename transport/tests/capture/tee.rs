@@ -30,20 +30,17 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let destination = UnixListener::bind(folder.path().join("destination")).unwrap();
         let file = file.unwrap_or_else(|| File::create(folder.path().join("file")).unwrap());
-        let tee = Tee {
-            listen: folder.path().join("source"),
-            to: folder.path().join("destination"),
-            file,
-            options: TeeOptions {
-                local_deadline: Duration::from_millis(100),
-                drain_deadline: Duration::from_millis(100),
-                linger,
-            },
+        let options = TeeOptions {
+            local_deadline: Duration::from_millis(100),
+            drain_deadline: Duration::from_millis(100),
+            linger,
         };
+        let [listen, to] = ["source", "destination"].map(|name| folder.path().join(name));
+        let tee = Tee::bind(listen, to, options).unwrap();
         let (sender, mut events) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         let listener = Arc::new(move |event| drop(sender.send(event)));
-        let task = tokio::spawn(tee.run(listener, stop.clone()));
+        let task = tokio::spawn(tee.run(file, listener, stop.clone()));
         let first = events.recv().await;
         assert!(
             matches!(first, Some(TeeEvent::Listening { .. })),

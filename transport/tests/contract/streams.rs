@@ -137,11 +137,13 @@ async fn receive(reader: &mut (impl AsyncRead + Unpin), seed: u8) {
 
 /// Differs between blocks and directions, and its period does not divide any buffer size.
 fn pattern(seed: u8, block: usize) -> Vec<u8> {
-    (0..251u8)
+    let period: Vec<u8> = (0..251u8)
         .map(|value| value.wrapping_mul(seed).wrapping_add(block as u8))
-        .cycle()
-        .take(BLOCK_LEN)
-        .collect()
+        .collect();
+    // Copied piece by piece: unoptimised, byte by byte takes longer than any carrier.
+    let mut pattern = period.repeat(BLOCK_LEN.div_ceil(period.len()));
+    pattern.truncate(BLOCK_LEN);
+    pattern
 }
 
 /// What the channel takes at once, `None` if it takes nothing.

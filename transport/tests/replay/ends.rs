@@ -16,7 +16,7 @@ async fn what_differs_is_found() {
             .open(0)
             .sends(0, b"main")
             .open(1)
-            .sends(1, &[7; 500_000])
+            .sends(1, &vec![7; 500_000])
     };
     let mut other = vec![7; 500_000];
     other[400_000] = 8;
@@ -34,7 +34,7 @@ async fn what_differs_is_found() {
                 .open(0)
                 .sends(0, b"main")
                 .open(1)
-                .sends(1, &[7; 600_000]),
+                .sends(1, &vec![7; 600_000]),
             "channel 1 ended after 500000 bytes, the capture has 600000",
         ),
         (
@@ -42,7 +42,7 @@ async fn what_differs_is_found() {
                 .open(0)
                 .sends(0, b"main")
                 .open(1)
-                .sends(1, &[7; 400_000]),
+                .sends(1, &vec![7; 400_000]),
             "channel 1 differs from the capture at byte 400000",
         ),
         (

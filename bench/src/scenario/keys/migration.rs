@@ -60,8 +60,8 @@ pub(crate) static MIGRATION: Table = Table {
             name: "metering",
             kind: Kind::Flag,
             default: Some("true"),
-            about: "false: nothing is sampled while the guest migrates, neither QEMU's counters, CPU and connections nor the guest's \
-                    heartbeats and reports; only what is known before and after remains. As an axis of the matrix it tells what metering costs.",
+            about: "false: nothing is sampled while the guest migrates, neither QEMU's counters nor CPU nor connections; what is known before and \
+                    after remains, and what the guest says by itself (guest.heartbeat). As an axis of the matrix it tells what metering costs.",
         },
         Key {
             name: "count-syscalls",

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// An answer about one socket, as kernel 6.18 lays it out.
-pub(crate) fn answer(inode: u32, cookie: u32, info: &[u8]) -> Vec<u8> {
+fn answer(inode: u32, cookie: u32, info: &[u8]) -> Vec<u8> {
     let mut body = vec![FAMILY_V4, 1, 0, 0];
     let mut id = [0; ID_BYTES];
     id[..4].copy_from_slice(&[0x1f, 0x90, 0xd4, 0x31]);
