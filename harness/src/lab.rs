@@ -18,6 +18,7 @@ mod link_process;
 mod process;
 mod reap;
 mod statistics;
+mod tcp;
 mod user_namespace;
 mod wire;
 
@@ -56,6 +57,8 @@ pub struct Lab {
     applied: BTreeMap<Network, LinkSpec>,
     /// What was cut and not made whole since.
     cut: BTreeSet<Network>,
+    /// The most that TCP connections may keep, if it is not this machine's own limit.
+    tcp_buffer: Option<u64>,
     link: Vec<OsString>,
     seed: u64,
     netem: Option<bool>,
@@ -103,6 +106,7 @@ impl Lab {
             wires: BTreeMap::new(),
             applied: BTreeMap::new(),
             cut: BTreeSet::new(),
+            tcp_buffer: None,
             link: options.link.clone(),
             seed: options.seed,
             netem: None,
@@ -122,6 +126,7 @@ impl Lab {
     pub fn configure(&mut self, network: &NetworkSpec) -> Result<(), LabError> {
         check(network)?;
         self.restore_all()?;
+        self.set_tcp_buffer(network.tcp_buffer_bytes)?;
         for network_id in NETWORKS {
             let link = shape_of(network, network_id);
             let lives = self.wires.get_mut(&network_id).is_some_and(Wire::lives);

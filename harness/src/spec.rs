@@ -78,6 +78,9 @@ pub struct NetworkSpec {
     pub migration: LinkSpec,
     /// The management network.
     pub management: LinkSpec,
+    /// The most that a TCP connection may keep in each direction, with the kernel's overhead; `None` is this machine's own limit.
+    #[serde(default)]
+    pub tcp_buffer_bytes: Option<u64>,
 }
 
 /// One of the lab's networks.

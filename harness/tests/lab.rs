@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lmbench_harness::lab::{InterfaceBytes, Lab, LabError, LabOptions, interface_bytes};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{LinkSpec, Network};
+use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
 use support::{Holder, inside, lab_in, live, namespace_of, network, open_lab, transfer, until};
 
 const MIB: u64 = 1 << 20;
@@ -196,6 +196,38 @@ fn configuring_is_idempotent_and_changes_what_differs() {
         }
         lab.close().unwrap();
     });
+}
+
+#[test]
+fn tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does() {
+    live(
+        "tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does",
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let usual = network(LinkSpec::default());
+            let mut lab = lab_in(base.path(), &usual).unwrap();
+            let limits = |lab: &Lab, role| {
+                inside(lab.agent_pid(role), || {
+                    ["tcp_wmem", "tcp_rmem"].map(|key| {
+                        std::fs::read_to_string(format!("/proc/sys/net/ipv4/{key}")).unwrap()
+                    })
+                })
+            };
+            let before = limits(&lab, Role::Source);
+            let tuned = NetworkSpec {
+                tcp_buffer_bytes: Some(24 << 20),
+                ..usual.clone()
+            };
+            lab.configure(&tuned).unwrap();
+            for role in Role::BOTH {
+                let mut limits = limits(&lab, role).into_iter();
+                assert!(limits.all(|limit| limit.trim_end().ends_with("\t25165824")));
+            }
+            lab.configure(&usual).unwrap();
+            assert_eq!(limits(&lab, Role::Source), before);
+            lab.close().unwrap();
+        },
+    );
 }
 
 #[test]

@@ -25,6 +25,7 @@ impl Hosts {
                 ..LinkSpec::default()
             },
             management: LinkSpec::default(),
+            tcp_buffer_bytes: None,
         };
         // Something has to live in each namespace, and to end when its standard input does.
         let lab = Lab::create(&[OsString::from("cat")], &network);

@@ -89,6 +89,30 @@ pub(super) fn batch(pid: u32, tool: Tool, commands: &[String]) -> Result<Option<
     Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
+/// Runs a line of shell there.
+pub(super) fn shell(pid: u32, line: &str, issued: &mut Vec<String>) -> Result<(), LabError> {
+    let net = format!("--net=/proc/{pid}/ns/net");
+    issued.push(format!("nsenter {net} -- sh -c '{line}'"));
+    let output = Command::new("nsenter")
+        .args([&net, "--", "sh", "-c", line])
+        .env("PATH", search_path())
+        .process_group(0)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| LabError::Tool {
+            tool: "nsenter",
+            package: "util-linux",
+            source,
+        })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(LabError::Command {
+        command: format!("nsenter {net} -- sh -c '{line}'"),
+        stderr: one_line(&String::from_utf8_lossy(&output.stderr)),
+    })
+}
+
 /// iproute2 lives in /usr/sbin, which is not on every ordinary user's path.
 pub(crate) fn search_path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();

@@ -42,6 +42,7 @@ pub(crate) fn network(migration: LinkSpec) -> NetworkSpec {
         inbound: Network::Migration,
         migration,
         management: LinkSpec::default(),
+        tcp_buffer_bytes: None,
     }
 }
 

@@ -5,7 +5,7 @@ use lmbench_harness::spec::{CutSpec, LinkMethod, LinkSpec, Moment, Network, Netw
 
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
-use crate::scenario::units::{Rate, Share, Time};
+use crate::scenario::units::{Rate, Share, Size, Time};
 
 /// Reads `[network]`.
 pub(super) fn network(section: &Section<'_>, problems: &mut Problems) -> NetworkSpec {
@@ -31,6 +31,7 @@ pub(super) fn network(section: &Section<'_>, problems: &mut Problems) -> Network
         },
         migration: link(&migration, problems),
         management: link(&management, problems),
+        tcp_buffer_bytes: section.get::<Size>("tcp-buffer").value.map(Size::bytes),
     }
 }
 

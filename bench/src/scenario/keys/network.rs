@@ -14,6 +14,13 @@ pub(crate) static NETWORK: Table = Table {
                     carries everything else.",
         },
         Key {
+            name: "tcp-buffer",
+            kind: Kind::Size,
+            default: Some("this machine's own limits"),
+            about: "The most that the hosts' kernels let a TCP connection keep, sent or received, overhead included: the last value of \
+                    net.ipv4.tcp_wmem and tcp_rmem. Linux's 4 MiB for sending hold a link of 1 Gbit/s to 700 Mbit/s at 20 ms and 0.1 % loss.",
+        },
+        Key {
             name: "migration",
             kind: Kind::Table(&LINK),
             default: None,
