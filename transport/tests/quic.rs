@@ -65,8 +65,8 @@ async fn a_large_mtu_taken_for_granted_is_bounded() {
     };
     let (dialled, accepted) = sessions(&settings).await;
     let (mut near, mut far) = channels(dialled.as_ref(), accepted.as_ref()).await;
-    near.write_all(&[7; 100_000]).await.unwrap();
-    far.read_exact(&mut [0; 100_000]).await.unwrap();
+    near.write_all(&vec![7; 100_000]).await.unwrap();
+    far.read_exact(&mut vec![0; 100_000]).await.unwrap();
     assert_eq!(dialled.statistics().unwrap().datagram_bytes, 16_383);
 }
 

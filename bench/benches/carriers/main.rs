@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `raw-unix` | this program writes to itself through one unix socket: what feeding and draining cost |
 //! | `raw-tcp` | the same through one TCP connection over the same veth pair, no carrier in between |
-//! | `iperf3` | the well-known program over the same veth pair; left out where it is not installed. It sends the same 128 KiB again and again, which stay in the cache: hence faster than `raw-tcp` |
+//! | `iperf3` | the well-known program over the same veth pair; left out where it is not installed. It sends the same 128 KiB again and again, `raw-tcp` 64 MiB |
 //!
 //! **Interleaved.** Absolute values swing between runs and within one, so every round transfers once with each chosen benchmark, and the
 //! figures are handed to criterion only when all rounds are done. It judges them, keeps them and compares them with the last run's; what
