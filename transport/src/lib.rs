@@ -28,6 +28,7 @@ pub mod channel;
 mod connections;
 mod crowd;
 pub mod endpoint;
+pub mod folder;
 pub mod handover;
 mod handshake;
 pub mod identity;

@@ -26,7 +26,6 @@
 
 mod child;
 mod client;
-mod folder;
 mod introduction;
 mod keys;
 mod log;
@@ -44,12 +43,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use folder::Folder;
 pub use sink::Sink;
 pub use source::Source;
 
 use crate::carrier::CarrierError;
 use crate::endpoint::{Endpoint, Scheme};
+use crate::folder::FolderError;
 use crate::tcp;
 
 /// What can be set, each by its consequence. Both ends take the same.
@@ -130,19 +129,11 @@ pub enum SshError {
     #[error("no user for sshd to let in: {0}\nhint: run as a user that has a name here")]
     User(String),
     /// The keys or sockets have no place.
-    #[error("cannot prepare {}", path.display())]
-    Folder {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The key does not fit OpenSSH's format.
     #[error("cannot write a key")]
     Key(#[from] ssh_key::Error),
-    /// No random name for the folder.
-    #[error("no random numbers for a folder's name")]
-    Random(#[source] getrandom::Error),
     /// The sink did not say whom and what to ask for.
     #[error("sink did not introduce its sshd")]
     Introduction(#[source] io::Error),

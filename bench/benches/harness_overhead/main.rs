@@ -67,18 +67,7 @@ struct Series {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        // `cargo test --benches` and test runners start every target; a measurement is not what they want.
-        println!("nothing measured; run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    match measure(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    program::measure_if(arguments.bench, || measure(&arguments))
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {

@@ -5,50 +5,30 @@
 //! Unlike `harness_overhead` it compares lmbench with itself: the agents, the lab and the guest are there on both sides, and
 //! only the sampling differs; the guest's heartbeats and reports stay on both sides, as `harness_overhead` has them on one. It ends with 1 if it can't measure; missing the bar is a result.
 
+#[path = "../shared/arguments.rs"]
+mod arguments;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/lmbench.rs"]
 mod program;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use arguments::Arguments;
+use clap::Parser as _;
 use lmbench::record::{CellRecord, Record};
-
-/// Runs scenarios/metering.toml and prints what metering costs.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Migrations per cell.
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=64))]
-    repeats: u32,
-    /// Where the run's folder goes.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../results"))]
-    out: PathBuf,
-    /// What cargo says to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        println!("nothing measured; run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    match measure(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    program::measure_if(arguments.bench, || measure(&arguments))
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/metering.toml");
     let load_before = figures::load();
-    let repeats = ["--repeats".to_owned(), arguments.repeats.to_string()];
+    let repeats = arguments.repeats.unwrap_or(REPEATS);
+    let repeats = ["--repeats".to_owned(), repeats.to_string()];
     let record = program::run(&scenario, &arguments.out, &repeats)?;
     let (on, off) = (cell(&record, true)?, cell(&record, false)?);
     println!(
@@ -118,3 +98,5 @@ const INSTRUMENTS: &[&str] = &[
     "meter_read_us_p50",
     "sample_gap_ms_max",
 ];
+/// Migrations per cell.
+const REPEATS: u32 = 12;

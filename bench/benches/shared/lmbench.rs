@@ -2,9 +2,24 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use lmbench::record::{Outcome, Record, Repeat};
+
+/// Measures, if cargo asks for it: `cargo test --benches` and test runners start every target, and don't want that.
+pub(crate) fn measure_if(bench: bool, measure: impl FnOnce() -> Result<(), String>) -> ExitCode {
+    if !bench {
+        println!("nothing measured; run it with cargo bench");
+        return ExitCode::SUCCESS;
+    }
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Runs a scenario file. Its own words go to `lmbench.log` in the results' directory.
 pub(crate) fn run(scenario: &Path, out: &Path, options: &[String]) -> Result<Record, String> {

@@ -6,50 +6,30 @@
 //! relay brings two processes more to compete with whatever else runs, and so looks better than it is. CPU-s/GiB suffer least.
 //! It ends with 1 if it can't measure; missing a bar is a result.
 
+#[path = "../shared/arguments.rs"]
+mod arguments;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/lmbench.rs"]
 mod program;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use arguments::Arguments;
+use clap::Parser as _;
 use lmbench::record::{CellRecord, Record};
-
-/// Runs scenarios/tcp-paths.toml and prints the ratios of its cells.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Migrations per cell.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
-    repeats: u32,
-    /// Where the run's folder goes.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../results"))]
-    out: PathBuf,
-    /// What cargo says to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if !arguments.bench {
-        println!("nothing measured; run it with cargo bench");
-        return ExitCode::SUCCESS;
-    }
-    match measure(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    program::measure_if(arguments.bench, || measure(&arguments))
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/tcp-paths.toml");
     let load_before = figures::load();
-    let repeats = ["--repeats".to_owned(), arguments.repeats.to_string()];
+    let repeats = arguments.repeats.unwrap_or(REPEATS);
+    let repeats = ["--repeats".to_owned(), repeats.to_string()];
     let record = program::run(&scenario, &arguments.out, &repeats)?;
     let native = throughput(cell(&record, NATIVE)?)?;
     println!(
@@ -145,3 +125,4 @@ const FD: &str = "carrier=tcp,carrier.tcp.path=fd";
 const SPLICE: &str = "carrier=tcp,carrier.tcp.path=splice";
 const FD_MIN: f64 = 0.97;
 const SPLICE_MIN: f64 = 0.85;
+const REPEATS: u32 = 8;

@@ -36,7 +36,7 @@ use self::receiver::{Goal, Receiver};
 use self::stage::Stage;
 use super::{CarryError, Event, Listener, Local};
 use crate::capture::Recording;
-use crate::ssh::Folder;
+use crate::folder::Folder;
 
 /// What the source half plays in the place of QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,7 +325,7 @@ impl Drop for CutOnDrop {
 
 /// The folder lives as long as the socket is needed.
 fn private_path(name: &str) -> Result<(Folder, PathBuf), CarryError> {
-    let folder = Folder::new()?;
+    let folder = Folder::new().map_err(|error| ReplayError::Socket(io::Error::other(error)))?;
     let path = folder.path(name);
     Ok((folder, path))
 }

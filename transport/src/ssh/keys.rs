@@ -6,7 +6,7 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
 use super::SshError;
-use super::folder::Folder;
+use crate::folder::Folder;
 use crate::token::Token;
 
 /// What each end keeps on disk while it runs.

@@ -10,9 +10,9 @@ use tokio::process::Command;
 
 use super::child::Child;
 use super::client::yes_no;
-use super::folder::Folder;
 use super::introduction::Introduction;
 use super::{LOGIN_DEADLINE, Settings, SshError, keys, program};
+use crate::folder::{Folder, FolderError};
 use crate::token::Token;
 
 /// Everything that each `sshd` of a session shares.
@@ -47,7 +47,7 @@ impl Server {
         let stream = folder.path("stream");
         std::path::absolute(target)
             .and_then(|target| std::os::unix::fs::symlink(target, &stream))
-            .map_err(|source| SshError::Folder {
+            .map_err(|source| FolderError {
                 path: stream.clone(),
                 source,
             })?;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout};
 
 use super::child::Child;
-use super::folder::Folder;
 use super::introduction::Introduction;
 use super::keys::{self, ClientFiles};
 use super::{LOGIN_DEADLINE, Settings, SshError, above, client, program, sockets};
 use crate::carrier::{ChannelError, Session};
 use crate::carry::CarryError;
+use crate::folder::Folder;
 use crate::token::Token;
 
 /// What every tunnel of a source shares.

@@ -1,32 +1,41 @@
 //! A private directory for keys, configuration and sockets, which goes when its owner goes.
 
 use std::fs::{DirBuilder, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::SshError;
+/// A folder, or a file in it, could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare {}", path.display())]
+pub struct FolderError {
+    /// Where.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
 
 /// Mode 0700 from its first moment, with a name that nobody guesses.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new() -> Result<Self, SshError> {
+    pub(crate) fn new() -> Result<Self, FolderError> {
+        let base = base(std::env::temp_dir());
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(SshError::Random)?;
-        let name = format!("lmbench-ssh-{:016x}", u64::from_be_bytes(random));
-        let path = base(std::env::temp_dir()).join(name);
+        if let Err(error) = getrandom::fill(&mut random) {
+            return Err(FolderError {
+                path: base,
+                source: error.into(),
+            });
+        }
+        let path = base.join(format!("lmbench-{:016x}", u64::from_be_bytes(random)));
         // Fails if the path exists, so nobody can have prepared it.
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(|source| SshError::Folder {
-                path: path.clone(),
-                source,
-            })?;
-        Ok(Self(path))
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(source) => Err(FolderError { path, source }),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -34,7 +43,7 @@ impl Folder {
     }
 
     /// Writes a file that only this user can read.
-    pub(super) fn write(&self, name: &str, contents: &str) -> Result<PathBuf, SshError> {
+    pub(crate) fn write(&self, name: &str, contents: &str) -> Result<PathBuf, FolderError> {
         let path = self.path(name);
         let written = File::options()
             .write(true)
@@ -44,7 +53,7 @@ impl Folder {
             .and_then(|mut file| file.write_all(contents.as_bytes()));
         match written {
             Ok(()) => Ok(path),
-            Err(source) => Err(SshError::Folder { path, source }),
+            Err(source) => Err(FolderError { path, source }),
         }
     }
 }
