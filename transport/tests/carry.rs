@@ -1,28 +1,21 @@
 //! The two halves together, with this test in the place of both QEMUs.
 
+#[path = "shared/half.rs"]
+mod half;
+
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+use half::Half;
 use lmbench_transport::carry::{CarryError, Event, Local, Options, Sink, Source};
 use lmbench_transport::handover::{Line, Role};
 use lmbench_transport::{Endpoint, Token, tcp};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-/// One half at work.
-struct Half {
-    events: mpsc::UnboundedReceiver<Event>,
-    stop: CancellationToken,
-    task: JoinHandle<Result<(), CarryError>>,
-}
 
 /// Both halves, ready for a migration.
 struct Both {
@@ -51,22 +44,19 @@ impl Half {
     }
 
     /// Ends well, and the last thing it tells is that it finished.
-    async fn finished(mut self) -> (u32, u64, u64) {
-        self.task.await.unwrap().unwrap();
-        let mut last = None;
-        while let Some(event) = self.events.recv().await {
-            last = Some(event);
-        }
+    async fn finished(self) -> (u32, u64, u64) {
+        let (result, events) = self.ended().await;
+        result.unwrap();
         let Some(Event::Finished {
             channels,
             sent_bytes,
             received_bytes,
             ..
-        }) = last
+        }) = events.last()
         else {
-            panic!("{last:?}")
+            panic!("{events:?}")
         };
-        (channels, sent_bytes, received_bytes)
+        (*channels, *sent_bytes, *received_bytes)
     }
 }
 
@@ -391,7 +381,7 @@ async fn sink(local: Local) -> (Half, Endpoint, Token) {
         local,
         options: options(),
     };
-    let mut half = start(|events, stop| tokio::spawn(half.run(events, stop)));
+    let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     let Event::Listening { endpoint, token } = half.next().await else {
         panic!("listening comes first")
     };
@@ -406,22 +396,7 @@ fn source(endpoint: &Endpoint, token: &Token, local: Local) -> Half {
         local,
         options: options(),
     };
-    start(|events, stop| tokio::spawn(half.run(events, stop)))
-}
-
-fn start(
-    run: impl FnOnce(
-        Arc<dyn Fn(Event) + Send + Sync>,
-        CancellationToken,
-    ) -> JoinHandle<Result<(), CarryError>>,
-) -> Half {
-    let (sender, events) = mpsc::unbounded_channel();
-    let stop = CancellationToken::new();
-    let task = run(
-        Arc::new(move |event| drop(sender.send(event))),
-        stop.clone(),
-    );
-    Half { events, stop, task }
+    Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }
 
 /// A drain deadline that tests can afford to run into.

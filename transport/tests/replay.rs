@@ -4,5 +4,7 @@
 mod carriers;
 #[path = "replay/ends.rs"]
 mod ends;
+#[path = "shared/half.rs"]
+mod half;
 #[path = "replay/rig.rs"]
 mod rig;

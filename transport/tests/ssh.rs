@@ -4,6 +4,8 @@
 
 #[path = "ssh/ends.rs"]
 mod ends;
+#[path = "shared/half.rs"]
+mod half;
 #[path = "ssh/rig.rs"]
 mod rig;
 #[path = "ssh/strangers.rs"]

@@ -12,7 +12,6 @@ mod figures;
 #[path = "../shared/lmbench.rs"]
 mod program;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Arguments;
@@ -25,11 +24,8 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/metering.toml");
     let load_before = figures::load();
-    let repeats = arguments.repeats.unwrap_or(REPEATS);
-    let repeats = ["--repeats".to_owned(), repeats.to_string()];
-    let record = program::run(&scenario, &arguments.out, &repeats)?;
+    let record = arguments.run("metering.toml", REPEATS)?;
     let (on, off) = (cell(&record, true)?, cell(&record, false)?);
     println!(
         "quantity                             metered    not metered  ratio   95 % interval   bar"

@@ -13,7 +13,6 @@ mod figures;
 #[path = "../shared/lmbench.rs"]
 mod program;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Arguments;
@@ -26,11 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/tcp-paths.toml");
     let load_before = figures::load();
-    let repeats = arguments.repeats.unwrap_or(REPEATS);
-    let repeats = ["--repeats".to_owned(), repeats.to_string()];
-    let record = program::run(&scenario, &arguments.out, &repeats)?;
+    let record = arguments.run("tcp-paths.toml", REPEATS)?;
     let native = throughput(cell(&record, NATIVE)?)?;
     println!(
         "cell                               Gbit/s  ratio   95 % interval   bar     CPU-s/GiB QEMU s+d    carrier s+d"

@@ -52,7 +52,7 @@ impl Cuts {
                     // The other direction carries acknowledgements, which are as long as they are.
                     let toward = Some(cut.toward.unwrap_or(Role::Destination));
                     let arm = move |lab: &mut lmbench_harness::lab::Lab| {
-                        lab.cut(network, toward, bytes, cut.down)
+                        lab.cut_after(network, toward, bytes, cut.down)
                     };
                     cuts.lab.with(arm).await?;
                 }
@@ -99,7 +99,7 @@ impl Cuts {
             match deed {
                 Deed::Cut(cut) => {
                     self.lab
-                        .with(move |lab| lab.cut(network, cut.toward, 0, None))
+                        .with(move |lab| lab.cut(network, cut.toward))
                         .await?;
                     self.note("link-cut", network, cut.toward);
                     if let Some(down) = cut.down {

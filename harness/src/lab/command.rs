@@ -48,9 +48,33 @@ pub(super) fn run(
 
 /// Runs one batch; on failure, what it wrote to standard error.
 pub(super) fn batch(pid: u32, tool: Tool, commands: &[String]) -> Result<Option<String>, LabError> {
+    let mut script = String::new();
+    for command in commands {
+        // Writing to a String cannot fail.
+        let _ = writeln!(script, "{command}");
+    }
+    enter(pid, &[tool.name(), "-batch", "-"], &script)
+}
+
+/// Runs a line of shell there.
+pub(super) fn shell(pid: u32, line: &str, issued: &mut Vec<String>) -> Result<(), LabError> {
+    let command = format!("nsenter --net=/proc/{pid}/ns/net -- sh -c '{line}'");
+    issued.push(command.clone());
+    match enter(pid, &["sh", "-c", line], "")? {
+        None => Ok(()),
+        Some(stderr) => Err(LabError::Command {
+            command,
+            stderr: one_line(&stderr),
+        }),
+    }
+}
+
+/// Runs a program in the host's network namespace; on failure, what it wrote to standard error.
+fn enter(pid: u32, words: &[&str], input: &str) -> Result<Option<String>, LabError> {
     let mut child = Command::new("nsenter")
         .arg(format!("--net=/proc/{pid}/ns/net"))
-        .args(["--", tool.name(), "-batch", "-"])
+        .arg("--")
+        .args(words)
         .env("PATH", search_path())
         .env("LC_ALL", "C")
         // Ctrl-C at the terminal is ours to handle: a half-made lab is removed in order.
@@ -59,58 +83,30 @@ pub(super) fn batch(pid: u32, tool: Tool, commands: &[String]) -> Result<Option<
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|source| LabError::Tool {
-            tool: "nsenter",
-            package: "util-linux",
-            source,
-        })?;
+        .map_err(missing)?;
     if let Some(mut stdin) = child.stdin.take() {
-        let mut script = String::new();
-        for command in commands {
-            // Writing to a String cannot fail.
-            let _ = writeln!(script, "{command}");
-        }
         // A tool that ended early is reported by its status.
-        let _ = stdin.write_all(script.as_bytes());
+        let _ = stdin.write_all(input.as_bytes());
     }
     if !Handle::of_child(&child).is_some_and(|handle| handle.ends_within(LIMIT)) {
         let _ = child.kill();
         let _ = child.wait();
+        let input = input.trim_end().replace('\n', "; ");
         return Err(LabError::Timeout {
-            awaited: format!("`{} {}`", tool.name(), commands.join("; ")),
+            awaited: format!("`{} {input}`", words.join(" ")),
             limit: LIMIT,
         });
     }
-    let output = child.wait_with_output().map_err(|source| LabError::Tool {
-        tool: "nsenter",
-        package: "util-linux",
-        source,
-    })?;
+    let output = child.wait_with_output().map_err(missing)?;
     Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-/// Runs a line of shell there.
-pub(super) fn shell(pid: u32, line: &str, issued: &mut Vec<String>) -> Result<(), LabError> {
-    let net = format!("--net=/proc/{pid}/ns/net");
-    issued.push(format!("nsenter {net} -- sh -c '{line}'"));
-    let output = Command::new("nsenter")
-        .args([&net, "--", "sh", "-c", line])
-        .env("PATH", search_path())
-        .process_group(0)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| LabError::Tool {
-            tool: "nsenter",
-            package: "util-linux",
-            source,
-        })?;
-    if output.status.success() {
-        return Ok(());
+fn missing(source: std::io::Error) -> LabError {
+    LabError::Tool {
+        tool: "nsenter",
+        package: "util-linux",
+        source,
     }
-    Err(LabError::Command {
-        command: format!("nsenter {net} -- sh -c '{line}'"),
-        stderr: one_line(&String::from_utf8_lossy(&output.stderr)),
-    })
 }
 
 /// iproute2 lives in /usr/sbin, which is not on every ordinary user's path.

@@ -78,32 +78,35 @@ impl Lab {
         }
     }
 
-    /// Drops what enters a network's link toward a host, or both ways, until [`Lab::restore`]; on a user-space link after so many
-    /// bytes, and for a time if one is given.
-    pub fn cut(
+    /// Drops what enters a network's link toward a host, or both ways, until [`Lab::restore`].
+    pub fn cut(&mut self, network: Network, toward: Option<Role>) -> Result<(), LabError> {
+        if self.method(network) == Some(LinkMethod::UserSpace) {
+            return self.cut_after(network, toward, 0, None);
+        }
+        self.cut.insert(network);
+        let cut = [link::cut_command(interface(network))];
+        Role::BOTH
+            .into_iter()
+            .filter(|role| toward.is_none_or(|toward| toward == peer(*role)))
+            .try_for_each(|role| self.run(role, Tool::Tc, &cut))
+    }
+
+    /// As [`Lab::cut`], after so many bytes and for a time if one is given. An error if the kernel makes that link.
+    pub fn cut_after(
         &mut self,
         network: Network,
         toward: Option<Role>,
         after_bytes: u64,
         down: Option<Duration>,
     ) -> Result<(), LabError> {
+        let cut = Command::Cut {
+            toward,
+            after_bytes,
+            down_ms: down.map(|down| u64::try_from(down.as_millis()).unwrap_or(u64::MAX)),
+        };
+        self.command_link(network, &cut)?;
         self.cut.insert(network);
-        if self.method(network) == Some(LinkMethod::UserSpace) {
-            let down_ms = down.map(|down| u64::try_from(down.as_millis()).unwrap_or(u64::MAX));
-            return self.command_link(
-                network,
-                &Command::Cut {
-                    toward,
-                    after_bytes,
-                    down_ms,
-                },
-            );
-        }
-        let cut = [link::cut_command(interface(network))];
-        Role::BOTH
-            .into_iter()
-            .filter(|role| toward.is_none_or(|toward| toward == peer(*role)))
-            .try_for_each(|role| self.run(role, Tool::Tc, &cut))
+        Ok(())
     }
 
     /// Makes whole whatever was cut; returns what that was.

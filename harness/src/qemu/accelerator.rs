@@ -4,6 +4,7 @@
 //! proven by booting lmbench's guest within a deadline, and the answer is remembered.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,7 +123,9 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
 /// chance after a restart.
 fn key(vmlinuz: &Path) -> String {
     let uname = rustix::system::uname();
-    let qemu = std::fs::metadata(which(&program()))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let qemu = program();
+    let qemu = std::fs::metadata(which(&qemu, &path).unwrap_or(qemu))
         .map(|file| stamp(&file))
         .unwrap_or_default();
     let kernel = std::fs::metadata(vmlinuz)
@@ -142,12 +145,10 @@ fn stamp(file: &std::fs::Metadata) -> String {
 }
 
 /// Where a program of the search path lies.
-pub(super) fn which(program: &Path) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+pub(super) fn which(program: &Path, path: &OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path)
         .map(|directory| directory.join(program))
         .find(|path| path.is_file())
-        .unwrap_or_else(|| program.to_owned())
 }
 
 /// Where proofs are remembered; nowhere for a user without a home, since a path that everybody can guess is no place for it.

@@ -190,9 +190,8 @@ fn missing_program(needed: &Needed) -> Option<Problem> {
         package,
         by,
     } = needed;
-    let places = crate::lab::search_path();
-    let mut places = std::env::split_paths(&places);
-    (!places.any(|place| place.join(program).is_file())).then(|| {
+    let found = accelerator::which(Path::new(program), &crate::lab::search_path());
+    found.is_none().then(|| {
         Problem::of_machine(
             format!("{by} needs the program `{program}`, which is not installed"),
             format!("install {package}"),

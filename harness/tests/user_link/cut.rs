@@ -32,13 +32,13 @@ fn both_methods_cut_at_once_and_restore() {
             assert_eq!(lab.method(network), Some(method));
             // The hosts have found each other: a question for the address would be cut, too, and asked again after a second.
             assert_eq!(arrived(&lab), 100);
-            lab.cut(network, None, 0, None).unwrap();
+            lab.cut(network, None).unwrap();
             assert_eq!(arrived(&lab), 0);
             assert_eq!(lab.restore_all().unwrap(), [network]);
             assert_eq!(lab.restore_all().unwrap(), []);
             assert_eq!(arrived(&lab), 100);
             // The answers' direction only.
-            lab.cut(network, Some(Role::Source), 0, None).unwrap();
+            lab.cut(network, Some(Role::Source)).unwrap();
             assert_eq!(arrived(&lab), 100);
             lab.restore(network).unwrap();
             lab.close().unwrap();
@@ -55,17 +55,18 @@ fn a_user_space_link_cuts_at_a_byte_and_ends_a_flap_by_itself() {
             let mut lab = link_lab(base.path(), &LinkSpec::default());
             let network = Network::Migration;
             // 42 bytes of headers: ten frames and a part of the next, whatever else the hosts send.
-            lab.cut(network, Some(Role::Destination), 10 * 142 + 100, None)
+            lab.cut_after(network, Some(Role::Destination), 10 * 142 + 100, None)
                 .unwrap();
             assert!((5..=10).contains(&arrived(&lab)));
             assert_eq!(arrived(&lab), 0);
             lab.restore(network).unwrap();
-            lab.cut(network, None, 0, Some(Duration::from_mins(1)))
+            lab.cut_after(network, None, 0, Some(Duration::from_mins(1)))
                 .unwrap();
             assert_eq!(arrived(&lab), 0);
             lab.restore(network).unwrap();
             // The first frame finds the link down, and the time is over with it.
-            lab.cut(network, None, 0, Some(Duration::ZERO)).unwrap();
+            lab.cut_after(network, None, 0, Some(Duration::ZERO))
+                .unwrap();
             assert!((98..100).contains(&arrived(&lab)));
             lab.close().unwrap();
         },

@@ -4,36 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lmbench_transport::capture::{Direction, Entry, Recording, What, Writer};
-use lmbench_transport::carry::{
-    CarryError, Event, Listener, Local, Options, Pace, Replay, Sink, Source,
-};
+use lmbench_transport::carry::{Event, Local, Options, Pace, Replay, Sink, Source};
 use lmbench_transport::{Carrier, Endpoint, Scheme, Token, quic, ssh, tcp, tls};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-/// One half at work.
-pub(crate) struct Half {
-    pub(crate) events: mpsc::UnboundedReceiver<Event>,
-    pub(crate) stop: CancellationToken,
-    pub(crate) task: JoinHandle<Result<(), CarryError>>,
-}
+use crate::half::Half;
 
 /// How both ended, and what each told at last.
 pub(crate) struct Ended {
     pub(crate) source: (Result<(), String>, Vec<Event>),
     pub(crate) sink: (Result<(), String>, Vec<Event>),
-}
-
-impl Half {
-    pub(crate) async fn ended(mut self) -> (Result<(), String>, Vec<Event>) {
-        let result = self.task.await.unwrap().map_err(|error| error.to_string());
-        let mut events = Vec::new();
-        while let Some(event) = self.events.recv().await {
-            events.push(event);
-        }
-        (result, events)
-    }
 }
 
 /// What a script of a capture is made of.
@@ -112,7 +91,7 @@ pub(crate) async fn sink(scheme: Scheme, local: Local) -> (Half, Endpoint, Token
             settings: ssh::Settings::default(),
             options,
         };
-        start(|events, stop| tokio::spawn(half.run(events, stop)))
+        Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
     } else {
         let half = Sink {
             carrier: carrier(scheme, &token),
@@ -121,7 +100,7 @@ pub(crate) async fn sink(scheme: Scheme, local: Local) -> (Half, Endpoint, Token
             local,
             options,
         };
-        start(|events, stop| tokio::spawn(half.run(events, stop)))
+        Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
     };
     match half.events.recv().await {
         Some(Event::Listening { endpoint, token }) => (half, endpoint, token),
@@ -139,7 +118,7 @@ pub(crate) fn source(scheme: Scheme, endpoint: Endpoint, token: Token, local: Lo
             settings: ssh::Settings::default(),
             options,
         };
-        return start(|events, stop| tokio::spawn(half.run(events, stop)));
+        return Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     }
     let half = Source {
         carrier: carrier(scheme, &token),
@@ -147,7 +126,7 @@ pub(crate) fn source(scheme: Scheme, endpoint: Endpoint, token: Token, local: Lo
         local,
         options,
     };
-    start(|events, stop| tokio::spawn(half.run(events, stop)))
+    Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }
 
 fn carrier(scheme: Scheme, token: &Token) -> Box<dyn Carrier> {
@@ -157,18 +136,6 @@ fn carrier(scheme: Scheme, token: &Token) -> Box<dyn Carrier> {
         Scheme::Quic => Box::new(quic::Quic::new(token, quic::Settings::default())),
         _ => Box::new(tcp::Tcp::new(token, tcp::Settings::default())),
     }
-}
-
-fn start(
-    run: impl FnOnce(Listener, CancellationToken) -> JoinHandle<Result<(), CarryError>>,
-) -> Half {
-    let (sender, events) = mpsc::unbounded_channel();
-    let stop = CancellationToken::new();
-    let task = run(
-        Arc::new(move |event| drop(sender.send(event))),
-        stop.clone(),
-    );
-    Half { events, stop, task }
 }
 
 /// A drain deadline that tests can afford to run into.

@@ -1,24 +1,15 @@
 //! Both halves with a deadline over everything, so that a hang is a failure with a name.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use lmbench_transport::carry::{CarryError, Event, Local, Options};
+use lmbench_transport::carry::{Event, Local, Options};
 use lmbench_transport::ssh::{Settings, Sink, Source};
 use lmbench_transport::{Endpoint, Token};
 use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-/// One half at work.
-pub(crate) struct Half {
-    pub(crate) events: mpsc::UnboundedReceiver<Event>,
-    pub(crate) stop: CancellationToken,
-    pub(crate) task: JoinHandle<Result<(), CarryError>>,
-}
+use crate::half::Half;
 
 /// Both halves, ready for a migration, and where its stream arrives.
 pub(crate) struct Both {
@@ -37,14 +28,10 @@ impl Half {
     }
 
     /// How it ended, and how many peers it turned away.
-    pub(crate) async fn finished(mut self) -> (Result<(), String>, u64) {
-        let result = self.task.await.unwrap().map_err(|error| error.to_string());
-        let mut last = None;
-        while let Some(event) = self.events.recv().await {
-            last = Some(event);
-        }
-        match last {
-            Some(Event::Finished { refused, .. }) => (result, refused),
+    pub(crate) async fn finished(self) -> (Result<(), String>, u64) {
+        let (result, events) = self.ended().await;
+        match events.last() {
+            Some(Event::Finished { refused, .. }) => (result, *refused),
             other => panic!("{other:?} after {result:?}"),
         }
     }
@@ -119,7 +106,7 @@ pub(crate) async fn sink(to: PathBuf, settings: Settings) -> (Half, Endpoint, To
         settings,
         options: options(),
     };
-    let mut half = start(|events, stop| tokio::spawn(half.run(events, stop)));
+    let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     let Some(Event::Listening { endpoint, token }) = half.events.recv().await else {
         panic!("{:?}", half.task.await)
     };
@@ -139,22 +126,7 @@ pub(crate) fn source(
         settings,
         options: options(),
     };
-    start(|events, stop| tokio::spawn(half.run(events, stop)))
-}
-
-fn start(
-    run: impl FnOnce(
-        Arc<dyn Fn(Event) + Send + Sync>,
-        CancellationToken,
-    ) -> JoinHandle<Result<(), CarryError>>,
-) -> Half {
-    let (sender, events) = mpsc::unbounded_channel();
-    let stop = CancellationToken::new();
-    let task = run(
-        Arc::new(move |event| drop(sender.send(event))),
-        stop.clone(),
-    );
-    Half { events, stop, task }
+    Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }
 
 fn options() -> Options {

@@ -81,7 +81,7 @@ fn a_token_is_good_for_one_session() {
     });
 }
 
-async fn refusal(sink: &mut crate::rig::Half) -> String {
+async fn refusal(sink: &mut crate::half::Half) -> String {
     match sink.next().await {
         Event::Refused { reason, .. } => reason,
         other => panic!("{other:?}"),
