@@ -1,8 +1,9 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
-//! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration,
+//! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration (`migrating` while it goes on),
 //! `cuts` fails its links when the scenario says so, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
+mod background;
 mod boots;
 mod credentials;
 mod cuts;
@@ -11,6 +12,7 @@ mod hosts;
 mod interrupt;
 pub mod measure;
 mod metering;
+mod migrating;
 mod preflight;
 mod repeat;
 mod wiring;

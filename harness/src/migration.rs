@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::clock::monotonic_ns;
 use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
 use crate::policy::{Action, Deadline, Decision, Policy};
 use crate::spec::TimeoutAction;
+
+mod order;
+mod verdict;
+
+pub use order::Order;
 
 /// What to migrate with.
 pub struct Plan<'a> {
@@ -26,15 +32,15 @@ pub struct Plan<'a> {
     /// Longest time between two readings; every dirty sync gives one more. `None` takes them as seldom as the timeout allows, and at
     /// dirty syncs only for a policy that decides.
     pub sample: Option<Duration>,
-    /// Becomes true when somebody wants the migration cancelled.
-    pub cancel: tokio::sync::watch::Receiver<bool>,
+    /// What an operator wants meanwhile.
+    pub orders: mpsc::UnboundedReceiver<Order>,
 }
 
 /// Who is told while it goes on.
 pub trait Observer: Send {
     /// A reading, when it was asked for, and what it was taken for: `pass`, `interval` or `final`.
     fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading);
-    /// Something that happened: the hypervisor's event or a decision (`policy`).
+    /// Something that happened: the hypervisor's event or a decision (`policy`, `timeout`, `operator`).
     fn event(&mut self, event: GuestEvent);
 }
 
@@ -90,12 +96,12 @@ pub async fn run(
         stopped: false,
         pass: 0,
         in_post_copy: false,
-        cancelled_ns: None,
+        cancelled: None,
     };
     let finished = run
-        .until_final(&mut *events, plan.sample, plan.cancel)
+        .until_final(&mut *events, plan.sample, plan.orders)
         .await;
-    let (status, finished_ns, cancelled) = match finished {
+    let (status, finished_ns) = match finished {
         Ok(finished) => finished,
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
@@ -106,13 +112,13 @@ pub async fn run(
     if run.stopped && status != "completed" {
         // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
         let reason = format!("the migration is {status} and the guest was stopped for it");
-        run.act(&Decision {
+        let resume = Decision {
             action: Action::Resume,
             reason,
-        })
-        .await?;
+        };
+        run.act(Who::Policy, &resume).await?;
     }
-    let (ending, reason) = run.judge(&status, finished_ns, cancelled, &last);
+    let (ending, reason) = run.judge(&status, finished_ns, &last);
     Ok(Ended {
         ending,
         reason,
@@ -138,18 +144,36 @@ struct Running<'a> {
     pass: u64,
     /// Whether the guest's ownership has begun to change, after which no cancel takes it back.
     in_post_copy: bool,
-    /// When a cancel was asked for.
-    cancelled_ns: Option<u64>,
+    /// When a cancel was asked for, and by whom.
+    cancelled: Option<(u64, Who)>,
+}
+
+/// Who decides; the name of the event that tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Policy,
+    Timeout,
+    Operator,
+}
+
+impl Who {
+    fn name(self) -> &'static str {
+        match self {
+            Who::Policy => "policy",
+            Who::Timeout => "timeout",
+            Who::Operator => "operator",
+        }
+    }
 }
 
 impl Running<'_> {
-    /// Returns the final status, when it was reached, and whether a user cancelled.
+    /// Returns the final status and when it was reached.
     async fn until_final(
         &mut self,
         events: &mut dyn GuestEvents,
         every: Option<Duration>,
-        mut cancel: tokio::sync::watch::Receiver<bool>,
-    ) -> Result<(String, u64, bool), GuestError> {
+        mut orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Result<(String, u64), GuestError> {
         let mut ticks = match every {
             Some(every) => interval(every),
             None if self.keeps_reading => interval(FOR_POLICY),
@@ -157,7 +181,6 @@ impl Running<'_> {
         };
         // A reading that comes late must not be followed by a burst of others.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut cancelled = false;
         loop {
             tokio::select! {
                 biased;
@@ -167,26 +190,23 @@ impl Running<'_> {
                     let pass = event.name == "MIGRATION_PASS";
                     self.observer.event(event);
                     if let Some((status, at_ns)) = end {
-                        return Ok((status, at_ns, cancelled));
+                        return Ok((status, at_ns));
                     }
                     if pass && self.keeps_reading {
                         self.read("pass").await?;
                     }
                 }
-                Ok(()) = cancel.changed(), if !cancelled => {
-                    cancelled = *cancel.borrow();
-                    if cancelled {
-                        self.act(&Decision { action: Action::Cancel, reason: "asked by the user".to_owned() }).await?;
-                    }
+                Some(order) = orders.recv() => {
+                    self.act(Who::Operator, &order.decision()).await?;
                 }
                 _ = ticks.tick() => {
                     // The event may have been missed only if the capability `events` is off; a final status ends it too.
                     let status = self.read("interval").await?;
                     if is_final(&status) {
-                        return Ok((status, monotonic_ns(), cancelled));
+                        return Ok((status, monotonic_ns()));
                     }
                     if self.deadline.hopeless(self.started.elapsed()) {
-                        return Ok((GIVEN_UP.to_owned(), monotonic_ns(), cancelled));
+                        return Ok((GIVEN_UP.to_owned(), monotonic_ns()));
                     }
                 }
             }
@@ -202,24 +222,25 @@ impl Running<'_> {
         if is_final(&status) {
             return Ok(status);
         }
-        let decisions = [
-            self.policy.on_progress(now, &reading.progress),
-            self.deadline.on_progress(now, &reading.progress),
-        ];
+        let policys = self.policy.on_progress(now, &reading.progress);
+        let timeouts = self.deadline.on_progress(now, &reading.progress);
         self.pass = self.pass.max(reading.progress.pass);
         self.in_post_copy |= reading.progress.in_post_copy();
         self.last_active = Some(reading.raw);
-        for decision in decisions.into_iter().flatten() {
-            self.act(&decision).await?;
+        for decision in policys {
+            self.act(Who::Policy, &decision).await?;
+        }
+        if let Some(decision) = timeouts {
+            self.act(Who::Timeout, &decision).await?;
         }
         Ok(status)
     }
 
-    async fn act(&mut self, decision: &Decision) -> Result<(), GuestError> {
-        self.observer.event(event_now("policy", json!(decision)));
+    async fn act(&mut self, who: Who, decision: &Decision) -> Result<(), GuestError> {
+        self.observer.event(event_now(who.name(), json!(decision)));
         self.stopped |= decision.action == Action::Pause;
         if decision.action == Action::Cancel && !self.in_post_copy {
-            self.cancelled_ns.get_or_insert(monotonic_ns());
+            self.cancelled.get_or_insert((monotonic_ns(), who));
         }
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
@@ -231,74 +252,6 @@ impl Running<'_> {
                 Ok(())
             }
             other => other,
-        }
-    }
-
-    /// A cancel shuts QEMU's socket, and QEMU 10 may report the error of that instead of the cancel. What was reported
-    /// before the cancel has failed by itself.
-    fn judge(
-        &self,
-        status: &str,
-        finished_ns: u64,
-        cancelled: bool,
-        last: &Reading,
-    ) -> (Ending, Option<String>) {
-        let by_cancel = status == "failed" && self.cancelled_ns.is_some_and(|at| finished_ns >= at);
-        if !by_cancel {
-            return self.verdict(status, cancelled, last);
-        }
-        let (ending, reason) = self.verdict("cancelled", cancelled, last);
-        let words = last.error.as_deref().unwrap_or("without a reason");
-        let reason = reason.map(|reason| format!("{reason} (reported as failed: {words})"));
-        (ending, reason)
-    }
-
-    fn verdict(&self, status: &str, cancelled: bool, last: &Reading) -> (Ending, Option<String>) {
-        let now = self.started.elapsed();
-        let still = self.deadline.still_for(now);
-        match status {
-            "completed" => (Ending::Completed, None),
-            "cancelled" if cancelled => {
-                (Ending::Cancelled, Some("cancelled by the user".to_owned()))
-            }
-            "cancelled" if self.deadline.expired() && still >= STILL => (
-                Ending::Failed,
-                Some(format!(
-                    "no byte moved for the last {:.1} s before the timeout",
-                    still.as_secs_f64()
-                )),
-            ),
-            "cancelled" if self.deadline.expired() => (
-                Ending::TimedOut,
-                Some(format!(
-                    "not converged after {:.1} s, in pass {}",
-                    now.as_secs_f64(),
-                    self.pass
-                )),
-            ),
-            "postcopy-paused" => (
-                Ending::Failed,
-                Some(
-                    "post-copy was cut off: part of the guest's memory is on either host"
-                        .to_owned(),
-                ),
-            ),
-            GIVEN_UP => (
-                Ending::Failed,
-                Some(format!(
-                    "given up after {:.1} s in state '{}': no byte moved for {:.1} s",
-                    now.as_secs_f64(),
-                    last.progress.status,
-                    still.as_secs_f64()
-                )),
-            ),
-            _ => {
-                let detail = last
-                    .error
-                    .clone()
-                    .unwrap_or_else(|| format!("QEMU ended it as '{status}' without a reason"));
-                (Ending::Failed, Some(detail))
-            }
         }
     }
 }
@@ -324,9 +277,6 @@ const FOR_POLICY: Duration = Duration::from_millis(100);
 const FOR_TIMEOUT: Duration = Duration::from_secs(1);
 /// Not a status of QEMU's: we stopped waiting for one.
 const GIVEN_UP: &str = "given-up";
-/// A stream that moved nothing for this long before the timeout is broken, not slow: QEMU flushes what it has at least
-/// ten times a second, so even the slowest link moves something between readings.
-const STILL: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests;

@@ -6,39 +6,34 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::progress::Progress;
-use crate::spec::PolicySpec;
+use crate::spec::{GuestSpec, PolicySpec};
 
+mod action;
 mod auto_converge;
 mod deadline;
+mod needs;
 mod post_copy;
 mod unattended;
 
+pub use action::{Action, Decision, Setting, Throttle};
 pub use deadline::Deadline;
+pub use needs::Needs;
 
-/// What a policy wants done now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// `migrate-start-postcopy`.
-    StartPostCopy,
-    /// Stop the guest so that the migration ends without more dirty memory.
-    Pause,
-    /// `migrate_cancel`.
-    Cancel,
-    /// Let a guest run again that was stopped.
-    Resume,
+/// What is migrated, as far as rules ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Guest RAM.
+    pub memory_bytes: u64,
 }
 
-/// An action with the policy's reason, for the record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decision {
-    /// What to do.
-    pub action: Action,
-    /// Why, for a reader of the record.
-    pub reason: String,
+impl From<&GuestSpec> for Subject {
+    fn from(guest: &GuestSpec) -> Self {
+        Subject {
+            memory_bytes: guest.memory_bytes,
+        }
+    }
 }
 
 /// Decides during one migration.
@@ -46,14 +41,9 @@ pub trait Policy: Send {
     /// Its name in scenarios and records.
     fn name(&self) -> &'static str;
 
-    /// Capabilities it needs on both sides, by QMP name.
-    fn capabilities(&self) -> Vec<(&'static str, bool)> {
-        Vec::new()
-    }
-
-    /// Parameters it needs on the source, by QMP name.
-    fn parameters(&self) -> Vec<(&'static str, Value)> {
-        Vec::new()
+    /// What must hold before `migrate`.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 
     /// Whether it decides by what it reads; one that does not needs no readings.
@@ -61,23 +51,24 @@ pub trait Policy: Send {
         true
     }
 
-    /// Called at every reading; `now` counts from `migrate`.
-    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision>;
+    /// Called at every reading, which comes at least ten times a second and at every dirty sync; `now` counts from `migrate`. A rule
+    /// that its peer checks less often keeps its own interval.
+    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision>;
 }
 
 /// The policy that a scenario asks for.
-pub fn from_spec(spec: &PolicySpec) -> Box<dyn Policy> {
+pub fn from_spec(spec: &PolicySpec, _subject: Subject) -> Box<dyn Policy> {
     match *spec {
         PolicySpec::Static => Box::new(unattended::Static),
         PolicySpec::AutoConverge {
             initial,
             increment,
             max,
-        } => Box::new(auto_converge::AutoConverge {
+        } => Box::new(auto_converge::AutoConverge(Throttle {
             initial,
             increment,
             max,
-        }),
+        })),
         PolicySpec::PostCopy {
             after_passes,
             after,

@@ -77,7 +77,13 @@ async fn launch(
     std::fs::create_dir(&folder).map_err(words)?;
     let launched = qemu::launch(&cell.setup.guest, role, accelerator, &folder).await;
     let launched = launched.map_err(words)?;
-    let settings = qemu::settings(&cell.setup.migration, &cell.setup.policy, role, |_| false);
+    let settings = qemu::settings(
+        &cell.setup.migration,
+        &cell.setup.policy,
+        (&cell.setup.guest).into(),
+        role,
+        |_| false,
+    );
     launched.guest.configure(&settings).await.map_err(words)?;
     Ok(launched)
 }

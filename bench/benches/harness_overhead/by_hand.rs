@@ -89,7 +89,13 @@ impl Hand {
             qemu::launch(&cell.setup.guest, role, accelerator, lab.directory(role)).await;
         enter(&self.home)?;
         let launched = launched.map_err(words)?;
-        let settings = qemu::settings(&cell.setup.migration, &cell.setup.policy, role, |_| false);
+        let settings = qemu::settings(
+            &cell.setup.migration,
+            &cell.setup.policy,
+            (&cell.setup.guest).into(),
+            role,
+            |_| false,
+        );
         launched.guest.configure(&settings).await.map_err(words)?;
         Ok(launched)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Filled, Notice, Readings, Request, Started, Usage};
+use lmbench_harness::agent::protocol::{Filled, Readings, Request, Started, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::link::Report;
@@ -15,13 +15,15 @@ use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
 use serde_json::Value;
 
 use super::RunError;
+use super::background;
 use super::cuts::Cuts;
 use super::ending;
 use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
 use super::metering;
+use super::migrating;
 use super::wiring::{self, Wired};
-use crate::event::{Phase, Progress, RunEvent};
+use crate::event::{Phase, RunEvent};
 use crate::record::{Outcome, Repeat};
 use crate::scenario::Cell;
 use crate::store::Sample;
@@ -133,11 +135,11 @@ struct Prepared {
     before: Sides<Usage>,
 }
 
-struct Attempt<'a> {
-    hosts: &'a mut Hosts,
-    cell: &'a Cell,
+pub(super) struct Attempt<'a> {
+    pub(super) hosts: &'a mut Hosts,
+    pub(super) cell: &'a Cell,
     accelerator: Accelerator,
-    observer: &'a mut dyn FnMut(RunEvent),
+    pub(super) observer: &'a mut dyn FnMut(RunEvent),
     booted: bool,
 }
 
@@ -167,9 +169,9 @@ impl Attempt<'_> {
         let mut cuts = Cuts::arm(self.hosts.lab(), &setup.network)
             .await
             .map_err(|error| lab_failure(&error))?;
-        let ended = self.until_ended(&wired, &mut cuts).await?;
+        let ended = migrating::until_ended(self, &wired, &mut cuts).await?;
         cuts.end().await.map_err(|error| lab_failure(&error))?;
-        let background = self.stop_background().await?;
+        let background = background::stop(self.hosts).await?;
         self.until_running(&ended).await?;
         let after = self.usage().await?;
         let links = self.link_reports().await?;
@@ -224,12 +226,12 @@ impl Attempt<'_> {
         self.booted = true;
         let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
         let (fill, filled) = self.fill().await?;
-        self.start_background().await?;
+        background::start(self.hosts, &setup.network).await?;
         self.phase(Phase::Settling, Some(setup.migration.settle));
         tokio::time::sleep(setup.migration.settle).await;
         // Anew, so that its report tells of the migration only.
-        let background_before = self.stop_background().await?;
-        self.start_background().await?;
+        let background_before = background::stop(self.hosts).await?;
+        background::start(self.hosts, &setup.network).await?;
         metering::begin(self.hosts, &setup.migration).await?;
         // What lmbench's own links count begins here.
         self.link_reports().await?;
@@ -267,6 +269,7 @@ impl Attempt<'_> {
             let configure = Request::Configure {
                 migration: setup.migration.clone(),
                 policy: setup.policy.clone(),
+                subject: (&setup.guest).into(),
             };
             self.hosts.host(role).call::<Value>(configure).await?;
         }
@@ -294,50 +297,6 @@ impl Attempt<'_> {
             Duration::from_nanos(monotonic_ns() - started_ns),
             Some(filled),
         ))
-    }
-
-    async fn until_ended(&mut self, wired: &Wired, cuts: &mut Cuts) -> Result<Ended, AgentError> {
-        let setup = &self.cell.setup;
-        let migrate = Request::Migrate {
-            stream: wired.stream.clone(),
-            policy: setup.policy.clone(),
-            timeout: setup.migration.timeout,
-            timeout_action: setup.migration.timeout_action,
-            sample: metering::sample_interval(&setup.migration),
-        };
-        let killed = self.hosts.death(|death| death.killed);
-        let mut broken = std::pin::pin!(async {
-            let death = killed.await;
-            tokio::time::sleep(BREAK_SHOWS_WITHIN).await;
-            death
-        });
-        let Hosts {
-            source, notices, ..
-        } = &mut *self.hosts;
-        let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
-        loop {
-            tokio::select! {
-                ended = &mut migration => return ended,
-                // QEMU notices by itself; if it does not, why wait for its timeout.
-                death = &mut broken => return Err(ending::error_of(death)),
-                () = cuts.is_due() => cuts.act().await.map_err(|error| lab_failure(&error))?,
-                Some((_, notice)) = notices.recv() => match notice {
-                    Notice::Reached(stage) => cuts.reached(&stage),
-                    Notice::Progress { elapsed_ns, progress } => {
-                        (self.observer)(RunEvent::Progress(Progress {
-                            elapsed: Duration::from_nanos(elapsed_ns),
-                            status: progress.status,
-                            pass: progress.pass,
-                            throughput_bps: progress.throughput_bps,
-                            dirty_rate_bps: progress.dirty_rate,
-                            remaining_bytes: progress.remaining_bytes,
-                            throttle_percent: progress.throttle_percent,
-                        }));
-                    }
-                    Notice::Carrier(_) | Notice::Died(_) => {}
-                },
-            }
-        }
     }
 
     /// After a completed migration: waits until the guest runs, and wakes one that a timeout had paused.
@@ -403,34 +362,6 @@ impl Attempt<'_> {
     }
 
     /// The source's other traffic, on the network that has some.
-    async fn start_background(&mut self) -> Result<(), AgentError> {
-        let setup = &self.cell.setup.network;
-        let networks = [
-            (Network::Management, setup.management.background_bps),
-            (Network::Migration, setup.migration.background_bps),
-        ];
-        let busy = networks
-            .into_iter()
-            .find_map(|(network, rate_bps)| Some((network, rate_bps?)));
-        let Some((network, rate_bps)) = busy else {
-            return Ok(());
-        };
-        let address = self.hosts.address(Role::Destination, network);
-        let to = self
-            .hosts
-            .destination
-            .call(Request::ReceiveBackground { address })
-            .await?;
-        self.hosts
-            .source
-            .call(Request::SendBackground { to, rate_bps })
-            .await
-    }
-
-    async fn stop_background(&mut self) -> Result<Option<BackgroundReport>, AgentError> {
-        self.hosts.source.call(Request::StopBackground).await
-    }
-
     async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
         let (source, destination) = tokio::join!(
             self.hosts.source.call(Request::Usage),
@@ -466,7 +397,7 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-fn lab_failure(error: &dyn std::error::Error) -> AgentError {
+pub(super) fn lab_failure(error: &dyn std::error::Error) -> AgentError {
     let message = crate::error::chain(error);
     AgentError::Failed(lmbench_harness::agent::protocol::Failure {
         message,
@@ -478,8 +409,6 @@ fn lab_failure(error: &dyn std::error::Error) -> AgentError {
 const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 /// Between a process's end and the error of the request that needed it.
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
-/// QEMU writes to its stream many times a second and fails at the first write after its end.
-const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
 /// Time between two reports of the guest.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.

@@ -1,9 +1,11 @@
 //! Second pass: one cell's settings as the typed model, and everything that contradicts itself.
 
 mod carrier;
+mod chosen;
 mod guest;
 mod link;
 mod migration;
+mod policy;
 mod qmp;
 mod run;
 mod unused;
@@ -63,12 +65,13 @@ pub(crate) fn setup(
     let workload = build::workload::workload(&root.section("workload"), &hardware, seed, problems);
     let network = build::link::network(&root.section("network"), problems);
     let carrier = build::carrier::carrier(document, &root, problems);
-    let policy = build::carrier::policy(document, &root, problems);
+    let policy = build::policy::policy(document, &root, problems);
     let migration = build::migration::migration(&root.section("migration"), problems);
     build::migration::together(
         &root.section("migration"),
         &carrier,
         &policy,
+        &guest,
         workload.as_ref(),
         problems,
     );

@@ -3,10 +3,11 @@
 //! The reader checks files against it, the matrix finds its axes in it, and the JSON schema is made from it. To add a key: a line in
 //! `keys/…`, and its use in `build/…`; a test checks that nothing asks for a key that is not here.
 
-mod choice;
+mod carrier;
 mod guest;
 mod migration;
 mod network;
+mod policy;
 mod top;
 mod workload;
 

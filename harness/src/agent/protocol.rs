@@ -13,15 +13,17 @@ use serde_json::Value;
 use crate::cpu::{CpuTime, ThreadTime};
 use crate::guest::Stream;
 use crate::lab::InterfaceBytes;
+use crate::migration::Order;
+use crate::policy::Subject;
 use crate::progress::Progress;
 use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
 use crate::sockets::{Connection, FlowPoint};
-use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec, Stage};
+use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec, Stage, TimeoutAction};
 use crate::switches::Switches;
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,6 +93,8 @@ pub enum Request {
         migration: MigrationSpec,
         /// Adds its own.
         policy: PolicySpec,
+        /// What the policy's rules ask for.
+        subject: Subject,
     },
     /// Turns QEMU's own TLS on for the migration.
     Secure {
@@ -117,18 +121,7 @@ pub enum Request {
         stream: Stream,
     },
     /// Migrates; the answer comes when it is over. Answer: [`crate::migration::Ended`].
-    Migrate {
-        /// Where to.
-        stream: Stream,
-        /// Who decides.
-        policy: PolicySpec,
-        /// Time allowed.
-        timeout: Duration,
-        /// And then.
-        timeout_action: crate::spec::TimeoutAction,
-        /// Longest time between samples; `None` asks the hypervisor only as often as the timeout and the policy need it.
-        sample: Option<Duration>,
-    },
+    Migrate(Box<Migrate>),
     /// Samples the CPU time of this host's QEMU and carriers, and meters their connections, until [`Request::StopWatching`] or the
     /// repeat's end: what the destination does while the source migrates.
     Watch {
@@ -141,8 +134,8 @@ pub enum Request {
     StopWatching,
     /// Has the carriers end in good order, so that their last words are collected; nothing if they don't within their own deadline.
     EndCarriers,
-    /// Cancels the migration that goes on.
-    Cancel,
+    /// Tells the migration that goes on what the operator wants.
+    Order(Order),
     /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.
     AwaitRunning {
         /// For how long.
@@ -182,6 +175,23 @@ pub enum Request {
     EndRepeat,
 }
 
+/// A migration to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Migrate {
+    /// Where to.
+    pub stream: Stream,
+    /// Who decides.
+    pub policy: PolicySpec,
+    /// What its rules ask for.
+    pub subject: Subject,
+    /// Time allowed.
+    pub timeout: Duration,
+    /// And then.
+    pub timeout_action: TimeoutAction,
+    /// Longest time between samples; `None` asks the hypervisor only as often as the timeout and the policy need it.
+    pub sample: Option<Duration>,
+}
+
 impl Request {
     /// Longest time until the answer of an agent that works. One that says nothing for so long is frozen or stuck.
     pub fn limit(&self) -> Duration {
@@ -192,7 +202,7 @@ impl Request {
             // QEMU's monitor and its guest each have the boot's time.
             Request::Launch { guest, .. } => guest.boot_timeout * 2,
             // A timeout's action gets the time of the timeout once more, or a little more than that.
-            Request::Migrate { timeout, .. } => *timeout * 2 + Duration::from_secs(30),
+            Request::Migrate(migrate) => migrate.timeout * 2 + Duration::from_secs(30),
             Request::StartWorkload { within, .. }
             | Request::StartCarrier { within, .. }
             | Request::AwaitRunning { within }

@@ -9,27 +9,27 @@ use futures::FutureExt as _;
 use lmbench_guest::wire::ToGuest;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Mutex, OnceCell, mpsc, watch};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::failures::{failure, refused, value};
 use super::frames::{Reader, Writer};
 use super::life::Life;
 use super::metering::Meter;
 use super::migrating::Sampler;
-use super::protocol::{Call, Death, Failure, Readings, Request, Told, Usage, VERSION};
+use super::protocol::{Call, Death, Failure, Migrate, Readings, Request, Told, Usage, VERSION};
 use super::readings::Notebook;
 use super::repeat::Repeat;
 use super::watching::Watcher;
 use crate::clock::monotonic_ns;
 use crate::cpu;
-use crate::guest::{Guest as _, GuestError, Stream};
+use crate::guest::{Guest as _, GuestError};
 use crate::host::HostInfo;
 use crate::lab::{self, interface_bytes};
-use crate::migration;
+use crate::migration::{self, Order};
 use crate::policy;
 use crate::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::role::Role;
-use crate::spec::{Network, PolicySpec, TimeoutAction};
+use crate::spec::Network;
 
 /// Serves until `input` closes, then ends everything that was started.
 pub async fn serve(
@@ -49,7 +49,7 @@ pub async fn serve(
         repeat: Mutex::default(),
         life: SyncMutex::default(),
         notebook: Notebook::default(),
-        cancel: watch::channel(false).0,
+        orders: SyncMutex::default(),
         told: told.clone(),
     });
     let mut reader = Reader::new(input);
@@ -101,7 +101,8 @@ pub(super) struct Agent {
     /// Of the repeat that goes on.
     life: SyncMutex<Life>,
     pub(super) notebook: Notebook,
-    cancel: watch::Sender<bool>,
+    /// To the migration that goes on.
+    orders: SyncMutex<Option<mpsc::UnboundedSender<Order>>>,
     pub(super) told: mpsc::UnboundedSender<Told>,
 }
 
@@ -133,7 +134,6 @@ impl Agent {
     }
 
     async fn end_repeat(&self, ended: Life) -> Result<Vec<Death>, Failure> {
-        self.cancel.send_replace(false);
         let Some((role, directory)) = self.identity.get() else {
             return Ok(Vec::new());
         };
@@ -170,7 +170,11 @@ impl Agent {
                 };
                 self.start_workload(&start, within).await
             }
-            Request::Configure { migration, policy } => self.configure(&migration, &policy).await,
+            Request::Configure {
+                migration,
+                policy,
+                subject,
+            } => self.configure(&migration, &policy, subject).await,
             Request::Secure { credentials } => self.secure(&credentials).await,
             Request::ExpectDescriptor { path } => self.expect_descriptor(path).await,
             Request::StartCarrier {
@@ -188,37 +192,18 @@ impl Agent {
                         .map_err(failure)?,
                 )
             }
-            Request::Migrate {
-                stream,
-                policy,
-                timeout,
-                timeout_action,
-                sample,
-            } => {
-                self.migrate(stream, &policy, timeout, timeout_action, sample)
-                    .await
-            }
+            Request::Migrate(wanted) => self.migrate(&wanted).await,
             Request::Watch {
                 every,
                 count_syscalls,
             } => self.watch(every, count_syscalls).await,
-            Request::StopWatching => {
-                let mut repeat = self.repeat.lock().await;
-                repeat.watcher = None;
-                if let Some(meter) = &mut repeat.meter {
-                    meter.stop();
-                }
-                value(())
-            }
+            Request::StopWatching => self.stop_watching().await,
             Request::EndCarriers => {
                 let ending = self.repeat.lock().await.end_carriers();
                 let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
                 value(())
             }
-            Request::Cancel => {
-                self.cancel.send_replace(true);
-                value(())
-            }
+            Request::Order(order) => self.order(order),
             Request::AwaitRunning { within } => self.await_running(within).await,
             Request::Resume => value(self.guest().await?.resume().await.map_err(failure)?),
             Request::RunState => match self.repeat.lock().await.guest() {
@@ -278,15 +263,18 @@ impl Agent {
             .ok_or_else(|| refused("this guest runs no code of lmbench"))
     }
 
-    async fn migrate(
-        &self,
-        stream: Stream,
-        spec: &PolicySpec,
-        timeout: Duration,
-        timeout_action: TimeoutAction,
-        sample: Option<Duration>,
-    ) -> Result<Value, Failure> {
-        self.take_descriptor(&stream).await?;
+    async fn migrate(&self, wanted: &Migrate) -> Result<Value, Failure> {
+        self.take_descriptor(&wanted.stream).await?;
+        let (sender, orders) = mpsc::unbounded_channel();
+        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        let plan = migration::Plan {
+            stream: &wanted.stream,
+            policy: policy::from_spec(&wanted.policy, wanted.subject),
+            timeout: wanted.timeout,
+            timeout_action: wanted.timeout_action,
+            sample: wanted.sample,
+            orders,
+        };
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
             let (launched, processes) = repeat
@@ -300,24 +288,28 @@ impl Agent {
                 processes,
                 started_ns: monotonic_ns(),
                 noticed_ns: 0,
-                keeps: sample.is_some(),
+                keeps: plan.sample.is_some(),
             };
             (launched.guest.clone(), sampler)
-        };
-        let cancel = self.cancel.subscribe();
-        let plan = migration::Plan {
-            stream: &stream,
-            policy: policy::from_spec(spec),
-            timeout,
-            timeout_action,
-            sample,
-            cancel,
         };
         value(
             migration::run(&guest, plan, &mut sampler)
                 .await
                 .map_err(failure)?,
         )
+    }
+
+    /// The migration takes orders as long as it goes on.
+    fn order(&self, order: Order) -> Result<Value, Failure> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = orders
+            .as_ref()
+            .is_some_and(|orders| orders.send(order).is_ok());
+        if taken {
+            value(())
+        } else {
+            Err(refused("no migration goes on"))
+        }
     }
 
     async fn watch(&self, every: Duration, count_syscalls: bool) -> Result<Value, Failure> {
@@ -331,6 +323,15 @@ impl Agent {
             &self.notebook,
         ));
         repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
+        value(())
+    }
+
+    async fn stop_watching(&self) -> Result<Value, Failure> {
+        let mut repeat = self.repeat.lock().await;
+        repeat.watcher = None;
+        if let Some(meter) = &mut repeat.meter {
+            meter.stop();
+        }
         value(())
     }
 

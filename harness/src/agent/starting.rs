@@ -14,6 +14,7 @@ use super::repeat::{carrier_event, next_line, qemu_death};
 use super::serve::Agent;
 use crate::guest::{Guest as _, Stream};
 use crate::handover;
+use crate::policy::Subject;
 use crate::qemu::{self, Credentials, Keeper, LaunchError};
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
@@ -97,11 +98,12 @@ impl Agent {
         &self,
         migration: &MigrationSpec,
         policy: &PolicySpec,
+        subject: Subject,
     ) -> Result<Value, Failure> {
         let guest = self.guest().await?;
         let schema = guest.qmp().schema().await.map_err(failure)?;
         let capabilities = schema.migration_capabilities();
-        let settings = qemu::settings(migration, policy, self.identity()?.0, |name| {
+        let settings = qemu::settings(migration, policy, subject, self.identity()?.0, |name| {
             capabilities.iter().any(|known| known == name)
         });
         guest.configure(&settings).await.map_err(failure)?;

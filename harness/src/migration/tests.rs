@@ -10,6 +10,10 @@ use crate::policy;
 use crate::progress::Progress;
 use crate::spec::PolicySpec;
 
+const SUBJECT: policy::Subject = policy::Subject {
+    memory_bytes: 1 << 30,
+};
+
 /// Dirties as fast as it sends, so it ends only by an action.
 #[derive(Default)]
 struct Simulated {
@@ -128,6 +132,7 @@ impl Guest for Handle {
                 }
             }
             Action::Resume => self.0.state().stopped = false,
+            Action::Set(_) => {}
         }
         Ok(())
     }
@@ -176,18 +181,18 @@ async fn migrate_handle(
     action: TimeoutAction,
     cancelled: bool,
 ) -> (Result<Ended, GuestError>, Vec<String>) {
-    let (sender, cancel) = tokio::sync::watch::channel(false);
+    let (sender, orders) = mpsc::unbounded_channel();
     if cancelled {
-        sender.send_replace(true);
+        sender.send(Order::Cancel).unwrap();
     }
     let stream = Stream::Unix("/nowhere".into());
     let plan = Plan {
         stream: &stream,
-        policy: policy::from_spec(&policy),
+        policy: policy::from_spec(&policy, SUBJECT),
         timeout: Duration::from_secs(20),
         timeout_action: action,
         sample: Some(Duration::from_millis(100)),
-        cancel,
+        orders,
     };
     let mut kept = Kept::default();
     let ended = run(guest, plan, &mut kept).await;
@@ -231,11 +236,11 @@ async fn without_samples_it_is_read_for_the_timeout_only() {
     ] {
         let plan = Plan {
             stream: &stream,
-            policy: policy::from_spec(&policy),
+            policy: policy::from_spec(&policy, SUBJECT),
             timeout: Duration::from_secs(20),
             timeout_action: TimeoutAction::Cancel,
             sample: None,
-            cancel: tokio::sync::watch::channel(false).1,
+            orders: mpsc::unbounded_channel().1,
         };
         let guest = Handle(std::sync::Arc::new(Simulated::default()));
         let mut kept = Kept::default();

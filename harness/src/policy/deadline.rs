@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Decision, Policy};
+use super::{Action, Decision, Needs};
 use crate::progress::Progress;
 use crate::spec::TimeoutAction;
 
@@ -51,21 +51,17 @@ impl Deadline {
             reason,
         }
     }
-}
 
-impl Policy for Deadline {
-    fn name(&self) -> &'static str {
-        "timeout"
-    }
-
-    fn capabilities(&self) -> Vec<(&'static str, bool)> {
-        match self.action {
-            TimeoutAction::PostCopy => vec![("postcopy-ram", true)],
-            TimeoutAction::Cancel | TimeoutAction::Pause => Vec::new(),
+    /// What its action needs.
+    pub fn needs(&self) -> Needs {
+        Needs {
+            post_copy: self.action == TimeoutAction::PostCopy,
+            ..Needs::default()
         }
     }
 
-    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision> {
+    /// As a policy's.
+    pub fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision> {
         if self
             .moved
             .is_none_or(|(bytes, _)| bytes != progress.transferred_bytes)

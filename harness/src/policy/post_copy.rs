@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Decision, Policy};
+use super::{Action, Decision, Needs, Policy};
 use crate::progress::Progress;
 
 /// Acts once.
@@ -40,21 +40,26 @@ impl Policy for PostCopy {
         "post-copy"
     }
 
-    fn capabilities(&self) -> Vec<(&'static str, bool)> {
-        vec![("postcopy-ram", true)]
+    fn needs(&self) -> Needs {
+        Needs {
+            post_copy: true,
+            ..Needs::default()
+        }
     }
 
-    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Option<Decision> {
+    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         // QEMU takes the command in `active` only.
         if self.switched || progress.status != "active" {
-            return None;
+            return Vec::new();
         }
-        let reason = self.reason(now, progress)?;
+        let Some(reason) = self.reason(now, progress) else {
+            return Vec::new();
+        };
         self.switched = true;
-        Some(Decision {
+        vec![Decision {
             action: Action::StartPostCopy,
             reason,
-        })
+        }]
     }
 }
 
@@ -73,14 +78,14 @@ mod tests {
     #[test]
     fn one_pass_means_one_whole_pass() {
         let mut policy = PostCopy::new(Some(1), None);
-        assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), None);
+        assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), []);
         assert_eq!(
             policy.on_progress(Duration::from_secs(9), &at("active", 1)),
-            None
+            []
         );
         let decision = policy
             .on_progress(Duration::from_secs(10), &at("active", 2))
-            .unwrap();
+            .remove(0);
         assert_eq!(decision.action, Action::StartPostCopy);
     }
 
@@ -89,27 +94,27 @@ mod tests {
         let mut policy = PostCopy::new(Some(5), Some(Duration::from_secs(2)));
         assert_eq!(
             policy.on_progress(Duration::from_millis(1999), &at("active", 2)),
-            None
+            []
         );
         assert!(
-            policy
+            !policy
                 .on_progress(Duration::from_secs(2), &at("active", 2))
-                .is_some()
+                .is_empty()
         );
         assert_eq!(
             policy.on_progress(Duration::from_secs(3), &at("active", 9)),
-            None
+            []
         );
     }
 
     #[test]
     fn zero_passes_switch_as_soon_as_the_stream_is_active() {
         let mut policy = PostCopy::new(Some(0), None);
-        assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), None);
+        assert_eq!(policy.on_progress(Duration::ZERO, &at("setup", 0)), []);
         assert!(
-            policy
+            !policy
                 .on_progress(Duration::ZERO, &at("active", 1))
-                .is_some()
+                .is_empty()
         );
     }
 }

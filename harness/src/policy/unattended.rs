@@ -17,7 +17,7 @@ impl Policy for Static {
         false
     }
 
-    fn on_progress(&mut self, _now: Duration, _progress: &Progress) -> Option<Decision> {
-        None
+    fn on_progress(&mut self, _now: Duration, _progress: &Progress) -> Vec<Decision> {
+        Vec::new()
     }
 }

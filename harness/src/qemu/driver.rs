@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::credentials::Credentials;
 use super::keeper::End;
-use super::settings::Settings;
+use super::settings::{Settings, parameters};
 use crate::clock::monotonic_ns;
 use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
 use crate::policy::Action;
@@ -186,6 +186,13 @@ impl Guest for QemuGuest {
             }
             Action::Pause => self.check("stop", self.qmp.stop().await).await,
             Action::Resume => self.resume().await,
+            Action::Set(setting) => {
+                self.check(
+                    "migrate-set-parameters",
+                    self.qmp.set_parameters(parameters(setting)).await,
+                )
+                .await
+            }
             Action::Cancel => {
                 self.check("migrate_cancel", self.qmp.migrate_cancel().await)
                     .await

@@ -367,9 +367,13 @@ impl Scratch {
             return problems;
         }
         let known = self.schema.migration_capabilities();
-        let made = settings(&case.migration, &case.policy, role, |name| {
-            known.iter().any(|capability| capability == name)
-        });
+        let made = settings(
+            &case.migration,
+            &case.policy,
+            (&case.guest).into(),
+            role,
+            |name| known.iter().any(|capability| capability == name),
+        );
         let all_off: Vec<(&str, bool)> = known.iter().map(|name| (name.as_str(), false)).collect();
         // Some can't be named at all in this QEMU's build (rdma); each off by itself is harmless if refused.
         if self.qmp.set_capabilities(&all_off).await.is_err() {

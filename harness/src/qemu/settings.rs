@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::policy::{self, Deadline, Policy as _};
+use crate::policy::{self, Deadline, Needs, Setting, Subject};
 use crate::role::Role;
 use crate::spec::{MigrationSpec, PolicySpec};
 
@@ -20,6 +20,7 @@ pub struct Settings {
 pub fn settings(
     migration: &MigrationSpec,
     policy: &PolicySpec,
+    subject: Subject,
     role: Role,
     is_capability: impl Fn(&str) -> bool,
 ) -> Settings {
@@ -34,20 +35,17 @@ pub fn settings(
         settings.parameter("multifd-channels", migration.multifd_channels.into());
     }
     settings.capability("postcopy-preempt", migration.preempt);
-    let policy = policy::from_spec(policy);
     let deadline = Deadline::new(migration.timeout, migration.timeout_action);
-    for (name, on) in policy
-        .capabilities()
-        .into_iter()
-        .chain(deadline.capabilities())
-    {
-        settings.capability(name, on);
-    }
+    let needs = policy::from_spec(policy, subject)
+        .needs()
+        .and(deadline.needs());
+    settings.needed_capabilities(&needs);
     match role {
         Role::Source => {
             settings.source_parameters(migration);
-            for (name, value) in policy.parameters() {
-                settings.parameter(name, value);
+            let throttle = needs.throttle.map(Setting::Throttle);
+            for setting in throttle.iter().chain(&needs.settings) {
+                settings.parameters.extend(parameters(setting));
             }
         }
         // Only the destination's QEMU keeps the time, and only this capability makes it.
@@ -71,6 +69,18 @@ impl Settings {
         self.capabilities.push((name.to_owned(), on));
     }
 
+    fn needed_capabilities(&mut self, needs: &Needs) {
+        for (name, needed) in [
+            ("postcopy-ram", needs.post_copy),
+            ("auto-converge", needs.throttle.is_some()),
+            ("xbzrle", needs.xbzrle),
+        ] {
+            if needed {
+                self.capability(name, true);
+            }
+        }
+    }
+
     fn has(&self, name: &str) -> bool {
         self.capabilities.contains(&(name.to_owned(), true))
     }
@@ -80,18 +90,48 @@ impl Settings {
     }
 
     fn source_parameters(&mut self, migration: &MigrationSpec) {
-        let downtime_ms = u64::try_from(migration.downtime_limit.as_millis()).unwrap_or(u64::MAX);
-        self.parameter("downtime-limit", downtime_ms.into());
-        self.parameter(
-            "max-bandwidth",
-            migration.max_bandwidth.unwrap_or(UNLIMITED).into(),
-        );
-        // 0 is QEMU's own word for unlimited here.
-        self.parameter(
-            "max-postcopy-bandwidth",
-            migration.max_postcopy_bandwidth.unwrap_or(0).into(),
-        );
+        let ms = u64::try_from(migration.downtime_limit.as_millis()).unwrap_or(u64::MAX);
+        for setting in [
+            Setting::DowntimeLimit { ms },
+            Setting::MaxBandwidth {
+                bytes_per_second: migration.max_bandwidth,
+            },
+            Setting::MaxPostcopyBandwidth {
+                bytes_per_second: migration.max_postcopy_bandwidth,
+            },
+        ] {
+            self.parameters.extend(parameters(&setting));
+        }
     }
+}
+
+/// A setting in QMP's words, for `migrate-set-parameters`.
+pub(super) fn parameters(setting: &Setting) -> Map<String, Value> {
+    let pairs: Vec<(&str, Value)> = match *setting {
+        Setting::DowntimeLimit { ms } => vec![("downtime-limit", ms.into())],
+        Setting::MaxBandwidth { bytes_per_second } => vec![(
+            "max-bandwidth",
+            bytes_per_second.unwrap_or(UNLIMITED).into(),
+        )],
+        // 0 is QEMU's own word for unlimited here, and for its own estimate below.
+        Setting::MaxPostcopyBandwidth { bytes_per_second } => vec![(
+            "max-postcopy-bandwidth",
+            bytes_per_second.unwrap_or(0).into(),
+        )],
+        Setting::AvailSwitchoverBandwidth { bytes_per_second } => vec![(
+            "avail-switchover-bandwidth",
+            bytes_per_second.unwrap_or(0).into(),
+        )],
+        Setting::Throttle(throttle) => vec![
+            ("cpu-throttle-initial", throttle.initial.into()),
+            ("cpu-throttle-increment", throttle.increment.into()),
+            ("max-cpu-throttle", throttle.max.into()),
+        ],
+    };
+    let named = pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    named.collect()
 }
 
 /// 1 TiB/s: beyond every link, and far from where QEMU's arithmetic on it (times a downtime in ms) would overflow.
@@ -103,6 +143,10 @@ mod tests {
 
     use super::*;
     use crate::spec::TimeoutAction;
+
+    const SUBJECT: Subject = Subject {
+        memory_bytes: 1 << 30,
+    };
 
     fn migration() -> MigrationSpec {
         MigrationSpec {
@@ -122,7 +166,13 @@ mod tests {
 
     #[test]
     fn bandwidth_is_unlimited_unless_said() {
-        let made = settings(&migration(), &PolicySpec::Static, Role::Source, |_| false);
+        let made = settings(
+            &migration(),
+            &PolicySpec::Static,
+            SUBJECT,
+            Role::Source,
+            |_| false,
+        );
         assert_eq!(made.parameters["max-bandwidth"], 1u64 << 40);
         let made = settings(
             &MigrationSpec {
@@ -130,6 +180,7 @@ mod tests {
                 ..migration()
             },
             &PolicySpec::Static,
+            SUBJECT,
             Role::Source,
             |_| false,
         );
@@ -147,7 +198,7 @@ mod tests {
             qmp: qmp.into_iter().collect(),
             ..migration()
         };
-        let made = settings(&spec, &PolicySpec::Static, Role::Source, |name| {
+        let made = settings(&spec, &PolicySpec::Static, SUBJECT, Role::Source, |name| {
             name == "xbzrle"
         });
         assert!(made.capabilities.contains(&("xbzrle".into(), true)));
@@ -165,8 +216,8 @@ mod tests {
             multifd_channels: 4,
             ..migration()
         };
-        let source = settings(&spec, &policy, Role::Source, |_| false);
-        let destination = settings(&spec, &policy, Role::Destination, |_| false);
+        let source = settings(&spec, &policy, SUBJECT, Role::Source, |_| false);
+        let destination = settings(&spec, &policy, SUBJECT, Role::Destination, |_| false);
         let (blocktime, shared) = destination.capabilities.split_last().unwrap();
         assert_eq!(source.capabilities, shared);
         assert_eq!(blocktime.0, "postcopy-blocktime");

@@ -1,25 +1,16 @@
-//! `carrier` and `policy`: which one this cell uses, with its settings.
+//! `carrier`: which one this cell uses, with its settings.
 
-use lmbench_harness::spec::{Network, PolicySpec};
+use lmbench_harness::spec::Network;
 
 use lmbench_transport::identity::Cipher;
 use lmbench_transport::{quic, ssh};
 
+use super::chosen::{Chosen, chosen};
 use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
-use crate::scenario::problem::{Problem, Problems};
+use crate::scenario::problem::Problems;
 use crate::scenario::section::Section;
-use crate::scenario::tree::Span;
-use crate::scenario::units::{Size, Time};
-
-/// What was chosen, and where.
-pub(super) struct Chosen<T> {
-    pub(super) spec: T,
-    /// Where the name stands.
-    pub(super) span: Option<Span>,
-    /// Whether anybody can know what was meant.
-    pub(super) known: bool,
-}
+use crate::scenario::units::Size;
 
 /// The cell's carrier.
 pub(super) fn carrier(
@@ -135,109 +126,6 @@ fn native_tls(section: &Section<'_>) -> NativeTls {
             _ => TlsCredentials::X509,
         },
         priority: section.get::<String>("priority").value,
-    }
-}
-
-/// The cell's policy.
-pub(super) fn policy(
-    document: &Document,
-    root: &Section<'_>,
-    problems: &mut Problems,
-) -> Chosen<PolicySpec> {
-    let section = root.section("policy");
-    let (name, span, known) = chosen(document, &section, "policy", problems);
-    let spec = match name.as_deref() {
-        Some("auto-converge") => auto_converge(&section.section("auto-converge"), problems),
-        Some("post-copy") => post_copy(&section.section("post-copy"), problems),
-        _ => PolicySpec::Static,
-    };
-    Chosen { spec, span, known }
-}
-
-/// The name: the matrix's or the file's choice, or the only table with settings.
-fn chosen(
-    document: &Document,
-    section: &Section<'_>,
-    what: &str,
-    problems: &mut Problems,
-) -> (Option<String>, Option<Span>, bool) {
-    if let Some(selected) = document.selected(what) {
-        return (
-            selected.name.clone(),
-            Some(selected.span.clone()),
-            selected.name.is_some(),
-        );
-    }
-    match section.entries() {
-        [] => (None, None, true),
-        [only] => (Some(only.key.clone()), Some(only.key_span.clone()), true),
-        [first, .., last] => {
-            let names: Vec<String> = section
-                .entries()
-                .iter()
-                .map(|entry| format!("\"{}\"", entry.key))
-                .collect();
-            problems.push(
-                Problem::at(
-                    &last.key_span,
-                    format!("more than one {what}, and nothing chooses"),
-                )
-                .label("this one?")
-                .also(Some(&first.key_span), "or this one?")
-                .hint(format!(
-                    "keep one, or write {what} = [{}] under [matrix]",
-                    names.join(", ")
-                )),
-            );
-            (None, None, false)
-        }
-    }
-}
-
-fn auto_converge(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
-    let initial = section.get::<u32>("initial").or(20);
-    let max = section.get::<u32>("max").or(99);
-    if let (Some(first), Some(last)) = (initial.value, max.value)
-        && first > last
-    {
-        let place = if initial.span.is_some() {
-            &initial
-        } else {
-            &max
-        }
-        .place(section);
-        problems.push(
-            Problem::at(&place, "auto-converge begins above its maximum")
-                .label(format!("initial {first} %, max {last} %"))
-                .also(max.span.as_ref(), "the maximum")
-                .hint("lower `initial` or raise `max`"),
-        );
-    }
-    PolicySpec::AutoConverge {
-        initial: initial.value.unwrap_or_default(),
-        increment: section.get("increment").or(10).value.unwrap_or_default(),
-        max: max.value.unwrap_or_default(),
-    }
-}
-
-fn post_copy(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
-    let passes = section.get::<u32>("after-passes");
-    let after = section.get::<Time>("after");
-    if after.value == Some(Time::from_nanos(0)) {
-        problems.push(
-            Problem::at(&after.place(section), "`policy.post-copy.after` is zero")
-                .label("before anything was sent")
-                .hint("write a time such as \"2 s\", or after-passes = 1"),
-        );
-    }
-    let passes = if after.is_missing() {
-        passes.or(1)
-    } else {
-        passes
-    };
-    PolicySpec::PostCopy {
-        after_passes: passes.value,
-        after: after.value.map(Time::duration),
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use lmbench_guest::spec::{Pattern, WorkloadSpec};
-use lmbench_harness::spec::{MigrationSpec, PolicySpec, TimeoutAction};
+use lmbench_harness::policy;
+use lmbench_harness::spec::{GuestSpec, MigrationSpec, PolicySpec, TimeoutAction};
 
-use super::carrier::Chosen;
+use super::chosen::Chosen;
 use super::link::check_rate;
 use super::qmp;
 use crate::carrier::CarrierSpec;
@@ -137,15 +138,16 @@ pub(super) fn together(
     section: &Section<'_>,
     carrier: &Chosen<CarrierSpec>,
     policy: &Chosen<PolicySpec>,
+    guest: &GuestSpec,
     workload: Option<&WorkloadSpec>,
     problems: &mut Problems,
 ) {
-    let post_copy = matches!(policy.spec, PolicySpec::PostCopy { .. });
+    let needs = policy::from_spec(&policy.spec, guest.into()).needs();
     let post_copy_at_timeout = timeout_action(section) == TimeoutAction::PostCopy;
     check_channels(section, carrier, problems);
     check_settle(section, workload, problems);
     let preempt = section.get::<bool>("preempt");
-    if preempt.value == Some(true) && policy.known && !post_copy && !post_copy_at_timeout {
+    if preempt.value == Some(true) && policy.known && !needs.post_copy && !post_copy_at_timeout {
         problems.push(
             Problem::at(
                 &preempt.place(section),
@@ -159,7 +161,7 @@ pub(super) fn together(
             .hint("use policy \"post-copy\", or timeout-action = \"post-copy\", or remove preempt"),
         );
     }
-    qmp::check(section, policy, post_copy_at_timeout, problems);
+    qmp::check(section, policy, &needs, post_copy_at_timeout, problems);
 }
 
 /// A connection that is handed to QEMU is one connection.

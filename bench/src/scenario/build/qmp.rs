@@ -2,9 +2,10 @@
 //!
 //! Only what holds for every QEMU stands here. What depends on its version is asked of QEMU itself before a run.
 
+use lmbench_harness::policy::Needs;
 use lmbench_harness::spec::PolicySpec;
 
-use super::carrier::Chosen;
+use super::chosen::Chosen;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::tree::{Entry, Value};
@@ -42,6 +43,7 @@ pub const EXCLUDE: [(&str, &str); 9] = [
 pub(super) fn check(
     section: &Section<'_>,
     policy: &Chosen<PolicySpec>,
+    needs: &Needs,
     post_copy_at_timeout: bool,
     problems: &mut Problems,
 ) {
@@ -50,7 +52,6 @@ pub(super) fn check(
         check_name(entry, problems);
     }
     let channels = section.get::<u32>("multifd-channels");
-    let post_copy = matches!(policy.spec, PolicySpec::PostCopy { .. });
     let wanted = [
         (
             "multifd",
@@ -60,7 +61,7 @@ pub(super) fn check(
         ),
         (
             "postcopy-ram",
-            post_copy,
+            needs.post_copy,
             policy.span.clone(),
             "this policy needs",
         ),
@@ -72,7 +73,7 @@ pub(super) fn check(
         ),
         (
             "auto-converge",
-            matches!(policy.spec, PolicySpec::AutoConverge { .. }),
+            needs.throttle.is_some(),
             policy.span.clone(),
             "this policy needs",
         ),

@@ -1,9 +1,10 @@
 //! The top level, `[run]`.
 
-use super::choice::{CARRIER, POLICY};
+use super::carrier::CARRIER;
 use super::guest::GUEST;
 use super::migration::MIGRATION;
 use super::network::NETWORK;
+use super::policy::POLICY;
 use super::workload::WORKLOAD;
 use super::{Key, Kind, Table};
 

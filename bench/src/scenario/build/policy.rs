@@ -1,0 +1,72 @@
+//! `policy`: which one this cell uses, with its settings.
+
+use lmbench_harness::spec::PolicySpec;
+
+use super::chosen::{Chosen, chosen};
+use crate::scenario::matrix::Document;
+use crate::scenario::problem::{Problem, Problems};
+use crate::scenario::section::Section;
+use crate::scenario::units::Time;
+
+/// The cell's policy.
+pub(super) fn policy(
+    document: &Document,
+    root: &Section<'_>,
+    problems: &mut Problems,
+) -> Chosen<PolicySpec> {
+    let section = root.section("policy");
+    let (name, span, known) = chosen(document, &section, "policy", problems);
+    let spec = match name.as_deref() {
+        Some("auto-converge") => auto_converge(&section.section("auto-converge"), problems),
+        Some("post-copy") => post_copy(&section.section("post-copy"), problems),
+        _ => PolicySpec::Static,
+    };
+    Chosen { spec, span, known }
+}
+
+fn auto_converge(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
+    let initial = section.get::<u32>("initial").or(20);
+    let max = section.get::<u32>("max").or(99);
+    if let (Some(first), Some(last)) = (initial.value, max.value)
+        && first > last
+    {
+        let place = if initial.span.is_some() {
+            &initial
+        } else {
+            &max
+        }
+        .place(section);
+        problems.push(
+            Problem::at(&place, "auto-converge begins above its maximum")
+                .label(format!("initial {first} %, max {last} %"))
+                .also(max.span.as_ref(), "the maximum")
+                .hint("lower `initial` or raise `max`"),
+        );
+    }
+    PolicySpec::AutoConverge {
+        initial: initial.value.unwrap_or_default(),
+        increment: section.get("increment").or(10).value.unwrap_or_default(),
+        max: max.value.unwrap_or_default(),
+    }
+}
+
+fn post_copy(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
+    let passes = section.get::<u32>("after-passes");
+    let after = section.get::<Time>("after");
+    if after.value == Some(Time::from_nanos(0)) {
+        problems.push(
+            Problem::at(&after.place(section), "`policy.post-copy.after` is zero")
+                .label("before anything was sent")
+                .hint("write a time such as \"2 s\", or after-passes = 1"),
+        );
+    }
+    let passes = if after.is_missing() {
+        passes.or(1)
+    } else {
+        passes
+    };
+    PolicySpec::PostCopy {
+        after_passes: passes.value,
+        after: after.value.map(Time::duration),
+    }
+}
