@@ -25,6 +25,10 @@ pub enum Command {
     List(ListArguments),
     /// Show everything one run measured.
     Show(ShowArguments),
+    /// Tell what policies would have decided on a recorded run.
+    Replay(ReplayArguments),
+    /// Tell a run that goes on what to do, or ask how it stands.
+    Ctl(CtlArguments),
     /// Tell what this host can do, what is missing, and the command that mends it.
     Doctor {
         /// Directory that runs will be recorded in.
@@ -34,6 +38,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Try every carrier with every failure on real guests: none may be lost, doubled or corrupted.
+    Selftest(SelftestArguments),
     /// Carry a migration stream between two hosts, by hand.
     Carry {
         /// Which end.
@@ -132,6 +138,124 @@ pub struct ShowArguments {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// `lmbench replay`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_LIMIT)]
+pub struct ReplayArguments {
+    /// An id below --out, or the path of a run's folder or record.
+    pub run: String,
+    /// Which policies: names as in scenarios, or `all`; may be given several times.
+    #[arg(
+        long,
+        value_name = "NAME[,NAME…]",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub policy: Vec<String>,
+    /// A setting of a policy, as under [policy.NAME] of a scenario, such as nova.time-scale=0.01; `all.KEY=VALUE` for every policy
+    /// that has the key.
+    #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Only this cell, by its id.
+    #[arg(long, value_name = "ID")]
+    pub cell: Option<String>,
+    /// Only this repeat of each cell.
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<u32>,
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// `lmbench ctl`.
+#[derive(Debug, Args)]
+pub struct CtlArguments {
+    /// An id below --out, or the path of a run's folder.
+    pub run: String,
+    /// Directory with the runs.
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        default_value = "results",
+        global = true
+    )]
+    pub out: PathBuf,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
+    pub format: Format,
+    /// What is wanted.
+    #[command(subcommand)]
+    pub order: Order,
+}
+
+/// What `lmbench ctl` can ask of a run. All but `status` are about the migration that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Order {
+    /// Where the run is, and how its migration stands.
+    Status,
+    /// Give the migration up; the guest stays on the source.
+    Cancel,
+    /// End the migration now: by post-copy if it was switched on for it, else by stopping the guest until it arrives.
+    ForceComplete,
+    /// Stop the guest.
+    Pause,
+    /// Let the guest run again.
+    Resume,
+    /// Make links whole that were cut, and go on with a post-copy that lost them.
+    ResumeNetwork,
+    /// Go on with a post-copy that lost its network.
+    Recover,
+    /// Change settings: downtime-limit="500 ms", max-bandwidth, max-postcopy-bandwidth, avail-switchover-bandwidth="1 Gbit/s".
+    Set {
+        /// The settings, one after the other.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+}
+
+/// `lmbench selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArguments {
+    /// Only cases whose name contains this, or fits it with `*` and `?`; `quick` is the subset for CI. May be given several times.
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Print the cases, what must come of each, and what is left out and why.
+    #[arg(long)]
+    pub list: bool,
+    /// Instead of the matrix, this many faults at random, on the guest of scenarios/jvm-heavy.toml.
+    #[arg(long, value_name = "N")]
+    pub random: Option<u32>,
+    /// Seed of the first of them; each next one has the next.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Labs side by side; without it, one for every two processors.
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub jobs: Option<usize>,
+    /// Form of the result on stdout.
+    #[arg(long, value_enum, default_value_t = SelftestFormat::Tap)]
+    pub format: SelftestFormat,
+    /// Also write the XML of `JUnit` to this file.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also write all that was seen, every event of every migration, to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Form of a self-test's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SelftestFormat {
+    /// Test Anything Protocol, version 14, line by line.
+    Tap,
+    /// The XML of `JUnit`, at the end.
+    Junit,
+    /// JSON with every event, at the end.
+    Json,
 }
 
 /// `lmbench capture`.
@@ -257,6 +381,10 @@ pub enum SchemaOf {
     Record,
 }
 
+const REPLAY_LIMIT: &str = "\
+A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \
+and to the stream: everything after a policy's first one is hypothetical, and marked so.";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed · 130 interrupted";
+· 4 a migration failed, or `ctl` was refused · 130 interrupted";

@@ -3,11 +3,14 @@
 mod agent;
 mod capture;
 mod carry;
+mod ctl;
 mod doctor;
 mod link;
 mod list;
+mod replay;
 mod run;
 mod schema;
+mod selftest;
 mod show;
 mod signals;
 
@@ -30,7 +33,7 @@ pub enum Exit {
     Usage = 2,
     /// Something is missing on a host.
     Environment = 3,
-    /// A migration failed.
+    /// A migration failed, or a run refused what it was ordered.
     MigrationFailed = 4,
     /// Ctrl-C; what was measured is kept.
     Interrupted = 130,
@@ -81,6 +84,9 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
+        Command::Replay(arguments) => replay::main(&arguments),
+        Command::Ctl(arguments) => ctl::main(&arguments),
+        Command::Selftest(arguments) => selftest::main(&arguments),
         Command::Doctor { format, out } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),
         Command::Capture(arguments) => capture::main(&arguments),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::record::Repeat;
 
 /// One thing that happened in a run.
@@ -31,6 +33,8 @@ pub enum RunEvent {
         repeat: u32,
         /// Repeats per cell.
         repeats: u32,
+        /// Name of the policy.
+        policy: String,
     },
     /// The repeat entered another phase.
     Phase {
@@ -41,6 +45,8 @@ pub enum RunEvent {
     },
     /// The migration's progress.
     Progress(Progress),
+    /// Somebody has decided something about the migration.
+    Decision(Decision),
     /// A migration ended, in whatever way.
     RepeatFinished {
         /// Id of the cell.
@@ -69,6 +75,62 @@ pub enum Phase {
     TearingDown,
 }
 
+impl Phase {
+    /// What a person calls it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Phase::Booting => "booting",
+            Phase::Filling => "filling memory",
+            Phase::Settling => "settling",
+            Phase::Migrating => "migrating",
+            Phase::Verifying => "verifying memory",
+            Phase::TearingDown => "tearing down",
+        }
+    }
+}
+
+/// A decision about a migration that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Since `migrate`.
+    pub elapsed: Duration,
+    /// Who: `policy`, `timeout`, `operator`; `refused` is the hypervisor's no.
+    pub by: String,
+    /// As it stands in the record.
+    pub data: Value,
+}
+
+impl Decision {
+    /// What and why: `set downtime-limit ms 500: the ramp's next step`.
+    pub fn words(&self) -> String {
+        let part = |names: [&str; 3]| {
+            let found = names.iter().find_map(|name| self.data.get(*name));
+            found.map(spoken).unwrap_or_default()
+        };
+        let what = part(["action", "order", "operation"]);
+        let why = part(["reason", "detail", ""]);
+        match self.data.get("outcome").and_then(Value::as_str) {
+            Some(outcome) => format!("{what} {outcome}: {why}"),
+            None => format!("{what}: {why}"),
+        }
+    }
+}
+
+/// Names and values of a JSON value, one after the other.
+fn spoken(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let words = fields
+                .iter()
+                .map(|(name, value)| format!("{name} {}", spoken(value)));
+            words.collect::<Vec<_>>().join(" ")
+        }
+        Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// One reading of a migration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
@@ -86,4 +148,40 @@ pub struct Progress {
     pub remaining_bytes: u64,
     /// CPU throttle in percent, if any.
     pub throttle_percent: Option<u32>,
+    /// The downtime that QEMU expects if it switched over now, ms.
+    pub expected_downtime_ms: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn decisions_are_put_into_words() {
+        for (data, words) in [
+            (
+                json!({ "action": "start-post-copy", "reason": "pass 2 is over" }),
+                "start-post-copy: pass 2 is over",
+            ),
+            (
+                json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": null } } }, "reason": "free" }),
+                "set max-bandwidth bytes_per_second none: free",
+            ),
+            (
+                json!({ "order": "pause", "outcome": "done", "detail": "the guest is stopped" }),
+                "pause done: the guest is stopped",
+            ),
+            (json!({ "operation": "stop", "reason": "no" }), "stop: no"),
+            (json!(null), ": "),
+        ] {
+            let decision = Decision {
+                elapsed: Duration::ZERO,
+                by: String::new(),
+                data,
+            };
+            assert_eq!(decision.words(), words);
+        }
+    }
 }

@@ -3,13 +3,16 @@
 pub mod carrier;
 pub mod cli;
 pub mod commands;
+pub mod control;
 pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod metric;
 pub mod plan;
 pub mod record;
+pub mod replay;
 pub mod run;
 pub mod scenario;
+pub mod selftest;
 pub mod store;
 pub mod terminal;

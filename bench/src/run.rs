@@ -1,35 +1,49 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
-//! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `repeat` does one migration (`migrating` while it goes on),
-//! `cuts` fails its links when the scenario says so, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
+//! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
+//! are, `repeat` does one migration (`migrating` while it goes on,
+//! `operator` what is ordered meanwhile), `faults` breaks what the scenario wants broken, `recovery` mends its post-copy,
+//! `health` finds what is wrong and `aftermath` sees to it that one guest runs, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
+mod aftermath;
 mod background;
 mod boots;
 mod credentials;
-mod cuts;
 mod ending;
+mod faults;
+mod health;
 mod hosts;
 mod interrupt;
+mod lacking;
 pub mod measure;
 mod metering;
 mod migrating;
+mod notes;
+mod operator;
 mod preflight;
+mod recovery;
 mod repeat;
+mod series;
+mod tenant;
 mod wiring;
 
 use std::path::PathBuf;
 
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::policy;
 use thiserror::Error;
 
+use crate::control::Desk;
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::{Outcome, Record, Repeat, ScenarioText};
+use crate::scenario::Cell;
 use crate::store::{RunWriter, Store, StoreError};
 
 use hosts::Hosts;
 pub use interrupt::{Interrupt, Interrupter};
 pub use preflight::{Complaint, Unfit};
+pub use series::{Hear, Series, Tried};
 
 use boots::Boots;
 use preflight::Ready;
@@ -67,6 +81,8 @@ pub struct Run<'a> {
     pub observer: &'a mut dyn FnMut(RunEvent),
     /// Ctrl-C.
     pub interrupt: Interrupt,
+    /// Where operators' orders come in.
+    pub desk: Desk,
 }
 
 /// Where the record of a run comes from.
@@ -87,7 +103,8 @@ impl Run<'_> {
             Ok(Err(error)) => return Err(target.abandon(error.into())),
             Err(interrupted) => return Err(target.abandon(interrupted)),
         };
-        let result = self.on_hosts(&mut hosts, target).await;
+        // Boxed: it holds everything that a run does.
+        let result = Box::pin(self.on_hosts(&mut hosts, target)).await;
         if let Err(RunError::Interrupted) = result {
             let text = "interrupted: ending guests and hosts; once more kills them at once";
             (self.observer)(RunEvent::Warning(text.to_owned()));
@@ -141,9 +158,11 @@ impl Run<'_> {
                 cell: cell.id.clone(),
                 repeat: step.repeat,
                 repeats: self.plan.repeats,
+                policy: policy_name(cell).to_owned(),
             });
             let performed = async {
-                match boots.skipped(*step, started_ns) {
+                let lacks = ready.lacking.skipped(&cell.id, step.repeat, started_ns);
+                match lacks.or_else(|| boots.skipped(*step, started_ns)) {
                     Some(skipped) => Ok(skipped),
                     None => {
                         repeat::perform(
@@ -153,6 +172,7 @@ impl Run<'_> {
                             &ready.accelerator,
                             started_ns,
                             self.observer,
+                            &self.desk,
                         )
                         .await
                     }
@@ -224,6 +244,11 @@ impl Target {
         }
         error
     }
+}
+
+fn policy_name(cell: &Cell) -> &'static str {
+    let setup = &cell.setup;
+    policy::from_spec(&setup.policy, (&setup.guest).into()).name()
 }
 
 /// Gives up what is being done at Ctrl-C, at its next step.

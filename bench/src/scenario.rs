@@ -21,7 +21,7 @@ mod value;
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;
-pub use by_hand::carrier;
+pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 
@@ -31,7 +31,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use lmbench_guest::spec::WorkloadSpec;
-use lmbench_harness::spec::{GuestSpec, MigrationSpec, NetworkSpec, PolicySpec};
+use lmbench_harness::spec::{FaultSpec, GuestSpec, MigrationSpec, NetworkSpec, PolicySpec};
 use sha2::{Digest, Sha256};
 
 use crate::carrier::CarrierSpec;
@@ -86,6 +86,19 @@ pub struct Setup {
     pub carrier: CarrierSpec,
     /// Who decides.
     pub policy: PolicySpec,
+    /// What breaks on the way.
+    pub fault: Option<FaultSpec>,
+    /// What the two sides do not agree on.
+    pub mismatch: Mismatch,
+}
+
+/// How the sides of a migration differ that must be alike. No scenario can say this; the self-test does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mismatch {
+    /// The source shows credentials that the destination does not know.
+    pub identity: bool,
+    /// The destination's guest, if it is not the source's.
+    pub destination: Option<GuestSpec>,
 }
 
 /// How often, and in which order.

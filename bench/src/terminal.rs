@@ -11,7 +11,9 @@
 
 mod list;
 mod progress;
+mod replay;
 mod show;
+mod status;
 mod summary;
 mod table;
 pub mod text;
@@ -19,5 +21,7 @@ pub mod time;
 
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
+pub use replay::replay_text;
 pub use show::{events_text, show_text};
+pub use status::status_text;
 pub use summary::summary_text;

@@ -10,15 +10,18 @@ use lmbench_guest::spec::{Pattern, Rate};
 use lmbench_harness::spec::{Accelerator, Boot, Network, PolicySpec, TimeoutAction};
 
 fn shipped() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("scenarios/ stands at the top of the repository")
-        .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
-        .collect();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("scenarios/ stands at the top") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "toml") {
+                files.push(path);
+            }
+        }
+    }
     files.sort();
     files
 }
@@ -65,15 +68,97 @@ fn every_shipped_scenario_loads_under_its_own_name_and_plans() {
 
 #[test]
 fn the_promised_times_hold() {
-    // CI runs both; the bound is the one that their headers state.
-    for (name, minutes) in [("quick", 1), ("jvm-heavy", 10)] {
-        let plan = Plan::new(&load(name), &[], None, None).expect("a plan");
+    // CI runs the first two; the bound is the one that their headers state.
+    let guestperf = shipped()
+        .into_iter()
+        .filter(|file| file.iter().any(|part| part == "guestperf"))
+        .map(|file| {
+            file.file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        });
+    let others = [
+        ("quick", 1),
+        ("jvm-heavy", 10),
+        ("downtime", 10),
+        ("auto-converge", 10),
+        ("post-copy", 10),
+    ];
+    let others = others.map(|(name, minutes)| (name.to_owned(), minutes));
+    for (name, minutes) in others.into_iter().chain(guestperf.map(|name| (name, 10))) {
+        let plan = Plan::new(&load(&name), &[], None, None).expect("a plan");
         let estimate = plan.estimate();
         assert!(
             estimate.usual_max <= Duration::from_secs(60 * minutes),
             "{name} may take {estimate:?}"
         );
     }
+}
+
+/// guestperf's `comparison.py`, set by set: how many scenarios, and what varies with which values.
+#[test]
+fn all_of_guestperf_s_comparisons_are_there() {
+    let bandwidths = "12MiB/s 37MiB/s 125MiB/s 1250MiB/s 12500MiB/s";
+    let sets = [
+        ("pause-iters", "policy.pause.after-passes", "0 1 5 20"),
+        ("post-copy-bandwidth", "migration.max-bandwidth", bandwidths),
+        (
+            "post-copy-iters",
+            "policy.post-copy.after-passes",
+            "0 1 5 20",
+        ),
+        (
+            "auto-converge-iters",
+            "policy.auto-converge.increment",
+            "5 10 20",
+        ),
+        (
+            "auto-converge-bandwidth",
+            "migration.max-bandwidth",
+            bandwidths,
+        ),
+        ("compr-mt", "migration.qmp.compress-threads", "1 2 4"),
+        (
+            "compr-xbzrle",
+            "migration.xbzrle-cache-size",
+            "32MiB 64MiB 128MiB 512MiB",
+        ),
+        ("compr-multifd", "migration.multifd-channels", "4 8 32 64"),
+        (
+            "compr-dirty-limit-period",
+            "migration.vcpu-dirty-limit-period",
+            "500ms 800ms 1000ms",
+        ),
+        (
+            "compr-dirty-limit",
+            "migration.vcpu-dirty-limit",
+            "10MiB/s 20MiB/s 50MiB/s",
+        ),
+        (
+            "compr-multifd-compression",
+            "migration.multifd-compression",
+            "zlib zstd qpl uadk",
+        ),
+    ];
+    let mut cells = 0;
+    for (set, axis, values) in sets {
+        let scenario = load(set);
+        let ids: Vec<String> = values
+            .split(' ')
+            .map(|value| format!("carrier=native-unix,{axis}={value}"))
+            .collect();
+        let found: Vec<&str> = scenario.cells.iter().map(|cell| cell.id.as_str()).collect();
+        assert_eq!(found, ids, "{set}");
+        let limit = scenario.cells[0].setup.migration.downtime_limit;
+        assert_eq!(limit, Duration::from_millis(500), "{set}");
+        cells += found.len();
+    }
+    let files = shipped();
+    let folder = files
+        .iter()
+        .filter(|file| file.iter().any(|part| part == "guestperf"));
+    assert_eq!((folder.count(), cells), (sets.len(), 42));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The part of lmbench that runs on each host: `lmbench agent --stdio`.
 //!
 //! `protocol` is what controller and agent say to each other, `serve` is the agent (`starting` its part before a migration,
-//! `repeat` what it runs, `life` what ends it), `client` the controller's end.
+//! `repeat` what it runs, `life` what ends it, `truth` what it sees of the guest from outside, `recovery` its part when a migration is in trouble), `client` the controller's end.
 //! When its standard input closes, the agent ends everything it started.
 
 mod client;
@@ -10,12 +10,16 @@ mod frames;
 mod life;
 mod metering;
 mod migrating;
+mod ordering;
 pub mod protocol;
 mod readings;
+pub mod recovery;
 mod repeat;
 mod serve;
 mod starting;
+mod striking;
 mod traffic;
+mod truth;
 mod watching;
 
 pub use client::{AgentClient, AgentError};

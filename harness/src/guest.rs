@@ -106,6 +106,12 @@ pub trait Guest: Send + Sync {
     async fn reading(&self) -> Result<Reading, GuestError>;
     /// Does what a policy decided.
     async fn apply(&self, action: &Action) -> Result<(), GuestError>;
+    /// Lets a switch-over go on that waits for it (`pause-before-switchover`). Where none ever waits there is nothing to do.
+    async fn switch_over(&self) -> Result<(), GuestError> {
+        Ok(())
+    }
+    /// Breaks a post-copy's connection on purpose, so that it can get a new one. Refused unless a post-copy flows.
+    async fn let_go(&self) -> Result<(), GuestError>;
     /// Whether its vCPUs run.
     async fn running(&self) -> Result<bool, GuestError>;
     /// Subscribes to its events.

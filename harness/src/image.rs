@@ -10,6 +10,8 @@ mod modules;
 use std::path::{Path, PathBuf};
 
 use crate::image::cpio::Archive;
+use crate::spec::GuestSpec;
+use crate::tenant;
 
 pub use kernel::{GuestKernel, KERNEL_VARIABLE};
 
@@ -18,6 +20,8 @@ const INIT: &[u8] = include_bytes!(env!("LMBENCH_GUEST_INIT_PATH"));
 
 /// Modules that the guest needs, if the kernel doesn't have them built in.
 const NEEDED: [&str; 2] = ["virtio_pci", "virtio_console"];
+/// The same of a guest on the tenant network.
+const NEEDED_BY_TENANT: &str = "virtio_net";
 
 /// What the kernel of a lmbench guest is told.
 ///
@@ -33,6 +37,15 @@ const NEEDED: [&str; 2] = ["virtio_pci", "virtio_console"];
 pub const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check rcupdate.rcu_expedited=1 \
      8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests nokaslr mitigations=off \
      clearcpuid=297,580 sysctl.vm.min_free_kbytes=4096 swiotlb=noforce";
+
+/// What a lmbench guest's kernel is told in all.
+pub fn command_line(spec: &GuestSpec) -> String {
+    if spec.tenant == Some(true) {
+        format!("{COMMAND_LINE} {}={}", tenant::PARAMETER, tenant::GUEST)
+    } else {
+        COMMAND_LINE.to_owned()
+    }
+}
 
 /// Why there is no guest image.
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +84,19 @@ pub enum ImageError {
     },
 }
 
-/// The initramfs for this kernel: `/init`, `/dev/console`, and `/modules` with a list of what to load in order.
-pub fn initramfs(kernel: &GuestKernel) -> Result<Vec<u8>, ImageError> {
+/// The initramfs for this kernel: `/init`, `/dev/console`, and `/modules` with a list of what to load in order. For a guest on the
+/// `tenant` network that includes the network card's driver.
+pub fn initramfs(kernel: &GuestKernel, tenant: bool) -> Result<Vec<u8>, ImageError> {
+    let mut needed = NEEDED.to_vec();
+    needed.extend(tenant.then_some(NEEDED_BY_TENANT));
     let modules = match &kernel.modules {
-        Some(tree) => modules::closure(tree, &NEEDED)?,
+        Some(tree) => match modules::closure(tree, &needed) {
+            // A kernel without the driver still boots; its guest answers nobody, which the record shows.
+            Err(ImageError::NoModule { name, .. }) if name == NEEDED_BY_TENANT => {
+                modules::closure(tree, &NEEDED)?
+            }
+            found => found?,
+        },
         None => Vec::new(),
     };
     let mut archive = Archive::default();

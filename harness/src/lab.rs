@@ -1,4 +1,5 @@
-//! Two hosts on one machine: a network namespace each, joined by a management and a migration link with the scenario's rate and MTU.
+//! Two hosts on one machine: a network namespace each, joined by a management and a migration link with the scenario's rate and MTU, and
+//! on demand by a segment for guests and their clients (`tenant`).
 //!
 //! A link is a veth pair shaped by the kernel, or, where the kernel lacks what is asked, a process of lmbench (`crate::link`) between two
 //! TAP devices. That process is the lab's as the agents are: it ends with its input, and the next start ends one that does not.
@@ -15,10 +16,12 @@ mod directory;
 mod error;
 mod link;
 mod link_process;
+mod private;
 mod process;
 mod reap;
 mod statistics;
 mod tcp;
+mod tenant;
 mod user_namespace;
 mod wire;
 
@@ -34,6 +37,7 @@ pub(crate) use command::search_path;
 pub use directory::record_process;
 pub use error::LabError;
 pub(crate) use link::limit_bytes as queue_bytes;
+pub use private::PrivateDirectory;
 pub use statistics::{InterfaceBytes, interface_bytes};
 pub use user_namespace::enter_user_namespace_if_needed;
 
@@ -62,6 +66,8 @@ pub struct Lab {
     link: Vec<OsString>,
     seed: u64,
     netem: Option<bool>,
+    /// Whether the tenant network has been made.
+    tenant: bool,
     commands: Vec<String>,
     closed: bool,
 }
@@ -110,6 +116,7 @@ impl Lab {
             link: options.link.clone(),
             seed: options.seed,
             netem: None,
+            tenant: false,
             commands,
             closed: false,
         };

@@ -24,3 +24,5 @@ pub mod sockets;
 pub mod spec;
 pub mod switches;
 pub mod syscalls;
+pub mod tenant;
+pub mod vcpus;

@@ -14,10 +14,18 @@ use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
 use crate::policy::{Action, Deadline, Decision, Policy};
 use crate::spec::TimeoutAction;
 
+mod cancel;
+mod decisions;
+mod hope;
 mod order;
+mod recovering;
+mod switchover;
 mod verdict;
 
-pub use order::Order;
+use decisions::{Tally, Thought};
+pub use hope::Hope;
+use hope::Stillness;
+pub use order::{Errand, Order};
 
 /// What to migrate with.
 pub struct Plan<'a> {
@@ -33,7 +41,9 @@ pub struct Plan<'a> {
     /// dirty syncs only for a policy that decides.
     pub sample: Option<Duration>,
     /// What an operator wants meanwhile.
-    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub orders: mpsc::UnboundedReceiver<Errand>,
+    /// Who gives a post-copy that lost its connection a new one; without it such a post-copy has failed.
+    pub hope: Option<Hope>,
 }
 
 /// Who is told while it goes on.
@@ -50,7 +60,7 @@ pub trait Observer: Send {
 pub enum Ending {
     /// The destination has the guest.
     Completed,
-    /// The timeout came first.
+    /// It did not converge: the timeout came first, or the policy gave up.
     TimedOut,
     /// Somebody asked for it.
     Cancelled,
@@ -65,6 +75,9 @@ pub struct Ended {
     pub ending: Ending,
     /// Why, unless it completed.
     pub reason: Option<String>,
+    /// Whether the guest had been stopped for it, so that it arrived stopped.
+    #[serde(default)]
+    pub stopped: bool,
     /// When the hypervisor had accepted `migrate`, ns on this host's clock.
     pub accepted_ns: u64,
     /// When the source reported the end.
@@ -97,31 +110,43 @@ pub async fn run(
         pass: 0,
         in_post_copy: false,
         cancelled: None,
+        gave_up: None,
+        tally: Tally::default(),
+        status: String::new(),
+        recovery_after: plan.hope.as_ref().map(|hope| hope.after),
+        stillness: Stillness::default(),
+        given_up: None,
     };
     let finished = run
-        .until_final(&mut *events, plan.sample, plan.orders)
+        .until_final(&mut *events, plan.sample, plan.orders, plan.hope)
         .await;
     let (status, finished_ns) = match finished {
         Ok(finished) => finished,
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
+    if run.policy.needs_readings()
+        && let Some(event) = run.tally.event()
+    {
+        run.observer.event(event);
+    }
     let asked_ns = monotonic_ns();
     let last = guest.reading().await?;
     run.observer.reading(asked_ns, "final", &last);
-    if run.stopped && status != "completed" {
+    if run.stopped && status != "completed" && !run.in_post_copy {
         // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
         let reason = format!("the migration is {status} and the guest was stopped for it");
         let resume = Decision {
             action: Action::Resume,
             reason,
         };
-        run.act(Who::Policy, &resume).await?;
+        run.act(Who::Policy, &resume, None).await?;
     }
     let (ending, reason) = run.judge(&status, finished_ns, &last);
     Ok(Ended {
         ending,
         reason,
+        stopped: run.stopped,
         accepted_ns,
         finished_ns,
         last_active: run.last_active,
@@ -146,6 +171,16 @@ struct Running<'a> {
     in_post_copy: bool,
     /// When a cancel was asked for, and by whom.
     cancelled: Option<(u64, Who)>,
+    /// Why the policy cancelled, if it was the one that did.
+    gave_up: Option<String>,
+    tally: Tally,
+    /// The last status that the hypervisor has told of.
+    status: String,
+    /// When a still post-copy gets a new connection, if it may.
+    recovery_after: Option<Duration>,
+    stillness: Stillness,
+    /// Why there will be no new connection.
+    given_up: Option<String>,
 }
 
 /// Who decides; the name of the event that tells it.
@@ -172,7 +207,8 @@ impl Running<'_> {
         &mut self,
         events: &mut dyn GuestEvents,
         every: Option<Duration>,
-        mut orders: mpsc::UnboundedReceiver<Order>,
+        mut orders: mpsc::UnboundedReceiver<Errand>,
+        mut hope: Option<Hope>,
     ) -> Result<(String, u64), GuestError> {
         let mut ticks = match every {
             Some(every) => interval(every),
@@ -186,26 +222,34 @@ impl Running<'_> {
                 biased;
                 event = events.next() => {
                     let Some(event) = event else { return Err(self.guest.obituary().await) };
-                    let end = event.migration_status().filter(|status| is_final(status)).map(|status| (status.to_owned(), event.at_ns));
+                    let end = event.migration_status().filter(|status| self.is_final(status)).map(|status| (status.to_owned(), event.at_ns));
+                    self.heard(&event);
                     let pass = event.name == "MIGRATION_PASS";
+                    let waits = event.migration_status() == Some(switchover::WAITS);
+                    let at_ns = event.at_ns;
                     self.observer.event(event);
                     if let Some((status, at_ns)) = end {
                         return Ok((status, at_ns));
                     }
+                    if waits {
+                        self.switch_over().await?;
+                    }
                     if pass && self.keeps_reading {
-                        self.read("pass").await?;
+                        self.read("pass", Some(at_ns)).await?;
                     }
                 }
-                Some(order) = orders.recv() => {
-                    self.act(Who::Operator, &order.decision()).await?;
+                Some(errand) = orders.recv() => self.obey(errand).await?,
+                reason = hope::given_up(&mut hope) => {
+                    self.given_up = Some(reason);
+                    return Ok((GIVEN_UP.to_owned(), monotonic_ns()));
                 }
                 _ = ticks.tick() => {
                     // The event may have been missed only if the capability `events` is off; a final status ends it too.
-                    let status = self.read("interval").await?;
-                    if is_final(&status) {
+                    let status = self.read("interval", None).await?;
+                    if self.is_final(&status) {
                         return Ok((status, monotonic_ns()));
                     }
-                    if self.deadline.hopeless(self.started.elapsed()) {
+                    if !self.is_recovering(&status) && self.deadline.hopeless(self.started.elapsed()) {
                         return Ok((GIVEN_UP.to_owned(), monotonic_ns()));
                     }
                 }
@@ -213,34 +257,69 @@ impl Running<'_> {
         }
     }
 
-    async fn read(&mut self, trigger: &'static str) -> Result<String, GuestError> {
+    /// `event_ns` is when the event happened that calls for it.
+    async fn read(
+        &mut self,
+        trigger: &'static str,
+        event_ns: Option<u64>,
+    ) -> Result<String, GuestError> {
         let asked_ns = monotonic_ns();
         let reading = self.guest.reading().await?;
         let now = self.started.elapsed();
         self.observer.reading(asked_ns, trigger, &reading);
         let status = reading.progress.status.clone();
-        if is_final(&status) {
+        if self.is_final(&status) {
             return Ok(status);
         }
+        self.break_if_still(now, &reading.progress).await?;
+        let began_ns = monotonic_ns();
         let policys = self.policy.on_progress(now, &reading.progress);
+        let thought = Thought {
+            since_ns: event_ns.unwrap_or(asked_ns),
+            cost_ns: monotonic_ns().saturating_sub(began_ns),
+        };
+        self.tally.thought(thought);
         let timeouts = self.deadline.on_progress(now, &reading.progress);
         self.pass = self.pass.max(reading.progress.pass);
         self.in_post_copy |= reading.progress.in_post_copy();
         self.last_active = Some(reading.raw);
         for decision in policys {
-            self.act(Who::Policy, &decision).await?;
+            self.act(Who::Policy, &decision, Some(thought)).await?;
         }
         if let Some(decision) = timeouts {
-            self.act(Who::Timeout, &decision).await?;
+            self.act(Who::Timeout, &decision, None).await?;
         }
         Ok(status)
     }
 
-    async fn act(&mut self, who: Who, decision: &Decision) -> Result<(), GuestError> {
-        self.observer.event(event_now(who.name(), json!(decision)));
-        self.stopped |= decision.action == Action::Pause;
+    async fn act(
+        &mut self,
+        who: Who,
+        decision: &Decision,
+        thought: Option<Thought>,
+    ) -> Result<(), GuestError> {
+        let mut data = json!(decision);
+        if let Some(thought) = thought {
+            self.tally.acts(thought, &mut data);
+        }
+        self.observer.event(event_now(who.name(), data));
+        if decision.action == Action::Cancel
+            && let Some(reason) = cancel::refusal(&self.status)
+        {
+            let refused = json!({ "operation": "migrate_cancel", "reason": reason });
+            self.observer.event(event_now("refused", refused));
+            return Ok(());
+        }
+        match decision.action {
+            Action::Pause => self.stopped = true,
+            Action::Resume => self.stopped = false,
+            _ => {}
+        }
         if decision.action == Action::Cancel && !self.in_post_copy {
-            self.cancelled.get_or_insert((monotonic_ns(), who));
+            let (_, by) = *self.cancelled.get_or_insert((monotonic_ns(), who));
+            if by == Who::Policy {
+                self.gave_up.get_or_insert_with(|| decision.reason.clone());
+            }
         }
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
@@ -254,13 +333,6 @@ impl Running<'_> {
             other => other,
         }
     }
-}
-
-fn is_final(status: &str) -> bool {
-    matches!(
-        status,
-        "completed" | "failed" | "cancelled" | "postcopy-paused"
-    )
 }
 
 fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {

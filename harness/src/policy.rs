@@ -11,15 +11,26 @@ use crate::progress::Progress;
 use crate::spec::{GuestSpec, PolicySpec};
 
 mod action;
+mod at_time;
 mod auto_converge;
 mod deadline;
+mod kubevirt;
 mod needs;
+mod nova;
+mod ovirt;
+mod pace;
+mod pause;
+mod pilot;
 mod post_copy;
+mod proxmox;
 mod unattended;
 
 pub use action::{Action, Decision, Setting, Throttle};
 pub use deadline::Deadline;
 pub use needs::Needs;
+
+use at_time::AtTime;
+use pace::Scaled;
 
 /// What is migrated, as far as rules ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,21 +68,54 @@ pub trait Policy: Send {
 }
 
 /// The policy that a scenario asks for.
-pub fn from_spec(spec: &PolicySpec, _subject: Subject) -> Box<dyn Policy> {
-    match *spec {
+pub fn from_spec(spec: &PolicySpec, subject: Subject) -> Box<dyn Policy> {
+    match spec {
         PolicySpec::Static => Box::new(unattended::Static),
         PolicySpec::AutoConverge {
             initial,
             increment,
             max,
-        } => Box::new(auto_converge::AutoConverge(Throttle {
-            initial,
-            increment,
-            max,
-        })),
+            tailslow,
+            trigger_threshold,
+        } => Box::new(auto_converge::AutoConverge {
+            throttle: Throttle {
+                initial: *initial,
+                increment: *increment,
+                max: *max,
+            },
+            tailslow: *tailslow,
+            trigger_threshold: *trigger_threshold,
+        }),
         PolicySpec::PostCopy {
             after_passes,
             after,
-        } => Box::new(post_copy::PostCopy::new(after_passes, after)),
+        } => Box::new(post_copy::PostCopy::new(*after_passes, *after)),
+        PolicySpec::Pause { after_passes } => Box::new(pause::Pause::new(*after_passes)),
+        PolicySpec::Nova(spec) => scaled(nova::Nova::new(*spec, subject), spec.time_scale),
+        PolicySpec::NovaHistoric(spec) => {
+            scaled(nova::NovaHistoric::new(*spec, subject), spec.time_scale)
+        }
+        PolicySpec::Ovirt(spec) => scaled(ovirt::Ovirt::new(spec.clone()), spec.time_scale),
+        PolicySpec::VdsmLegacy(spec) => {
+            scaled(ovirt::VdsmLegacy::new(*spec, subject), spec.time_scale)
+        }
+        PolicySpec::Proxmox(spec) => scaled(proxmox::Proxmox::new(*spec, subject), spec.time_scale),
+        PolicySpec::KubevirtRamp(spec) => {
+            scaled(kubevirt::Ramp::new(*spec, subject), spec.time_scale)
+        }
+        PolicySpec::KubevirtStall(spec) => {
+            scaled(kubevirt::Stall::new(*spec, subject), spec.time_scale)
+        }
+        PolicySpec::VirshTimeoutSuspend(spec) => scaled(AtTime::suspend(*spec), spec.time_scale),
+        PolicySpec::VirshTimeoutPostcopy(spec) => scaled(AtTime::post_copy(*spec), spec.time_scale),
+        PolicySpec::ForceComplete(spec) => scaled(AtTime::force_complete(*spec), spec.time_scale),
+        PolicySpec::Pilot(spec) => Box::new(pilot::Pilot::new(*spec, subject.memory_bytes)),
     }
 }
+
+fn scaled(policy: impl Policy + 'static, factor: f64) -> Box<dyn Policy> {
+    Box::new(Scaled::new(policy, factor))
+}
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,8 @@ impl Process {
             .is_some_and(|group| test_kill_process_group(group).is_ok())
     }
 
-    fn kill_group(&self) {
+    /// Kills the whole group; the zombie stays.
+    pub fn kill_group(&self) {
         if let Some(group) = self.group() {
             // A group that is gone already is what we want.
             let _ = kill_process_group(group, Signal::KILL);
@@ -250,10 +251,29 @@ pub fn log_tail(path: &Path) -> String {
         .unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
-        .map(str::trim_end)
+        .map(|line| without_stamp(line.trim_end()))
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}
+
+/// QEMU stamps its messages, which says nothing in a reason: `2026-11-21T10:09:12.253165Z qemu-system-x86_64: …`.
+fn without_stamp(line: &str) -> &str {
+    match line.split_once("Z ") {
+        Some((stamp, words)) if is_stamp(stamp) => words,
+        _ => line,
+    }
+}
+
+fn is_stamp(text: &str) -> bool {
+    let stands = |(place, letter): (usize, char)| match place {
+        4 | 7 => letter == '-',
+        10 => letter == 'T',
+        13 | 16 => letter == ':',
+        19 => letter == '.',
+        _ => letter.is_ascii_digit(),
+    };
+    text.len() > 19 && text.chars().enumerate().all(stands)
 }
 
 #[expect(
@@ -283,6 +303,22 @@ const LOG_TAIL_LINES: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stamps_are_taken_off() {
+        for (line, words) in [
+            (
+                "2026-11-21T10:09:12.253165Z qemu-system-x86_64: no",
+                "qemu-system-x86_64: no",
+            ),
+            ("2026-11-21 Z qemu", "2026-11-21 Z qemu"),
+            ("FIZZ Z z", "FIZZ Z z"),
+            ("Z x", "Z x"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_stamp(line), words);
+        }
+    }
 
     fn start(script: &str, pipes: Pipes) -> (Process, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();

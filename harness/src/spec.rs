@@ -1,17 +1,31 @@
 //! What one repeat is made of, in base units. `bench` fills these in from a scenario; agents receive them as JSON.
 
 mod cut;
+mod fault;
+mod knobs;
 mod migration;
+mod pilot;
+mod placement;
 mod policy;
+mod recovery;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use cut::{CutSpec, Moment, Stage};
+pub use cut::{CutSpec, Moment, Stage, Status};
+pub use fault::{Blow, FaultDeed, FaultSpec, Part, Victim};
+pub use knobs::Knobs;
 pub use migration::{MigrationSpec, TimeoutAction};
-pub use policy::PolicySpec;
+pub use pilot::{Goal, PilotSpec};
+pub use placement::{MemoryPolicy, Pinning, Placement};
+pub use policy::{
+    ForceCompleteSpec, KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec, NovaHistoricSpec,
+    NovaRamp, NovaSpec, NovaTimeoutAction, OvirtName, OvirtSpec, PolicySpec, ProxmoxSpec,
+    StallAction, StallItem, VdsmLegacySpec, VirshTimeoutSpec,
+};
+pub use recovery::{ATTEMPT_WITHIN, RecoverySpec};
 
 /// The guest's hardware and what it boots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +50,13 @@ pub struct GuestSpec {
     pub boot_timeout: Duration,
     /// Time between heartbeats.
     pub heartbeat: Duration,
+    /// Where its threads and memory lie.
+    #[serde(default)]
+    pub placement: Placement,
+    /// Whether it has a network card on the tenant network; `None` is yes where the lab can make one. A QEMU is launched with a card
+    /// only if this says so.
+    #[serde(default)]
+    pub tenant: Option<bool>,
 }
 
 /// What executes the guest.

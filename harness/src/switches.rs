@@ -47,6 +47,11 @@ impl Ledger {
         ledger
     }
 
+    /// Counts another carrier's threads from now on.
+    pub fn adopt(&mut self, carrier: u32) {
+        self.carriers.push(carrier);
+    }
+
     /// Reads every thread that lives.
     pub fn read(&mut self) {
         let qemu = (self.qemu, Owner::Qemu);

@@ -138,7 +138,7 @@ impl Guest {
             .tempdir()?;
         let path = |name: &str| directory.path().join(name);
         let kernel = GuestKernel::find()?;
-        std::fs::write(path("initramfs"), initramfs(&kernel)?)?;
+        std::fs::write(path("initramfs"), initramfs(&kernel, false)?)?;
         let ports = [("control", CONTROL_PORT), ("heartbeat", HEARTBEAT_PORT)];
         let ram = File::options()
             .read(true)

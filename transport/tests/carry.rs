@@ -354,9 +354,11 @@ fn events_keep_their_json_form() {
             number: Some(0),
             sent_bytes: 1,
             received_bytes: 2,
+            last_taken_ns: Some(3),
+            last_given_ns: None,
             error: None
         }),
-        r#"{"event":"channel-closed","number":0,"sent_bytes":1,"received_bytes":2}"#
+        r#"{"event":"channel-closed","number":0,"sent_bytes":1,"received_bytes":2,"last_taken_ns":3}"#
     );
     assert_eq!(
         json(&Event::Finished {

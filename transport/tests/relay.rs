@@ -65,6 +65,9 @@ async fn each_direction_ends_alone_and_every_byte_is_counted() {
             }
             relay.await.unwrap().unwrap();
             assert_eq!(text.len(), 16, "{path:?}");
+            let (taken, given) = (counters.last_taken_ns(), counters.last_given_ns());
+            assert!(taken.is_some() && given.is_some(), "{path:?}");
+            assert_eq!(taken < given, local_first, "{path:?}");
             assert_eq!(
                 (counters.sent_bytes(), counters.received_bytes()),
                 (5, 11),

@@ -125,7 +125,7 @@ fn scenario_text(memory: Size) -> String {
     let mebibytes = memory.bytes() >> 20;
     format!(
         "name = \"harness-overhead\"\ncarrier = \"native-tcp\"\n\
-         [guest]\nmemory = \"{mebibytes} MiB\"\nprealloc = true\n\
+         [guest]\nmemory = \"{mebibytes} MiB\"\nprealloc = true\ntenant = false\n\
          [workload.uniform]\nmemory = \"{} MiB\"\nrate = \"1 MiB/s\"\n\
          [network.migration]\nmtu = 1500\n\
          [migration]\ntimeout = \"60 s\"\nsettle = \"1 s\"\n\

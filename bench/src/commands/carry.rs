@@ -311,6 +311,7 @@ fn words(event: &Event) -> String {
             sent_bytes,
             received_bytes,
             error,
+            ..
         } => {
             let number = number.map_or_else(
                 || "a channel".to_owned(),

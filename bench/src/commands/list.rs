@@ -1,12 +1,16 @@
 //! `lmbench list`.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{Exit, Failed, print, print_json};
+use super::{Exit, Failed, print, print_json, runtime};
 use crate::cli::{Format, ListArguments};
-use crate::store::{Filter, Status, Store, parse_since};
+use crate::control::{self, Answer, Command, ask};
+use crate::store::{Filter, RunSummary, Status, Store, parse_since};
 use crate::terminal::text::clean;
 use crate::terminal::{list_problems, list_text};
 
@@ -40,8 +44,57 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     }
     // Standard error may be closed; the list itself goes elsewhere.
     let _ = anstream::stderr().write_all(notes.as_bytes());
+    let standing = standing(&Store::open(&arguments.out), &runs)?;
     match arguments.format {
-        Format::Human => print(|output| output.write_all(list_text(&runs).as_bytes())),
-        Format::Json => print_json(&runs),
+        Format::Human => print(|output| output.write_all(list_text(&runs, &standing).as_bytes())),
+        Format::Json => print_json(&with_standing(&runs, &standing)?),
     }
 }
+
+/// How those runs stand that go on, by their ids; one that does not say so at once is left out.
+fn standing(
+    store: &Store,
+    runs: &[RunSummary],
+) -> Result<BTreeMap<String, control::Status>, Failed> {
+    let running = runs.iter().filter(|run| run.status == Status::Running);
+    let found: Vec<_> = running
+        .filter_map(|run| Some((run.run_id.clone(), store.find(&run.run_id).ok()?)))
+        .collect();
+    if found.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    Ok(runtime()?.block_on(async {
+        let mut asked = tokio::task::JoinSet::new();
+        for (id, found) in found {
+            asked.spawn(async move { (id, ask(&found, Command::Status, WITHIN).await) });
+        }
+        let mut standing = BTreeMap::new();
+        while let Some(answer) = asked.join_next().await {
+            if let Ok((id, Ok(Answer::Status(status)))) = answer {
+                standing.insert(id, *status);
+            }
+        }
+        standing
+    }))
+}
+
+/// The list, in which a run that goes on has the key `standing`.
+fn with_standing(
+    runs: &[RunSummary],
+    standing: &BTreeMap<String, control::Status>,
+) -> Result<Vec<Value>, Failed> {
+    let one = |run: &RunSummary| {
+        let mut value = serde_json::to_value(run)?;
+        if let Some(status) = standing.get(&run.run_id) {
+            value["standing"] = serde_json::to_value(status)?;
+        }
+        Ok(value)
+    };
+    runs.iter()
+        .map(one)
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(|error| Failed::new(Exit::Internal, error))
+}
+
+/// Longest wait for the runs that go on, all together: a list is looked at, not waited for.
+const WITHIN: Duration = Duration::from_millis(500);

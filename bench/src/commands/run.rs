@@ -8,6 +8,7 @@ use lmbench_harness::clock::monotonic_ns;
 use super::signals::Signals;
 use super::{Exit, Failed, is_styled, print, runtime};
 use crate::cli::{Format, RunArguments};
+use crate::control::{Board, Desk, Server};
 use crate::event::RunEvent;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -109,19 +110,38 @@ async fn execute(
     });
     let mut progress = terminal::ProgressDisplay::stderr();
     let mut started = None;
+    let (desk, board) = (Desk::default(), Board::default());
+    let mut server = None;
     let mut observer = |event: RunEvent| {
-        if let RunEvent::RunStarted { run_id, .. } = &event {
+        let now = Duration::from_nanos(monotonic_ns());
+        board.observe(&event, now);
+        progress.observe(&event, now);
+        if let RunEvent::RunStarted {
+            run_id, directory, ..
+        } = &event
+        {
             started = Some(run_id.clone());
+            match Server::open(run_id, directory, desk.clone(), board.clone()) {
+                Ok(open) => server = Some(open),
+                Err(error) => {
+                    let text = format!(
+                        "`lmbench ctl` can't reach this run: {}",
+                        crate::error::chain(&error)
+                    );
+                    progress.observe(&RunEvent::Warning(text), now);
+                }
+            }
         }
-        progress.observe(&event, Duration::from_nanos(monotonic_ns()));
     };
     let run = Run {
         text: &scenario.text,
         plan,
         observer: &mut observer,
         interrupt,
+        desk: desk.clone(),
     };
     let result = run.execute(target).await;
+    drop(server);
     listening.abort();
     drop(progress);
     result.map_err(|error| failed(&error, scenario, arguments, started.as_deref()))

@@ -112,7 +112,8 @@ fn dotted((major, minor): (u32, u32)) -> String {
 /// Looks where runs look, and makes of it what they boot.
 fn kernel(manager: Manager) -> Finding {
     let name = "guest kernel";
-    let found = GuestKernel::find().and_then(|kernel| image::initramfs(&kernel).map(|_| kernel));
+    let found =
+        GuestKernel::find().and_then(|kernel| image::initramfs(&kernel, false).map(|_| kernel));
     match found {
         Ok(kernel) => Finding::found(name, kernel.vmlinuz.display().to_string()).version(
             File::open(&kernel.vmlinuz)

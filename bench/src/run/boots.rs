@@ -5,14 +5,11 @@
 //! `--resume` tries them again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use lmbench_harness::clock::monotonic_ns;
-
-use super::RunError;
 use super::repeat::Done;
+use super::{RunError, lacking};
 use crate::plan::{Plan, Step};
-use crate::record::{Outcome, Record, Repeat};
+use crate::record::{Outcome, Record};
 
 /// What is known of each cell's boots.
 pub(super) struct Boots {
@@ -43,18 +40,9 @@ impl Boots {
 
     /// What stands in for a repeat of a cell whose guest never becomes ready.
     pub(super) fn skipped(&self, step: Step, run_started_ns: u64) -> Option<Done> {
-        let started = Duration::from_nanos(monotonic_ns().saturating_sub(run_started_ns));
-        self.hopeless.contains(&step.cell).then(|| Done {
-            repeat: Repeat::unfinished(
-                step.repeat,
-                started.as_secs_f64() * 1e3,
-                Outcome::Skipped,
-                "this cell's guest did not become ready before; `--resume` tries again",
-            ),
-            samples: Vec::new(),
-            hosts_lost: false,
-            boot_failure: None,
-        })
+        let reason = "this cell's guest did not become ready before; `--resume` tries again";
+        let hopeless = self.hopeless.contains(&step.cell);
+        hopeless.then(|| lacking::skipped(step.repeat, run_started_ns, reason))
     }
 
     /// Notes how a boot went; an error if no guest of this run ever boots.

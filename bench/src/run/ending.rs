@@ -88,23 +88,27 @@ pub(super) fn error_of(death: Death) -> AgentError {
 }
 
 /// What the hosts that still answer saw of a migration that broke: events have no values, so a failed repeat keeps them.
-pub(super) async fn evidence(hosts: &Hosts) -> Vec<Event> {
-    let mut seen = Vec::new();
+/// `done` is what the controller did and saw.
+pub(super) async fn evidence(hosts: &Hosts, done: Vec<TimedEvent>) -> Vec<Event> {
+    let mut seen: Vec<_> = done
+        .into_iter()
+        .map(|event| (event.at_ns, "controller", event))
+        .collect();
     for role in Role::BOTH {
         let host = hosts.host(role);
         let collected = host.call::<Readings>(Request::Collect);
         // A host that does not answer now has nothing to add.
         if let Ok(Ok(readings)) = tokio::time::timeout(EVIDENCE_WITHIN, collected).await {
             let events = readings.events.into_iter();
-            seen.extend(events.map(|event| (host.clock.apply(event.at_ns), role, event)));
+            seen.extend(events.map(|event| (host.clock.apply(event.at_ns), role.name(), event)));
         }
     }
     seen.sort_by_key(|(at_ns, ..)| *at_ns);
     let migrate = seen.iter().find(|(.., event)| event.name == "migrate");
     let zero_ns = migrate.or(seen.last()).map_or(0, |(at_ns, ..)| *at_ns);
-    let event = |(at_ns, role, event): (u64, Role, TimedEvent)| Event {
+    let event = |(at_ns, host, event): (u64, &str, TimedEvent)| Event {
         at_ms: at_ns as f64 / 1e6 - zero_ns as f64 / 1e6,
-        host: role.name().to_owned(),
+        host: host.to_owned(),
         name: event.name,
         data: event.data,
     };

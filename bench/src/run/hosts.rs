@@ -73,7 +73,8 @@ pub(super) struct Hosts {
     directories: [PathBuf; 2],
     pub(super) source: Host,
     pub(super) destination: Host,
-    pub(super) notices: mpsc::UnboundedReceiver<(Role, Notice)>,
+    /// Whoever follows a migration holds them.
+    pub(super) notices: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Role, Notice)>>,
 }
 
 impl Hosts {
@@ -97,7 +98,7 @@ impl Hosts {
             lab: SharedLab(Arc::new(Mutex::new(Some(lab)))),
             source,
             destination,
-            notices,
+            notices: notices.into(),
         })
     }
 
@@ -176,7 +177,7 @@ impl Hosts {
     pub(super) fn forget(&mut self) {
         self.source.agent.forget_deaths();
         self.destination.agent.forget_deaths();
-        while self.notices.try_recv().is_ok() {}
+        while self.notices.get_mut().try_recv().is_ok() {}
     }
 
     /// How an agent that is gone ended.

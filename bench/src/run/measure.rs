@@ -1,14 +1,19 @@
 //! From what a migration left behind to its metrics. Pure: no host is asked and no clock is read.
 //!
-//! `time_line` puts both hosts on one clock, `pauses` finds heartbeat gaps, `workload` compares the guest with its
+//! `time_line` puts both hosts on one clock, `pauses` finds heartbeat gaps, `answers` those of packets, `blackout` cuts the blackout into its parts,
+//! `workload` compares the guest with its
 //! undisturbed self, `transfer`, `network` and `processors` account
-//! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `proof`
+//! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `decisions` for its policies, `proof`
 //! tells whether it is still the same guest. To add a metric: its line in the registry (`crate::metric`), its value in the
 //! file here that has what it needs, and an exact expectation in that file's tests.
 
+mod answers;
+mod blackout;
+mod decisions;
 mod instrument;
 mod network;
 mod pauses;
+mod post_copy;
 mod processors;
 mod proof;
 #[cfg(test)]
@@ -32,6 +37,7 @@ use super::hosts::Offset;
 use crate::record::{Integrity, Outcome, Repeat};
 use crate::scenario::Cell;
 use crate::store::Sample;
+use blackout::Blackout;
 use time_line::{TimeLine, Window};
 pub(super) use workload::shortfall;
 
@@ -92,7 +98,7 @@ pub(super) fn finish(
     started_ms: f64,
     elapsed: Duration,
 ) -> (Repeat, Vec<Sample>) {
-    let line = TimeLine::new(measured);
+    let mut line = TimeLine::new(measured);
     let samples = line.samples(&cell.id, number);
     let problem = proof::problem(measured, &line);
     let (outcome, reason) = outcome(measured, problem.as_deref());
@@ -105,7 +111,12 @@ pub(super) fn finish(
     };
     let started = measured.filled.as_ref();
     let started = started.map(|filled| line.workload_started(filled));
+    if let Some(blackout) = Blackout::of(measured, &line) {
+        line.tell(blackout.events());
+    }
     let link_event = line.links();
+    let last_ms = line.events.last().map_or(0.0, |last| last.at_ms);
+    let post_copy = post_copy::event(measured, last_ms);
     let connections: Vec<_> = line.connections().collect();
     let repeat = Repeat {
         outcome,
@@ -118,6 +129,7 @@ pub(super) fn finish(
             .chain(line.events)
             .chain(connections)
             .chain(link_event)
+            .chain(post_copy)
             .collect(),
         op_latency_ns,
         ..Repeat::completed(number, started_ms, BTreeMap::new())
@@ -167,13 +179,18 @@ fn values(
         );
         values.put("blackout_ms", line.blackout().map(Window::length_ms));
     }
+    if let Some(blackout) = Blackout::of(measured, line) {
+        blackout.measure(&mut values);
+    }
     pauses::measure(&mut values, line, cell);
+    answers::measure(&mut values, measured, line);
     let latency = workload::measure(&mut values, line);
     network::measure(&mut values, measured, line);
     if let Some(ram_bytes) = transfer::measure(&mut values, measured, line, cell) {
         processors::measure(&mut values, measured, ram_bytes);
     }
     instrument::measure(&mut values, measured, line);
+    decisions::measure(&mut values, line);
     other_traffic(&mut values, measured);
     let needed = measured.boot + measured.fill + cell.setup.migration.settle;
     values.put(

@@ -1,24 +1,29 @@
-//! The controller while a migration goes on: it hears how far it is, fails links when the scenario says so, and notices deaths.
+//! The controller while a migration goes on: it hears how far it is, breaks what the scenario wants broken, does what operators order,
+//! notices deaths, and has a post-copy recovered that lost its connection.
 
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Migrate, Notice, Request};
 use lmbench_harness::migration::Ended;
+use lmbench_harness::spec::Stage;
 
-use super::cuts::Cuts;
 use super::ending;
+use super::faults::{Faults, Hands};
+use super::health::Standstill;
 use super::hosts::Hosts;
 use super::metering;
-use super::repeat::{Attempt, lab_failure};
+use super::operator::Operator;
+use super::recovery::Recovery;
+use super::repeat::Attempt;
 use super::wiring::Wired;
-use crate::event::{Progress, RunEvent};
+use crate::event::{Decision, Progress, RunEvent};
 
 /// Starts the migration and does what it calls for until the source says that it is over.
 pub(super) async fn until_ended(
     attempt: &mut Attempt<'_>,
     wired: &Wired,
-    cuts: &mut Cuts,
+    faults: &mut Faults,
 ) -> Result<Ended, AgentError> {
     let setup = &attempt.cell.setup;
     let migrate = Request::Migrate(Box::new(Migrate {
@@ -28,6 +33,7 @@ pub(super) async fn until_ended(
         timeout: setup.migration.timeout,
         timeout_action: setup.migration.timeout_action,
         sample: metering::sample_interval(&setup.migration),
+        recovery: setup.migration.recovery,
     }));
     let killed = attempt.hosts.death(|death| death.killed);
     let mut broken = std::pin::pin!(async {
@@ -35,19 +41,49 @@ pub(super) async fn until_ended(
         tokio::time::sleep(BREAK_SHOWS_WITHIN).await;
         death
     });
-    let Hosts {
-        source, notices, ..
-    } = &mut *attempt.hosts;
-    let mut migration = std::pin::pin!(source.call::<Ended>(migrate));
+    let lab = attempt.hosts.lab();
+    let hosts: &Hosts = attempt.hosts;
+    let mut notices = hosts.notices.lock().await;
+    let mut operator = Operator::new(&hosts.source, lab, attempt.desk.open());
+    let hands = Hands::of(hosts);
+    faults.reached(&Stage::Ready);
+    faults.act(hands).await?;
+    let mut recovery = Recovery::new(hosts, setup, attempt.notes.clone());
+    let mut standstill = Standstill::default();
+    let mut migration = std::pin::pin!(hosts.source.call::<Ended>(migrate));
     loop {
         tokio::select! {
-            ended = &mut migration => return ended,
+            ended = &mut migration => {
+                faults.by_operator(operator.finish().await);
+                return ended;
+            }
+            served = operator.serve() => {
+                faults.by_operator(served.links);
+                if let Some(wish) = served.recover {
+                    wish.answer(recovery.ask());
+                }
+            }
+            () = recovery.step() => {}
             // QEMU notices by itself; if it does not, why wait for its timeout.
-            death = &mut broken => return Err(ending::error_of(death)),
-            () = cuts.is_due() => cuts.act().await.map_err(|error| lab_failure(&error))?,
+            death = &mut broken, if !recovery.may_help() => return Err(ending::error_of(death)),
+            () = faults.is_due() => faults.act(hands).await?,
             Some((_, notice)) = notices.recv() => match notice {
-                Notice::Reached(stage) => cuts.reached(&stage),
+                Notice::Reached(stage) => {
+                    faults.reached(&stage);
+                    recovery.reached(&stage);
+                    operator.heard(&stage);
+                }
+                Notice::Decided { elapsed_ns, event } => {
+                    (attempt.observer)(RunEvent::Decision(Decision {
+                        elapsed: Duration::from_nanos(elapsed_ns),
+                        by: event.name,
+                        data: event.data,
+                    }));
+                }
                 Notice::Progress { elapsed_ns, progress } => {
+                    if let Some(data) = standstill.on_progress(Duration::from_nanos(elapsed_ns), &progress) {
+                        attempt.notes.add("no-progress", data);
+                    }
                     (attempt.observer)(RunEvent::Progress(Progress {
                         elapsed: Duration::from_nanos(elapsed_ns),
                         status: progress.status,
@@ -56,6 +92,7 @@ pub(super) async fn until_ended(
                         dirty_rate_bps: progress.dirty_rate,
                         remaining_bytes: progress.remaining_bytes,
                         throttle_percent: progress.throttle_percent,
+                        expected_downtime_ms: progress.expected_downtime_ms,
                     }));
                 }
                 Notice::Carrier(_) | Notice::Died(_) => {}

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::RunError;
 use super::hosts::Hosts;
+use super::lacking::{Lacking, on_host};
+use super::tenant;
 use crate::carrier::CarrierSpec;
 use crate::plan::Plan;
 use crate::record::Environment;
@@ -20,6 +22,8 @@ use crate::scenario::{Cell, memory_needed_bytes};
 /// What preflight found out.
 pub(super) struct Ready {
     pub(super) accelerator: Accelerator,
+    /// Cells that can't be run here, and why.
+    pub(super) lacking: Lacking,
     accelerator_reason: Option<String>,
     qemu: BTreeMap<Role, String>,
     /// Per network, what moves its packets in at least one cell.
@@ -57,9 +61,10 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
         }
     }
     let methods = methods(hosts, plan).await?;
-    if unfit.complaints.is_empty() {
+    if let Some(lacking) = unfit.only_lacking(plan) {
         return Ok(Ready {
             accelerator: resolved.accelerator,
+            lacking,
             accelerator_reason: resolved.reason,
             qemu,
             methods,
@@ -93,6 +98,13 @@ async fn methods(
     plan: &Plan,
 ) -> Result<BTreeMap<&'static str, BTreeSet<&'static str>>, RunError> {
     let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    if let Some(cell) = plan
+        .cells
+        .iter()
+        .find(|cell| cell.setup.guest.tenant == Some(true))
+    {
+        tenant::plug(hosts, &cell.setup.guest).await?;
+    }
     for cell in &plan.cells {
         for (network, method) in hosts.methods(&cell.setup.network).await? {
             all.entry(network).or_default().insert(method);
@@ -171,6 +183,22 @@ impl Unfit {
         }
     }
 
+    /// What each cell lacks, if that is all and some cells lack nothing.
+    fn only_lacking(&self, plan: &Plan) -> Option<Lacking> {
+        let complaints = &self.complaints;
+        if complaints.iter().any(|one| !one.problem.lacking) {
+            return None;
+        }
+        let mut lacking = Lacking::default();
+        for complaint in complaints {
+            for cell in &complaint.cells {
+                lacking.add(cell, &complaint.problem.text, &complaint.roles);
+            }
+        }
+        let can_run = |cell: &Cell| !lacking.has(&cell.id);
+        plan.cells.iter().any(can_run).then_some(lacking)
+    }
+
     /// Whether the scenario alone is to blame.
     pub fn is_scenario(&self) -> bool {
         self.complaints
@@ -182,12 +210,7 @@ impl Unfit {
 impl Complaint {
     /// The problem in a sentence, with the host if only one has it.
     pub fn title(&self) -> String {
-        match self.roles.first() {
-            Some(role) if self.roles.len() == 1 => {
-                format!("on the {role}: {}", self.problem.text)
-            }
-            _ => self.problem.text.clone(),
-        }
+        on_host(&self.problem.text, &self.roles)
     }
 
     /// What to do, and which cells met it.
@@ -277,5 +300,39 @@ impl Ready {
             .iter()
             .map(|(network, methods)| ((*network).to_owned(), method(methods)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+
+    fn problem(cell: &str, lacking: bool) -> Problem {
+        Problem {
+            lacking,
+            cell: Some(cell.to_owned()),
+            ..Problem::of_machine("no such thing", "get one")
+        }
+    }
+
+    #[test]
+    fn cells_that_lack_something_are_left_out_unless_all_do_or_worse() {
+        let text = "name = \"x\"\nworkload.idle = {}\n[matrix]\nguest.vcpus = [1, 2]\n";
+        let scenario = scenario::parse("x.toml".as_ref(), text).unwrap();
+        let plan = Plan::new(&scenario, &[], None, None).unwrap();
+        let (one, two) = ("guest.vcpus=1", "guest.vcpus=2");
+        let left_out = |problems: &[Problem]| {
+            let mut unfit = Unfit::default();
+            for problem in problems {
+                unfit.add(Role::Source, problem.clone());
+            }
+            let lacking = unfit.only_lacking(&plan)?;
+            Some([lacking.has(one), lacking.has(two)])
+        };
+        assert_eq!(left_out(&[]), Some([false, false]));
+        assert_eq!(left_out(&[problem(two, true)]), Some([false, true]));
+        assert_eq!(left_out(&[problem(one, true), problem(two, true)]), None);
+        assert_eq!(left_out(&[problem(two, true), problem(two, false)]), None);
     }
 }

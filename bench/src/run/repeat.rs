@@ -11,18 +11,22 @@ use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{Accelerator, Boot, Network, TimeoutAction};
+use lmbench_harness::spec::{Accelerator, Boot, GuestSpec, Network};
 use serde_json::Value;
 
 use super::RunError;
+use super::aftermath;
 use super::background;
-use super::cuts::Cuts;
 use super::ending;
+use super::faults::{Faults, Hands};
 use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
 use super::metering;
 use super::migrating;
+use super::notes::Notes;
+use super::tenant::{self, Tenant};
 use super::wiring::{self, Wired};
+use crate::control::Desk;
 use crate::event::{Phase, RunEvent};
 use crate::record::{Outcome, Repeat};
 use crate::scenario::Cell;
@@ -46,6 +50,7 @@ pub(super) async fn perform(
     accelerator: &Accelerator,
     run_started_ns: u64,
     observer: &mut dyn FnMut(RunEvent),
+    desk: &Desk,
 ) -> Result<Done, RunError> {
     let began_ns = monotonic_ns();
     let started_ms = (began_ns - run_started_ns) as f64 / 1e6;
@@ -53,14 +58,20 @@ pub(super) async fn perform(
         Accelerator::Auto => *accelerator,
         wish => wish,
     };
+    let tenant = tenant::plug(hosts, &cell.setup.guest).await?;
     hosts.forget();
     let lost = hosts.lost();
     let mut attempt = Attempt {
         hosts,
         cell,
+        tenant,
         accelerator,
         observer,
+        desk,
         booted: false,
+        notes: Notes::default(),
+        pages: None,
+        migrating: false,
     };
     let migrated = tokio::select! {
         biased;
@@ -77,10 +88,14 @@ pub(super) async fn perform(
             return Err(RunError::Environment(failure.message.clone()));
         }
     }
-    let evidence = match &migrated {
-        Ok(_) => Vec::new(),
-        Err(_) => ending::evidence(attempt.hosts).await,
-    };
+    let (mut integrity, mut evidence) = (None, Vec::new());
+    if migrated.is_err() {
+        if attempt.migrating {
+            integrity = Some(aftermath::after_error(&mut attempt).await);
+        }
+        let done = attempt.notes.take();
+        evidence = ending::evidence(attempt.hosts, done).await;
+    }
     attempt.phase(Phase::TearingDown, None);
     let losses = ending::end_repeat(attempt.hosts).await?;
     // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
@@ -112,6 +127,7 @@ pub(super) async fn perform(
             let reason = one_line(&reason);
             let repeat = Repeat {
                 events: evidence,
+                integrity,
                 ..Repeat::unfinished(number, started_ms, Outcome::Failed, reason)
             };
             (repeat, Vec::new())
@@ -138,9 +154,18 @@ struct Prepared {
 pub(super) struct Attempt<'a> {
     pub(super) hosts: &'a mut Hosts,
     pub(super) cell: &'a Cell,
+    tenant: Tenant,
     accelerator: Accelerator,
     pub(super) observer: &'a mut dyn FnMut(RunEvent),
+    /// Where operators' orders come in.
+    pub(super) desk: &'a Desk,
     booted: bool,
+    /// What was done and seen from here.
+    pub(super) notes: Notes,
+    /// Pages of the workload.
+    pub(super) pages: Option<u64>,
+    /// Whether the migration has been asked for.
+    migrating: bool,
 }
 
 impl Attempt<'_> {
@@ -166,13 +191,24 @@ impl Attempt<'_> {
         };
         let setup = &self.cell.setup;
         self.phase(Phase::Migrating, Some(setup.migration.timeout));
-        let mut cuts = Cuts::arm(self.hosts.lab(), &setup.network)
+        let mut faults = Faults::none(self.hosts.lab());
+        faults
+            .arm(setup)
             .await
             .map_err(|error| lab_failure(&error))?;
-        let ended = migrating::until_ended(self, &wired, &mut cuts).await?;
-        cuts.end().await.map_err(|error| lab_failure(&error))?;
+        self.pages = filled.as_ref().map(|filled| filled.pages);
+        self.migrating = true;
+        let ended = migrating::until_ended(self, &wired, &mut faults).await;
+        let mended = faults.end(Hands::of(self.hosts)).await;
+        self.notes.extend(std::mem::take(&mut faults.events));
+        let ended = ended?;
+        mended?;
         let background = background::stop(self.hosts).await?;
         self.until_running(&ended).await?;
+        let failed = ended.ending == Ending::Failed;
+        if failed {
+            aftermath::settle(self.hosts, &self.notes).await;
+        }
         let after = self.usage().await?;
         let links = self.link_reports().await?;
         metering::end(self.hosts).await?;
@@ -180,14 +216,19 @@ impl Attempt<'_> {
             let host = self.hosts.host(role);
             host.call::<()>(Request::EndCarriers).await?;
         }
-        let running_on = self.running_on().await;
         let destination_info = self
             .hosts
             .destination
             .call(Request::MigrationInfo)
             .await
             .ok();
-        let verified = self.verify(&running_on).await?;
+        let settled = aftermath::settle(self.hosts, &self.notes).await;
+        let running_on = self.running_on().await;
+        let verified = if aftermath::is_whole(&settled) {
+            self.verify(&running_on).await?
+        } else {
+            None
+        };
         let readings = Sides {
             source: self.collect(Role::Source).await?,
             destination: self.collect(Role::Destination).await?,
@@ -210,7 +251,12 @@ impl Attempt<'_> {
             background_before,
             background,
             links,
-            controller_events: cuts.events,
+            controller_events: self
+                .notes
+                .take()
+                .into_iter()
+                .chain(self.tenant.event())
+                .collect(),
             readings,
         })
     }
@@ -224,8 +270,17 @@ impl Attempt<'_> {
             .map_err(|error| lab_failure(&error))?;
         let boot = self.launch().await?;
         self.booted = true;
-        let wired = wiring::connect(self.hosts, &setup.carrier, setup.network.inbound).await?;
+        let wired = wiring::connect(
+            self.hosts,
+            &setup.carrier,
+            setup.network.inbound,
+            setup.mismatch.identity,
+        )
+        .await?;
         let (fill, filled) = self.fill().await?;
+        if setup.migration.metering {
+            self.tenant.watch(self.hosts).await?;
+        }
         background::start(self.hosts, &setup.network).await?;
         self.phase(Phase::Settling, Some(setup.migration.settle));
         tokio::time::sleep(setup.migration.settle).await;
@@ -249,13 +304,18 @@ impl Attempt<'_> {
     async fn launch(&mut self) -> Result<Duration, AgentError> {
         let setup = &self.cell.setup;
         self.phase(Phase::Booting, Some(setup.guest.boot_timeout));
-        let launch = Request::Launch {
-            guest: Box::new(setup.guest.clone()),
+        let here = &self.tenant.guest;
+        let there = GuestSpec {
+            tenant: here.tenant,
+            ..setup.mismatch.destination.as_ref().unwrap_or(here).clone()
+        };
+        let launch = |guest| Request::Launch {
+            guest: Box::new(guest),
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
-        let source = self.hosts.source.call::<Started>(launch.clone());
-        let destination = self.hosts.destination.call::<Started>(launch);
+        let source = self.hosts.source.call::<Started>(launch(here.clone()));
+        let destination = self.hosts.destination.call::<Started>(launch(there));
         if matches!(setup.guest.boot, Boot::Image { .. }) {
             // The source makes the disk's overlay that both open.
             source.await?;
@@ -299,7 +359,7 @@ impl Attempt<'_> {
         ))
     }
 
-    /// After a completed migration: waits until the guest runs, and wakes one that a timeout had paused.
+    /// After a completed migration: waits until the guest runs, and wakes one that was stopped for it.
     async fn until_running(&mut self, ended: &Ended) -> Result<(), AgentError> {
         if ended.ending != Ending::Completed {
             return Ok(());
@@ -309,15 +369,14 @@ impl Attempt<'_> {
             within: RESUME_WITHIN,
         };
         let state: String = destination.call(await_running).await?;
-        let paused_by_us = self.cell.setup.migration.timeout_action == TimeoutAction::Pause;
-        if state == "paused" && paused_by_us {
+        if state == "paused" && ended.stopped {
             destination.call::<()>(Request::Resume).await?;
         }
         Ok(())
     }
 
     /// Where the guest really runs, after a moment in which it is heard from there.
-    async fn running_on(&self) -> String {
+    pub(super) async fn running_on(&self) -> String {
         tokio::time::sleep(TAIL).await;
         let source = self.runs(Role::Source).await;
         let destination = self.runs(Role::Destination).await;
@@ -332,11 +391,18 @@ impl Attempt<'_> {
 
     /// A QEMU that is gone runs nothing.
     async fn runs(&self, role: Role) -> bool {
-        let state: Result<Option<String>, _> = self.hosts.host(role).call(Request::RunState).await;
-        matches!(state, Ok(Some(state)) if state == "running")
+        let state = self
+            .hosts
+            .host(role)
+            .call::<Option<String>>(Request::RunState);
+        let state = tokio::time::timeout(STATE_WITHIN, state).await;
+        matches!(state, Ok(Ok(Some(state))) if state == "running")
     }
 
-    async fn verify(&mut self, running_on: &str) -> Result<Option<Verified>, AgentError> {
+    pub(super) async fn verify(
+        &mut self,
+        running_on: &str,
+    ) -> Result<Option<Verified>, AgentError> {
         let role = match running_on {
             "source" => Role::Source,
             "destination" => Role::Destination,
@@ -415,5 +481,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// Observed after the migration: five reports and a hundred heartbeats.
 const TAIL: Duration = Duration::from_millis(500);
+/// Longer than the agent waits for the monitor.
+const STATE_WITHIN: Duration = Duration::from_secs(8);
 /// To stop the workload; comparing its memory comes on top, at 16 MiB/s or more.
 const VERIFY_WITHIN: Duration = Duration::from_secs(20);

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Failure, Request};
+use lmbench_harness::agent::recovery::Help;
 use lmbench_harness::guest::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
+use lmbench_transport::Token;
 use serde_json::Value;
 
 use super::credentials;
@@ -22,33 +24,88 @@ pub(super) struct Wired {
     pub(super) handshake_ms: Option<f64>,
 }
 
-/// Prepares both ends; the destination's QEMU listens afterwards.
+/// Which connection of a migration it is: the first, or one in place of another that broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    /// The number of the attempt, from 1.
+    Again(u32),
+}
+
+impl Turn {
+    /// The local sockets' name. A new connection has new ones: the old may still be there.
+    fn socket(self) -> String {
+        match self {
+            Turn::First => "stream".to_owned(),
+            Turn::Again(attempt) => format!("stream-{attempt}"),
+        }
+    }
+}
+
+/// Prepares both ends; the destination's QEMU listens afterwards. An `impostor` of a source shows credentials of its own making.
 pub(super) async fn connect(
     hosts: &Hosts,
     carrier: &CarrierSpec,
     network: Network,
+    impostor: bool,
 ) -> Result<Wired, AgentError> {
     let network = carrier.network(network).unwrap_or(network);
+    if let CarrierSpec::NativeTls(settings) = carrier {
+        secure(hosts, settings, network, impostor).await?;
+    }
+    wire(hosts, carrier, network, Turn::First, impostor).await
+}
+
+/// Prepares both ends anew for a post-copy that lost its connection: other sockets, and another session of the carrier. The carriers of
+/// the old one must have ended.
+pub(super) async fn reconnect(
+    hosts: &Hosts,
+    carrier: &CarrierSpec,
+    network: Network,
+    attempt: u32,
+) -> Result<Wired, AgentError> {
+    let network = carrier.network(network).unwrap_or(network);
+    if matches!(carrier, CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_)) {
+        probe(hosts, network).await?;
+    }
+    wire(hosts, carrier, network, Turn::Again(attempt), false).await
+}
+
+/// QEMU goes on trying to connect for minutes and can't be stopped meanwhile, so it is asked to only where there is a way.
+async fn probe(hosts: &Hosts, network: Network) -> Result<(), AgentError> {
+    let address = hosts.address(Role::Destination, network);
+    let expect = Request::Recovery(Help::ExpectProbe { address });
+    let to: SocketAddr = hosts.destination.call(expect).await?;
+    let within = CARRIER_READY_WITHIN;
+    let probe = Request::Recovery(Help::Probe { to, within });
+    hosts.source.call(probe).await
+}
+
+async fn wire(
+    hosts: &Hosts,
+    carrier: &CarrierSpec,
+    network: Network,
+    turn: Turn,
+    impostor: bool,
+) -> Result<Wired, AgentError> {
     match carrier {
-        CarrierSpec::NativeTcp => native(hosts, tcp(hosts, network)).await,
-        CarrierSpec::NativeTls(settings) => {
-            secure(hosts, settings, network).await?;
-            native(hosts, tcp(hosts, network)).await
+        CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_) => {
+            native(hosts, tcp(hosts, network), turn).await
         }
         CarrierSpec::NativeUnix => {
-            let path = hosts.directory(Role::Destination).join("stream");
-            native(hosts, Stream::Unix(path)).await
+            let path = hosts.directory(Role::Destination).join(turn.socket());
+            native(hosts, Stream::Unix(path), turn).await
         }
         CarrierSpec::Tcp { .. }
         | CarrierSpec::Tls { .. }
         | CarrierSpec::Quic(_)
-        | CarrierSpec::Ssh { .. } => carried(hosts, carrier, network).await,
+        | CarrierSpec::Ssh { .. } => carried(hosts, carrier, network, turn, impostor).await,
     }
 }
 
 /// Nothing but the two QEMUs.
-async fn native(hosts: &Hosts, stream: Stream) -> Result<Wired, AgentError> {
-    let stream = incoming(hosts, stream).await?;
+async fn native(hosts: &Hosts, stream: Stream, turn: Turn) -> Result<Wired, AgentError> {
+    let stream = incoming(hosts, stream, turn).await?;
     Ok(Wired {
         stream,
         handshake_ms: None,
@@ -63,16 +120,24 @@ fn tcp(hosts: &Hosts, network: Network) -> Stream {
 }
 
 /// Gives both QEMUs credentials for their own TLS.
-async fn secure(hosts: &Hosts, settings: &NativeTls, network: Network) -> Result<(), AgentError> {
-    let made = credentials::make(settings, hosts.address(Role::Destination, network));
-    let made = made.map_err(|error| {
-        AgentError::Failed(Failure {
-            message: crate::error::chain(&error),
-            environment: true,
-        })
-    })?;
+async fn secure(
+    hosts: &Hosts,
+    settings: &NativeTls,
+    network: Network,
+    impostor: bool,
+) -> Result<(), AgentError> {
+    let fresh = || {
+        credentials::make(settings, hosts.address(Role::Destination, network))
+            .map_err(|error| not_made(&error))
+    };
+    let made = fresh()?;
+    let source = if impostor {
+        fresh()?.source
+    } else {
+        made.source
+    };
     for (host, credentials) in [
-        (&hosts.source, made.source),
+        (&hosts.source, source),
         (&hosts.destination, made.destination),
     ] {
         host.call::<()>(Request::Secure { credentials }).await?;
@@ -80,14 +145,23 @@ async fn secure(hosts: &Hosts, settings: &NativeTls, network: Network) -> Result
     Ok(())
 }
 
+fn not_made(error: &dyn std::error::Error) -> AgentError {
+    AgentError::Failed(Failure {
+        message: crate::error::chain(error),
+        environment: true,
+    })
+}
+
 /// A carrier process on each host.
 async fn carried(
     hosts: &Hosts,
     carrier: &CarrierSpec,
     network: Network,
+    turn: Turn,
+    impostor: bool,
 ) -> Result<Wired, AgentError> {
     let hands_over = carrier.hands_over();
-    let local = |role| hosts.directory(role).join("stream");
+    let local = |role| hosts.directory(role).join(turn.socket());
     let stream = |role| {
         if hands_over {
             Stream::Handover(local(role))
@@ -103,7 +177,7 @@ async fn carried(
                 .await?;
         }
     } else {
-        incoming(hosts, stream(Role::Destination)).await?;
+        incoming(hosts, stream(Role::Destination), turn).await?;
     }
     let scheme = carrier.scheme().expect("native carriers have other arms");
     let listen = SocketAddr::new(hosts.address(Role::Destination, network), 0);
@@ -132,11 +206,17 @@ async fn carried(
     };
     let sink = half("sink", &format!("{scheme}://{listen}"), Role::Destination);
     let listening = start(hosts, Role::Destination, sink, Vec::new()).await?;
-    let token = ("LMBENCH_TOKEN".to_owned(), text(&listening, "/token"));
+    let token = if impostor {
+        let other = Token::generate().map_err(|error| not_made(&error))?;
+        other.reveal()
+    } else {
+        text(&listening, "/token")
+    };
+    let token = ("LMBENCH_TOKEN".to_owned(), token);
     let source = half("source", &text(&listening, "/endpoint"), Role::Source);
     let ready = start(hosts, Role::Source, source, vec![token]).await?;
     if hands_over {
-        incoming(hosts, stream(Role::Destination)).await?;
+        incoming(hosts, stream(Role::Destination), turn).await?;
     }
     Ok(Wired {
         stream: stream(Role::Source),
@@ -144,8 +224,12 @@ async fn carried(
     })
 }
 
-async fn incoming(hosts: &Hosts, stream: Stream) -> Result<Stream, AgentError> {
-    hosts.destination.call(Request::Incoming { stream }).await
+async fn incoming(hosts: &Hosts, stream: Stream, turn: Turn) -> Result<Stream, AgentError> {
+    let listen = match turn {
+        Turn::First => Request::Incoming { stream },
+        Turn::Again(_) => Request::Recovery(Help::Recover { stream }),
+    };
+    hosts.destination.call(listen).await
 }
 
 async fn start(

@@ -2,9 +2,12 @@
 
 mod carrier;
 mod chosen;
+mod fault;
 mod guest;
+mod knobs;
 mod link;
 mod migration;
+mod placement;
 mod policy;
 mod qmp;
 mod run;
@@ -21,7 +24,7 @@ use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::Problems;
 use crate::scenario::section::Section;
-use crate::scenario::{Setup, build};
+use crate::scenario::{Mismatch, Setup, build};
 
 /// Least guest memory that boots a stock kernel with lmbench's initramfs.
 pub(crate) const GUEST_MEMORY_MIN: u64 = 160 << 20;
@@ -61,12 +64,18 @@ pub(crate) fn setup(
     problems: &mut Problems,
 ) -> Setup {
     let root = Section::root(&document.root, &SCENARIO, meant);
-    let (guest, hardware) = build::guest::guest(&root.section("guest"), problems);
+    let (mut guest, hardware) = build::guest::guest(&root.section("guest"), problems);
     let workload = build::workload::workload(&root.section("workload"), &hardware, seed, problems);
     let network = build::link::network(&root.section("network"), problems);
     let carrier = build::carrier::carrier(document, &root, problems);
+    let fault = build::fault::fault(&root.section("fault"), &carrier.spec, problems);
     let policy = build::policy::policy(document, &root, problems);
     let migration = build::migration::migration(&root.section("migration"), problems);
+    if migration.knobs.dirty_limit {
+        // It works by the ring.
+        let ring = &mut guest.placement.dirty_ring_size;
+        ring.get_or_insert(build::placement::DIRTY_RING);
+    }
     build::migration::together(
         &root.section("migration"),
         &carrier,
@@ -82,6 +91,8 @@ pub(crate) fn setup(
         migration,
         carrier: carrier.spec,
         policy: policy.spec,
+        fault,
+        mismatch: Mismatch::default(),
     }
 }
 

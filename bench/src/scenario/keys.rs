@@ -4,6 +4,7 @@
 //! `keys/…`, and its use in `build/…`; a test checks that nothing asks for a key that is not here.
 
 mod carrier;
+mod fault;
 mod guest;
 mod migration;
 mod network;
@@ -107,13 +108,14 @@ impl Kind {
 }
 
 /// The top-level tables whose settings can be axes. The rest describes the run as a whole.
-const AXIS_TABLES: [&str; 6] = [
+const AXIS_TABLES: [&str; 7] = [
     "guest",
     "workload",
     "network",
     "migration",
     "carrier",
     "policy",
+    "fault",
 ];
 
 /// The path under which any name is allowed.

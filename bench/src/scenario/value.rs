@@ -84,11 +84,26 @@ pub(crate) fn unknown_name(
             .hint(format!("use one of {}", known.join(", ")));
     }
     let problem = Problem::at(span, format!("unknown {what} `{name}`"));
+    let family = family(name, known);
+    if family.len() > 1 {
+        return problem
+            .label(format!("there are several: {}", family.join(", ")))
+            .hint("write which of them");
+    }
     match nearest(name, known.iter().copied()) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None => problem.label("no such name"),
     }
     .hint(format!("use one of {}", known.join(", ")))
+}
+
+/// The names that begin with this one: `ovirt` is none, `ovirt-post-copy` is.
+fn family<'a>(name: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let is_of = |known: &&&str| {
+        let rest = known.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    known.iter().filter(is_of).copied().collect()
 }
 
 /// A value of the wrong type.

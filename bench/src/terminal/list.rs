@@ -1,13 +1,18 @@
 //! The list of runs, with the columns that operators know from `migration-list`.
 
+use std::collections::BTreeMap;
+
+use super::status::in_short;
 use super::summary::words;
 use super::table::table;
 use super::text::{clean, clean_short, counted};
 use super::time;
-use crate::store::{RunSummary, Status};
+use crate::control::Status;
+use crate::store::{self, RunSummary};
 
-/// The table of runs, in the order given; every run's id stands whole, so that it can be copied.
-pub fn list_text(runs: &[RunSummary]) -> String {
+/// The table of runs, in the order given; every run's id stands whole, so that it can be copied. `standing` is how those stand that go
+/// on, by their ids.
+pub fn list_text(runs: &[RunSummary], standing: &BTreeMap<String, Status>) -> String {
     if runs.is_empty() {
         return "no runs\n".to_owned();
     }
@@ -18,7 +23,8 @@ pub fn list_text(runs: &[RunSummary]) -> String {
         "source\ndestination",
         "outcomes",
     ];
-    let rows = runs.iter().map(row).collect();
+    let rows = runs.iter().map(|run| row(run, standing.get(&run.run_id)));
+    let rows = rows.collect();
     table(&header, &[0, 1, 2, 3, 4], &[], rows)
 }
 
@@ -30,13 +36,13 @@ pub fn list_problems(runs: &[RunSummary]) -> String {
         .collect()
 }
 
-fn row(run: &RunSummary) -> Vec<String> {
+fn row(run: &RunSummary, standing: Option<&Status>) -> Vec<String> {
     let name = |text: &Option<String>, longest| {
         text.as_ref()
             .map_or("-".to_owned(), |text| clean_short(text, longest))
     };
     let id = clean(&run.run_id);
-    if run.status == Status::Unreadable {
+    if run.status == store::Status::Unreadable {
         let mut row = vec![id, run.status.name().to_owned()];
         row.resize(5, "-".to_owned());
         return row;
@@ -49,6 +55,10 @@ fn row(run: &RunSummary) -> Vec<String> {
     {
         // The id holds the scenario's name as far as a folder's name can; say the rest.
         about = format!("{}, {about}", clean_short(scenario, 30));
+    }
+    if let Some(standing) = standing {
+        about += "\n  ";
+        about += &in_short(standing);
     }
     let planned = run
         .planned

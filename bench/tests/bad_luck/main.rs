@@ -4,6 +4,7 @@
 
 mod capture;
 mod carry;
+mod control;
 mod doctor;
 mod fake_qemu;
 mod live;

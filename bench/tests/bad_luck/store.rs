@@ -23,7 +23,7 @@ fn environment() -> Environment {
 }
 
 /// A run of [`SOUND`] under a known id, with so many repeats done.
-fn begun(place: &Place, id: &str, name: &str, text: &str, done: u32) -> RunWriter {
+pub(crate) fn begun(place: &Place, id: &str, name: &str, text: &str, done: u32) -> RunWriter {
     let cells = [("base".to_owned(), IndexMap::new())];
     let mut record = Record::new(ScenarioText::new(name, text), environment(), 1, 2, cells);
     id.clone_into(&mut record.run_id);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
@@ -33,8 +33,7 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
             .unwrap();
         return None;
     }
-    // Two labs at once on two cores would starve each other's guests.
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scenario.toml");
     std::fs::write(&file, scenario).unwrap();
@@ -56,7 +55,18 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
     Some(Run(record))
 }
 
+/// Two labs at once on two cores would starve each other's guests.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Run {
+    /// Reads a record.
+    pub(crate) fn read(record: &str) -> Self {
+        Run(serde_json::from_str(record)
+            .unwrap_or_else(|error| panic!("no record: {error}\n{record}")))
+    }
+
     /// The only migration of the run's only cell.
     pub(crate) fn only(&self) -> Migration<'_> {
         let [cell] = &self.cells()[..] else {
@@ -111,6 +121,12 @@ impl Migration<'_> {
         self.0["reason"].as_str().unwrap().to_owned()
     }
 
+    /// Fails unless it was not tried; returns the reason.
+    pub(crate) fn assert_skipped(self) -> String {
+        assert_eq!(self.0["outcome"], "skipped", "{}", self.0);
+        self.0["reason"].as_str().unwrap().to_owned()
+    }
+
     fn assert_intact(self) {
         let integrity = &self.0["integrity"];
         assert_eq!(integrity["memory_intact"], true, "{}", self.0);
@@ -123,6 +139,11 @@ impl Migration<'_> {
             .as_str()
             .unwrap()
             .to_owned()
+    }
+
+    /// Why it did not complete.
+    pub(crate) fn reason(self) -> String {
+        self.0["reason"].as_str().unwrap_or_default().to_owned()
     }
 
     /// A metric that must be there.
@@ -147,6 +168,14 @@ impl Migration<'_> {
         let mut events = self.0["events"].as_array().unwrap().iter();
         let event = events.find(|event| event["name"] == name);
         event.and_then(|event| event["at_ms"].as_f64()).unwrap()
+    }
+
+    /// When the first event of this name happened, ms from `migrate`.
+    pub(crate) fn first(self, name: &str) -> f64 {
+        let mut events = self.0["events"].as_array().unwrap().iter();
+        let event = events.find(|event| event["name"] == name);
+        let at = event.and_then(|event| event["at_ms"].as_f64());
+        at.unwrap_or_else(|| panic!("no {name} in {}", self.0))
     }
 
     /// What the migration network's user-space link counted in a direction.

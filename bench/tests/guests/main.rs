@@ -5,8 +5,12 @@
 mod capture;
 mod carriers;
 mod cuts;
+mod faults;
+mod knobs;
 mod live;
 mod metering;
 mod own;
 mod patterns;
 mod policies;
+mod recovery;
+mod truth;

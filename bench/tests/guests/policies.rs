@@ -71,3 +71,30 @@ fn a_timeout_can_pause_or_switch_to_post_copy() {
     switched.assert_arrived_intact();
     assert!(switched.metric("postcopy_bytes") > 0.0);
 }
+
+// Three ends of peers' rules: one gives up, one stops the guest, which must run at its destination, one switches to post-copy.
+#[test]
+fn peers_give_up_suspend_and_switch() {
+    let Some(run) = unmovable(
+        "timeout = \"30 s\"",
+        "matrix.policy = [\"nova\", \"virsh-timeout-suspend\", \"ovirt-post-copy\"]\n\
+         [policy.nova]\nlive-migration-downtime = \"100 ms\"\ntime-scale = 0.002\n\
+         [policy.virsh-timeout-suspend]\ntimeout = \"2 s\"\n\
+         [policy.ovirt-post-copy]\ntime-scale = 0.03\n",
+    ) else {
+        return;
+    };
+    // 800 s/GiB of at least 2 GiB, times 0.002: 3.2 s. Ramp steps came before it.
+    let gave_up = run.cell("policy=nova");
+    gave_up.assert_stayed_intact();
+    assert!(gave_up.reason().starts_with("the policy gave up after 3."));
+    assert!(gave_up.events("policy") > 3);
+    let suspended = run.cell("policy=virsh-timeout-suspend");
+    suspended.assert_arrived_intact();
+    assert_eq!(suspended.events("policy"), 1);
+    let switched = run.cell("policy=ovirt-post-copy");
+    switched.assert_arrived_intact();
+    // Two steps of the downtime limit, then the switch.
+    assert_eq!(switched.events("policy"), 3);
+    assert!(switched.metric("postcopy_bytes") > 0.0);
+}

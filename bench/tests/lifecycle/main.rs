@@ -1,8 +1,9 @@
 //! Nothing leaks, whatever dies: the real program with real guests, its processes killed, frozen and interrupted.
 //!
-//! `rig` starts runs and follows what they print, `processes` finds their parts, `leftovers` says what they left behind,
+//! `rig` starts runs and follows what they print, `control` gives them orders, `processes` finds their parts, `leftovers` says what they left behind,
 //! `fifty` is the long test, run by hand: `cargo test --release -p lmbench --test lifecycle -- --ignored --nocapture`.
 
+mod control;
 mod fifty;
 mod leftovers;
 mod processes;
@@ -259,6 +260,9 @@ fn two_runs_at_once_do_not_see_each_other() {
     for (run, rig) in runs.iter_mut().zip([&mut first, &mut second]) {
         run.line("migrating");
         rig.traces.watch(run.process);
+    }
+    if ordinary.is_some() {
+        control::only_the_owner_is_heard(&first);
     }
     for (run, rig) in runs.iter_mut().zip([&first, &second]) {
         let (status, _, said) = run.end(RUN_LIMIT);

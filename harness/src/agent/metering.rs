@@ -37,8 +37,8 @@ struct State {
 
 impl Meter {
     /// What moved before is not counted. `count_syscalls` makes every call of the host a little slower.
-    pub(super) fn start(processes: Processes, count_syscalls: bool, notebook: &Notebook) -> Self {
-        let Processes { qemu, carriers } = processes;
+    pub(super) fn start(processes: &Processes, count_syscalls: bool, notebook: &Notebook) -> Self {
+        let (qemu, carriers) = (processes.qemu, processes.carriers.list());
         let missing = |what: &str, reason: &str| {
             notebook.event(GuestEvent {
                 at_ns: monotonic_ns(),
@@ -81,6 +81,15 @@ impl Meter {
         }));
         let task = Some(tokio::spawn(keep_reading(state.clone())));
         Meter { state, task }
+    }
+
+    /// Meters a carrier that was started later too, but for its system calls.
+    pub(super) fn adopt(&self, carrier: u32) {
+        let mut state = lock(&self.state);
+        state.switches.adopt(carrier);
+        if let Some(connections) = &mut state.connections {
+            connections.adopt(carrier);
+        }
     }
 
     /// Ends the readings; what is a count of the migration is as of now.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::protocol::{Notice, Told};
+use super::protocol::{Notice, TimedEvent, Told};
 use super::readings::Notebook;
 use super::watching::Processes;
 use crate::clock::monotonic_ns;
@@ -48,6 +48,16 @@ impl Observer for Sampler {
         if let Some(stage) = stage(&event) {
             let _ = self.told.send(Told::Notice(Notice::Reached(stage)));
         }
+        if DECISIONS.contains(&event.name.as_str()) {
+            let _ = self.told.send(Told::Notice(Notice::Decided {
+                elapsed_ns: event.at_ns.saturating_sub(self.started_ns),
+                event: TimedEvent {
+                    at_ns: event.at_ns,
+                    name: event.name.clone(),
+                    data: event.data.clone(),
+                },
+            }));
+        }
         if event
             .name
             .chars()
@@ -69,4 +79,6 @@ fn stage(event: &GuestEvent) -> Option<Stage> {
     }
 }
 
+/// Events of ours that an operator wants to hear of at once.
+const DECISIONS: [&str; 4] = ["policy", "timeout", "operator", "refused"];
 const NOTICE_INTERVAL: Duration = Duration::from_millis(250);

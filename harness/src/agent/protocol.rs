@@ -2,7 +2,7 @@
 //! to each is one value or one failure. Notices come in between, and are few: what is measured stays in the agent's
 //! memory until it is collected, so that telling does not disturb the measuring.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,8 +19,12 @@ use crate::progress::Progress;
 use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
 use crate::sockets::{Connection, FlowPoint};
-use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec, Stage, TimeoutAction};
+use crate::spec::{
+    Accelerator, Blow, GuestSpec, MigrationSpec, Part, PolicySpec, RecoverySpec, Stage,
+    TimeoutAction,
+};
 use crate::switches::Switches;
+use crate::tenant::probe::Heard;
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
 pub const VERSION: u32 = 5;
@@ -130,12 +134,30 @@ pub enum Request {
         /// Whether to count system calls, which makes each of them slower.
         count_syscalls: bool,
     },
+    /// Asks the guest for echoes over the tenant network from this host until [`Request::Collect`].
+    Probe {
+        /// Its address.
+        guest: Ipv4Addr,
+        /// Time between two questions.
+        every: Duration,
+    },
+    /// Tells in the event `vcpu-runs` when a guest that arrives here first has a CPU.
+    FollowVcpus,
     /// Ends [`Request::Watch`].
     StopWatching,
     /// Has the carriers end in good order, so that their last words are collected; nothing if they don't within their own deadline.
     EndCarriers,
-    /// Tells the migration that goes on what the operator wants.
+    /// Looks at a migration that is in trouble, or helps it out.
+    Recovery(super::recovery::Help),
+    /// Tells the migration that goes on what the operator wants. Answer: a text that says what was done, once the hypervisor has.
     Order(Order),
+    /// Kills, freezes or thaws a process of the repeat, to see what comes of it. Answer: the ids of those that lived.
+    Strike {
+        /// Which.
+        part: Part,
+        /// What is done.
+        blow: Blow,
+    },
     /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.
     AwaitRunning {
         /// For how long.
@@ -190,6 +212,8 @@ pub struct Migrate {
     pub timeout_action: TimeoutAction,
     /// Longest time between samples; `None` asks the hypervisor only as often as the timeout and the policy need it.
     pub sample: Option<Duration>,
+    /// What happens to a post-copy whose connection breaks.
+    pub recovery: RecoverySpec,
 }
 
 impl Request {
@@ -202,7 +226,9 @@ impl Request {
             // QEMU's monitor and its guest each have the boot's time.
             Request::Launch { guest, .. } => guest.boot_timeout * 2,
             // A timeout's action gets the time of the timeout once more, or a little more than that.
-            Request::Migrate(migrate) => migrate.timeout * 2 + Duration::from_secs(30),
+            Request::Migrate(migrate) => {
+                migrate.timeout * 2 + Duration::from_secs(30) + migrate.recovery.longest() * 2
+            }
             Request::StartWorkload { within, .. }
             | Request::StartCarrier { within, .. }
             | Request::AwaitRunning { within }
@@ -235,6 +261,13 @@ pub enum Notice {
         elapsed_ns: u64,
         /// How far it is.
         progress: Progress,
+    },
+    /// A policy, the timeout or an operator has decided something, or the hypervisor has refused it.
+    Decided {
+        /// Since `migrate`, ns.
+        elapsed_ns: u64,
+        /// The event as it stands in the record.
+        event: TimedEvent,
     },
     /// The migration has come to a stage.
     Reached(Stage),
@@ -305,6 +338,9 @@ pub struct Readings {
     pub samples: Vec<TimedSample>,
     /// What the kernel counted of the stream; `None` where nobody watched.
     pub metering: Option<Metering>,
+    /// What a client on the tenant network saw; `None` where nobody asked.
+    #[serde(default)]
+    pub tenant: Option<Heard>,
 }
 
 /// What the kernel counted for QEMU and the carriers from [`Request::Watch`] to [`Request::StopWatching`].

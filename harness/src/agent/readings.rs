@@ -24,6 +24,11 @@ impl Notebook {
         self.with(|readings| readings.samples.last().map(|sample| sample.at_ns))
     }
 
+    /// Whether an event of this name was written down and not yet taken.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.with(|readings| readings.events.iter().any(|event| event.name == name))
+    }
+
     pub(super) fn take(&self) -> Readings {
         self.with(std::mem::take)
     }

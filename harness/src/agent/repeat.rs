@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,23 +18,28 @@ use tokio::task::JoinHandle;
 use super::metering::Meter;
 use super::protocol::{Death, Notice, Told};
 use super::readings::Notebook;
-use super::watching::{Processes, Watcher};
+use super::truth::Truth;
+use super::watching::{Pids, Processes, Watcher};
 use crate::background;
 use crate::guest::{Guest as _, GuestEvent};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
 use crate::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
 use crate::role::Role;
+use crate::spec::Stage;
 
 /// Everything that lives at most as long as a repeat.
 #[derive(Default)]
 pub(super) struct Repeat {
     pub(super) launched: Option<Launched>,
     pub(super) carriers: Vec<Carrier>,
+    /// Of all carriers, those that have ended too.
+    pids: Pids,
     pub(super) descriptor: Option<(PathBuf, UnixListener)>,
     pub(super) background_receiver: Option<background::Receiver>,
     pub(super) background_sender: Option<background::Sender>,
     pub(super) watcher: Option<Watcher>,
     pub(super) meter: Option<Meter>,
+    pub(super) truth: Truth,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -45,6 +51,8 @@ pub(super) struct Carrier {
     input: Option<ChildStdin>,
     /// Follows what it prints once it is ready.
     reader: Option<JoinHandle<()>>,
+    /// Whether it was asked to end before the repeat's end: how it does so says nothing.
+    dismissed: Arc<AtomicBool>,
 }
 
 /// What a carrier prints.
@@ -65,22 +73,28 @@ impl Repeat {
     pub(super) fn processes(&self) -> Option<Processes> {
         Some(Processes {
             qemu: self.launched.as_ref()?.pid,
-            carriers: self.carrier_pids(),
+            carriers: self.pids.clone(),
         })
     }
 
     pub(super) fn carrier_pids(&self) -> Vec<u32> {
-        self.carriers
-            .iter()
-            .map(|carrier| carrier.process.pid())
-            .collect()
+        self.pids.list()
     }
 
-    /// Keeps the guest and writes down all its events from now on.
-    pub(super) fn adopt(&mut self, launched: Launched, notebook: Notebook) {
+    /// Keeps the guest and writes down all its events from now on. Tells when it begins to run at the destination.
+    pub(super) fn adopt(
+        &mut self,
+        launched: Launched,
+        role: Role,
+        notebook: Notebook,
+        told: mpsc::UnboundedSender<Told>,
+    ) {
         let mut events = launched.guest.events();
         self.follower = Some(tokio::spawn(async move {
             while let Some(event) = events.next().await {
+                if role == Role::Destination && event.name == "RESUME" {
+                    let _ = told.send(Told::Notice(Notice::Reached(Stage::Runs)));
+                }
                 notebook.event(event);
             }
         }));
@@ -112,11 +126,16 @@ impl Repeat {
             .map_err(|error| format!("can't watch the carrier: {error}"))?;
         let (input, output) = process.take_pipes().ok_or("the carrier has no pipes")?;
         let pid = process.pid();
+        self.pids.add(pid);
+        if let Some(meter) = &self.meter {
+            meter.adopt(pid);
+        }
         self.carriers.push(Carrier {
             process,
             watch: Arc::new(watch),
             input: Some(input),
             reader: None,
+            dismissed: Arc::default(),
         });
         Ok((pid, BufReader::new(output).lines()))
     }
@@ -136,10 +155,12 @@ impl Repeat {
             .find(|carrier| carrier.process.pid() == pid)
         {
             let (watch, log) = (carrier.watch.clone(), carrier.process.log().to_owned());
+            let dismissed = carrier.dismissed.clone();
             carrier.reader = Some(tokio::spawn(async move {
                 follow(lines, notebook, &told).await;
                 let end = watch.end().await.ok();
-                if let Some(death) = end.and_then(|status| carrier_death(role, status, &log)) {
+                let death = end.and_then(|status| carrier_death(role, status, &log));
+                if let Some(death) = death.filter(|_| !dismissed.load(Ordering::Relaxed)) {
                     let _ = told.send(Told::Notice(Notice::Died(death)));
                 }
             }));
@@ -161,6 +182,25 @@ impl Repeat {
         }
     }
 
+    /// Has the carriers that live end, whose session is of no use any more. They stay here: what they have used counts. Resolves once all
+    /// that they had to say is written down; whoever does not wait for that kills them.
+    pub(super) fn dismiss_carriers(&mut self) -> impl Future<Output = ()> + use<> {
+        for carrier in &self.carriers {
+            // How a dead one ended is worth knowing.
+            if carrier.watch.ended().is_none() {
+                carrier.dismissed.store(true, Ordering::Relaxed);
+            }
+        }
+        self.end_carriers()
+    }
+
+    /// Kills what was dismissed and lives on.
+    pub(super) fn kill_dismissed(&self) {
+        let dismissed = |carrier: &&Carrier| carrier.dismissed.load(Ordering::Relaxed);
+        let carriers = self.carriers.iter().filter(dismissed);
+        carriers.for_each(|carrier| carrier.process.kill_group());
+    }
+
     /// The last words of a carrier that did not become ready. It is ended, and its death told, with the repeat.
     pub(super) async fn last_words(&self, pid: u32) -> String {
         let mut carriers = self.carriers.iter();
@@ -180,6 +220,7 @@ impl Repeat {
         keepers: Vec<Keeper>,
     ) -> Result<Vec<Death>, String> {
         (self.watcher, self.meter) = (None, None);
+        self.truth = Truth::default();
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
@@ -187,8 +228,10 @@ impl Repeat {
         (self.background_sender, self.background_receiver) = (None, None);
         self.descriptor = None;
         let carriers = std::mem::take(&mut self.carriers);
+        self.pids = Pids::default();
         let mut deaths: Vec<Death> = carriers
             .iter()
+            .filter(|carrier| !carrier.dismissed.load(Ordering::Relaxed))
             .filter_map(|carrier| {
                 carrier_death(role, carrier.watch.ended()?, carrier.process.log())
             })

@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use lmbench_guest::wire::ToGuest;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 
 use super::failures::{failure, refused, value};
 use super::frames::{Reader, Writer};
@@ -25,7 +25,7 @@ use crate::cpu;
 use crate::guest::{Guest as _, GuestError};
 use crate::host::HostInfo;
 use crate::lab::{self, interface_bytes};
-use crate::migration::{self, Order};
+use crate::migration::{self, Errand};
 use crate::policy;
 use crate::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::role::Role;
@@ -49,6 +49,7 @@ pub async fn serve(
         repeat: Mutex::default(),
         life: SyncMutex::default(),
         notebook: Notebook::default(),
+        giving_up: SyncMutex::default(),
         orders: SyncMutex::default(),
         told: told.clone(),
     });
@@ -101,8 +102,10 @@ pub(super) struct Agent {
     /// Of the repeat that goes on.
     life: SyncMutex<Life>,
     pub(super) notebook: Notebook,
+    /// Ends the hope of the migration that goes on.
+    pub(super) giving_up: SyncMutex<Option<oneshot::Sender<String>>>,
     /// To the migration that goes on.
-    orders: SyncMutex<Option<mpsc::UnboundedSender<Order>>>,
+    pub(super) orders: SyncMutex<Option<mpsc::UnboundedSender<Errand>>>,
     pub(super) told: mpsc::UnboundedSender<Told>,
 }
 
@@ -197,13 +200,17 @@ impl Agent {
                 every,
                 count_syscalls,
             } => self.watch(every, count_syscalls).await,
+            Request::Probe { guest, every } => self.probe(guest, every).await,
+            Request::FollowVcpus => self.follow_vcpus().await,
             Request::StopWatching => self.stop_watching().await,
             Request::EndCarriers => {
                 let ending = self.repeat.lock().await.end_carriers();
                 let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
                 value(())
             }
-            Request::Order(order) => self.order(order),
+            Request::Order(order) => self.order(order).await,
+            Request::Strike { part, blow } => self.strike(part, blow).await,
+            Request::Recovery(help) => self.help(life, help).await,
             Request::AwaitRunning { within } => self.await_running(within).await,
             Request::Resume => value(self.guest().await?.resume().await.map_err(failure)?),
             Request::RunState => match self.repeat.lock().await.guest() {
@@ -274,6 +281,7 @@ impl Agent {
             timeout_action: wanted.timeout_action,
             sample: wanted.sample,
             orders,
+            hope: self.hope(&wanted.recovery),
         };
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
@@ -299,29 +307,12 @@ impl Agent {
         )
     }
 
-    /// The migration takes orders as long as it goes on.
-    fn order(&self, order: Order) -> Result<Value, Failure> {
-        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = orders
-            .as_ref()
-            .is_some_and(|orders| orders.send(order).is_ok());
-        if taken {
-            value(())
-        } else {
-            Err(refused("no migration goes on"))
-        }
-    }
-
     async fn watch(&self, every: Duration, count_syscalls: bool) -> Result<Value, Failure> {
         let mut repeat = self.repeat.lock().await;
         let processes = repeat
             .processes()
             .ok_or_else(|| refused("no guest was launched"))?;
-        repeat.meter = Some(Meter::start(
-            processes.clone(),
-            count_syscalls,
-            &self.notebook,
-        ));
+        repeat.meter = Some(Meter::start(&processes, count_syscalls, &self.notebook));
         repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
         value(())
     }
@@ -372,7 +363,9 @@ impl Agent {
 
     async fn collect(&self) -> Readings {
         let mut readings = self.notebook.take();
+        readings.events.extend(self.checkpoints());
         let mut repeat = self.repeat.lock().await;
+        readings.tenant = repeat.truth.finish();
         readings.metering = repeat.meter.take().map(Meter::finish);
         if let Some(ports) = repeat.ports() {
             (readings.heartbeats, readings.reports) = ports.take();

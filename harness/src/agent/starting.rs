@@ -68,7 +68,7 @@ impl Agent {
         self.repeat
             .lock()
             .await
-            .adopt(launched, self.notebook.clone());
+            .adopt(launched, *role, self.notebook.clone(), self.told.clone());
         value(started)
     }
 

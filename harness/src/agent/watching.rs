@@ -3,6 +3,7 @@
 //! The destination's QEMU is not asked for its migration meanwhile: its main loop loads the stream, so a question would wait
 //! for it and take time from it, and the answer would hold nothing that its events and the final answer don't say.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,7 +19,27 @@ use crate::cpu;
 #[derive(Debug, Clone)]
 pub(super) struct Processes {
     pub(super) qemu: u32,
-    pub(super) carriers: Vec<u32>,
+    pub(super) carriers: Pids,
+}
+
+/// Processes whose number can grow while they are watched.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pids(Arc<Mutex<Vec<u32>>>);
+
+impl Pids {
+    pub(super) fn add(&self, pid: u32) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(pid);
+    }
+
+    pub(super) fn list(&self) -> Vec<u32> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 impl Processes {
@@ -27,7 +48,7 @@ impl Processes {
         let answered_ns = monotonic_ns();
         let threads = cpu::of_threads(self.qemu);
         let qemu = cpu::of_process(self.qemu);
-        let carrier = cpu::of_trees(&self.carriers);
+        let carrier = cpu::of_trees(&self.carriers.list());
         let at_ns = monotonic_ns();
         TimedSample {
             at_ns,

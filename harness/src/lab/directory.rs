@@ -26,18 +26,8 @@ pub(super) struct LabDirectory {
 impl LabDirectory {
     /// Makes a directory below `root`. Call it with the root's lock held: a reaper must not see it unlocked.
     pub(super) fn create(root: &Root) -> Result<LabDirectory, LabError> {
-        for _ in 0..ATTEMPTS {
-            let id = format!("{:08x}", RandomState::new().build_hasher().finish() as u32);
-            let path = root.path.join(format!("{PREFIX}{id}"));
-            match private_builder().create(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(LabError::file("create", &path)(source)),
-                Ok(()) => return LabDirectory::fill(id, path),
-            }
-        }
-        Err(LabError::file("find a free name in", &root.path)(
-            io::ErrorKind::AlreadyExists.into(),
-        ))
+        let (id, path) = unused(root, PREFIX)?;
+        LabDirectory::fill(id, path)
     }
 
     fn fill(id: String, path: PathBuf) -> Result<LabDirectory, LabError> {
@@ -124,6 +114,22 @@ impl Root {
             .filter(|path| is_stale(path))
             .collect())
     }
+}
+
+/// Makes a directory with a name that nobody has; its id and its path.
+pub(super) fn unused(root: &Root, prefix: &str) -> Result<(String, PathBuf), LabError> {
+    for _ in 0..ATTEMPTS {
+        let id = format!("{:08x}", RandomState::new().build_hasher().finish() as u32);
+        let path = root.path.join(format!("{prefix}{id}"));
+        match private_builder().create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(LabError::file("create", &path)(source)),
+            Ok(()) => return Ok((id, path)),
+        }
+    }
+    Err(LabError::file("find a free name in", &root.path)(
+        io::ErrorKind::AlreadyExists.into(),
+    ))
 }
 
 /// Where labs live when the caller does not say.
@@ -244,11 +250,13 @@ fn is_stale(lab: &Path) -> bool {
 }
 
 fn is_lab_name(name: &[u8]) -> bool {
-    name.strip_prefix(PREFIX.as_bytes())
-        .is_some_and(|id| id.len() == 8 && id.iter().all(u8::is_ascii_hexdigit))
+    [PREFIX, RUN_PREFIX]
+        .iter()
+        .filter_map(|prefix| name.strip_prefix(prefix.as_bytes()))
+        .any(|id| id.len() == 8 && id.iter().all(u8::is_ascii_hexdigit))
 }
 
-fn open_lock(directory: &Path) -> Result<File, LabError> {
+pub(super) fn open_lock(directory: &Path) -> Result<File, LabError> {
     let path = directory.join(LOCK);
     let options = OpenOptions::new()
         .write(true)
@@ -271,6 +279,8 @@ fn no_follow() -> i32 {
 }
 
 const PREFIX: &str = "lab-";
+/// Of directories that belong to a run and hold no lab.
+pub(super) const RUN_PREFIX: &str = "run-";
 const LOCK: &str = "lock";
 const PROCESSES: &str = "processes";
 const ATTEMPTS: u32 = 16;

@@ -10,6 +10,10 @@ use crate::policy;
 use crate::progress::Progress;
 use crate::spec::PolicySpec;
 
+mod cut_off;
+mod orders;
+mod policies;
+
 const SUBJECT: policy::Subject = policy::Subject {
     memory_bytes: 1 << 30,
 };
@@ -33,13 +37,25 @@ struct State {
     /// Neither a pause nor post-copy ends it.
     stubborn: bool,
     stopped: bool,
+    /// Post-copy begins, and not a byte of it moves until it gets a new connection.
+    cut_off: bool,
     /// `cancel` is taken and leads nowhere.
     deaf: bool,
     /// `cancel` breaks the stream before it ends the migration: QEMU then reports a failure.
     abrupt: bool,
+    /// It waits for a word before the switch-over.
+    waits: bool,
     /// It breaks by itself after this many readings.
     breaks_at: Option<u64>,
+    /// It sends its device state from the start, and completes after five readings.
+    switching: bool,
     gone: bool,
+    /// Its first status, if it is not `active`.
+    begins_as: Option<&'static str>,
+    /// Post-copy was not switched on.
+    no_post_copy: bool,
+    /// It completes in the moment in which the guest is let run again.
+    completes_at_resume: bool,
     queue: VecDeque<GuestEvent>,
 }
 
@@ -83,21 +99,30 @@ struct Handle(std::sync::Arc<Simulated>);
 #[async_trait]
 impl Guest for Handle {
     async fn migrate(&self, _stream: &Stream) -> Result<(), GuestError> {
-        self.0.announce("active");
+        let begins = self.0.state().begins_as.unwrap_or("active");
+        self.0.announce(begins);
+        if self.0.state().switching {
+            self.0.announce("device");
+        }
         Ok(())
     }
 
     async fn reading(&self) -> Result<Reading, GuestError> {
-        let broken = {
+        let (broken, sent) = {
             let mut state = self.0.state();
             state.reads += 1;
-            state.breaks_at == Some(state.reads)
+            let sent = state.switching && state.reads == 5;
+            (state.breaks_at == Some(state.reads), sent)
         };
+        if sent {
+            self.0.announce("completed");
+        }
         if broken {
             self.0.announce("failed");
         }
         let state = self.0.state();
-        let transferred_bytes = if state.stuck { 1 } else { state.reads * 1000 };
+        let silent = state.stuck || (state.cut_off && state.status.starts_with("postcopy"));
+        let transferred_bytes = if silent { 1 } else { state.reads * 1000 };
         let progress = Progress {
             status: state.status.clone(),
             pass: if state.status == "cancelled" {
@@ -120,20 +145,44 @@ impl Guest for Handle {
             Action::Cancel if self.0.state().deaf => self.0.announce("cancelling"),
             Action::Cancel if self.0.state().abrupt => self.0.announce("failed"),
             Action::Cancel => self.0.announce("cancelled"),
+            Action::StartPostCopy if self.0.state().no_post_copy => {
+                return Err(GuestError::Refused {
+                    operation: "migrate-start-postcopy".into(),
+                    reason: "Enable postcopy first".into(),
+                });
+            }
             Action::StartPostCopy if self.0.state().stubborn => self.0.announce("postcopy-paused"),
+            Action::StartPostCopy if self.0.state().cut_off => self.0.announce("postcopy-active"),
             Action::StartPostCopy => {
                 self.0.announce("postcopy-active");
                 self.0.announce("completed");
             }
             Action::Pause => {
                 self.0.state().stopped = true;
-                if !self.0.state().stubborn {
+                if self.0.state().waits {
+                    self.0.announce("pre-switchover");
+                } else if !self.0.state().stubborn {
                     self.0.announce("completed");
                 }
             }
-            Action::Resume => self.0.state().stopped = false,
+            Action::Resume => {
+                self.0.state().stopped = false;
+                if self.0.state().completes_at_resume {
+                    self.0.announce("completed");
+                }
+            }
             Action::Set(_) => {}
         }
+        Ok(())
+    }
+
+    async fn switch_over(&self) -> Result<(), GuestError> {
+        self.0.announce("completed");
+        Ok(())
+    }
+
+    async fn let_go(&self) -> Result<(), GuestError> {
+        self.0.announce("postcopy-paused");
         Ok(())
     }
 
@@ -183,7 +232,9 @@ async fn migrate_handle(
 ) -> (Result<Ended, GuestError>, Vec<String>) {
     let (sender, orders) = mpsc::unbounded_channel();
     if cancelled {
-        sender.send(Order::Cancel).unwrap();
+        let (answer, _) = tokio::sync::oneshot::channel();
+        let order = Order::Cancel;
+        sender.send(Errand { order, answer }).unwrap();
     }
     let stream = Stream::Unix("/nowhere".into());
     let plan = Plan {
@@ -193,6 +244,7 @@ async fn migrate_handle(
         timeout_action: action,
         sample: Some(Duration::from_millis(100)),
         orders,
+        hope: None,
     };
     let mut kept = Kept::default();
     let ended = run(guest, plan, &mut kept).await;
@@ -241,6 +293,7 @@ async fn without_samples_it_is_read_for_the_timeout_only() {
             timeout_action: TimeoutAction::Cancel,
             sample: None,
             orders: mpsc::unbounded_channel().1,
+            hope: None,
         };
         let guest = Handle(std::sync::Arc::new(Simulated::default()));
         let mut kept = Kept::default();
@@ -311,6 +364,21 @@ async fn post_copy_switches_and_completes() {
     assert_eq!(kept.iter().filter(|name| *name == "policy").count(), 1);
 }
 
+// What deciding cost is summed up once, before the last reading, for a policy that decides by readings.
+#[tokio::test(start_paused = true)]
+async fn only_a_policy_that_decides_is_measured() {
+    let policy = PolicySpec::PostCopy {
+        after_passes: Some(1),
+        after: None,
+    };
+    for (policy, wanted) in [(policy, 1), (PolicySpec::Static, 0)] {
+        let (_, kept) = migrate(Simulated::default(), policy, TimeoutAction::Pause, false).await;
+        let told = kept.iter().filter(|name| *name == "decisions").count();
+        assert_eq!(told, wanted);
+        assert_eq!(kept.last().unwrap(), "final");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timeout_can_pause_the_guest_instead() {
     let (ended, _) = migrate(
@@ -375,6 +443,16 @@ async fn a_user_can_cancel() {
     )
     .await;
     assert_eq!(ended.unwrap().ending, Ending::Cancelled);
+}
+
+// QEMU would take it, and let the guest run on both hosts.
+#[tokio::test(start_paused = true)]
+async fn nobody_cancels_while_the_device_state_is_on_its_way() {
+    let guest = Simulated::default();
+    guest.state().switching = true;
+    let (ended, events) = migrate(guest, PolicySpec::Static, TimeoutAction::Cancel, true).await;
+    assert_eq!(ended.unwrap().ending, Ending::Completed);
+    assert!(events.contains(&"operator".to_owned()), "{events:?}");
 }
 
 #[tokio::test(start_paused = true)]

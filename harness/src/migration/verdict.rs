@@ -33,6 +33,16 @@ impl Running<'_> {
                 Ending::Cancelled,
                 Some("cancelled by the operator".to_owned()),
             ),
+            "cancelled" if self.gave_up.is_some() => (
+                Ending::TimedOut,
+                self.gave_up.as_ref().map(|reason| {
+                    format!(
+                        "the policy gave up after {:.1} s, in pass {}: {reason}",
+                        now.as_secs_f64(),
+                        self.pass
+                    )
+                }),
+            ),
             "cancelled" if self.deadline.expired() && still >= STILL => (
                 Ending::Failed,
                 Some(format!(
@@ -55,6 +65,7 @@ impl Running<'_> {
                         .to_owned(),
                 ),
             ),
+            GIVEN_UP if self.given_up.is_some() => (Ending::Failed, self.given_up.clone()),
             GIVEN_UP => (
                 Ending::Failed,
                 Some(format!(

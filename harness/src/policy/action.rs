@@ -42,8 +42,23 @@ pub enum Setting {
         /// `None` leaves it to its own estimate.
         bytes_per_second: Option<u64>,
     },
+    /// The cache of pages already sent, for sending differences; a power of two.
+    XbzrleCache {
+        /// Bytes.
+        bytes: u64,
+    },
     /// How the hypervisor slows the guest's vCPUs, where the policy needs that it may.
     Throttle(Throttle),
+    /// When the throttle acts: once a pass dirtied more than this share of what it sent.
+    ThrottleTrigger {
+        /// Percent.
+        percent: u32,
+    },
+    /// Whether the throttle's last steps are smaller than the others.
+    ThrottleTailSlow {
+        /// Whether they are.
+        on: bool,
+    },
 }
 
 /// The steps of the hypervisor's throttle, in percent of a vCPU's time taken away.
@@ -55,6 +70,15 @@ pub struct Throttle {
     pub increment: u32,
     /// The last.
     pub max: u32,
+}
+
+impl Throttle {
+    /// QEMU's own steps, which peers that switch its throttle on leave as they are.
+    pub const DEFAULT: Throttle = Throttle {
+        initial: 20,
+        increment: 10,
+        max: 99,
+    };
 }
 
 /// An action with its reason, for the record.

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Decision, Needs, Policy, Throttle};
+use super::{Decision, Needs, Policy, Setting, Throttle};
 use crate::progress::Progress;
 
-/// QEMU raises the throttle when the bytes dirtied in a pass exceed half of those sent, twice.
-pub(super) struct AutoConverge(pub(super) Throttle);
+/// QEMU raises the throttle when the bytes dirtied in a pass exceed a share of those sent (half, unless set), twice.
+pub(super) struct AutoConverge {
+    pub(super) throttle: Throttle,
+    pub(super) tailslow: bool,
+    /// Percent; `None` leaves QEMU's.
+    pub(super) trigger_threshold: Option<u32>,
+}
 
 impl Policy for AutoConverge {
     fn name(&self) -> &'static str {
@@ -14,8 +19,14 @@ impl Policy for AutoConverge {
     }
 
     fn needs(&self) -> Needs {
+        let trigger = self.trigger_threshold;
+        let trigger = trigger.map(|percent| Setting::ThrottleTrigger { percent });
+        let tail = self
+            .tailslow
+            .then_some(Setting::ThrottleTailSlow { on: true });
         Needs {
-            throttle: Some(self.0),
+            throttle: Some(self.throttle),
+            settings: trigger.into_iter().chain(tail).collect(),
             ..Needs::default()
         }
     }

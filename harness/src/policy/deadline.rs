@@ -44,6 +44,13 @@ impl Deadline {
         now >= overdue && self.still_for(now) >= GRACE
     }
 
+    /// Something shows at `now` that the stream lives, whatever was read last.
+    pub fn moved(&mut self, now: Duration) {
+        if let Some((_, at)) = &mut self.moved {
+            *at = now;
+        }
+    }
+
     fn cancel(&mut self, reason: String) -> Decision {
         self.cancelled = true;
         Decision {

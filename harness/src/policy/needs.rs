@@ -7,6 +7,8 @@ use super::{Setting, Throttle};
 pub struct Needs {
     /// Both sides must be able to switch to post-copy.
     pub post_copy: bool,
+    /// Pages that the destination asks for have a connection of their own.
+    pub preempt: bool,
     /// The hypervisor may throttle the guest, in these steps.
     pub throttle: Option<Throttle>,
     /// Pages that changed a little are sent as differences.
@@ -20,6 +22,7 @@ impl Needs {
     #[must_use]
     pub fn and(mut self, other: Needs) -> Needs {
         self.post_copy |= other.post_copy;
+        self.preempt |= other.preempt;
         self.throttle = self.throttle.or(other.throttle);
         self.xbzrle |= other.xbzrle;
         self.settings.extend(other.settings);

@@ -15,7 +15,7 @@ use super::program;
 use crate::error::chain;
 use crate::image::GuestKernel;
 use crate::role::Role;
-use crate::spec::{Accelerator, Boot, GuestSpec};
+use crate::spec::{Accelerator, Boot, GuestSpec, Placement};
 
 /// What a wish for an accelerator came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +98,8 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
         boot: Boot::Lmbench,
         boot_timeout: PROOF_DEADLINE,
         heartbeat: Duration::ZERO,
+        placement: Placement::default(),
+        tenant: Some(false),
     };
     match launch(&spec, Role::Source, Accelerator::Kvm, scratch).await {
         Ok(launched) => launched.end().await.map_err(|error| Defect {

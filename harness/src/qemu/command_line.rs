@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use lmbench_guest::wire::{CONTROL_PORT, HEARTBEAT_PORT};
 
+use super::checkpoints;
 use crate::role::Role;
 use crate::spec::{Accelerator, Boot, GuestSpec};
+use crate::tenant;
 
 /// The files of one QEMU, all in its host's runtime directory.
 #[derive(Debug, Clone)]
@@ -16,6 +18,7 @@ pub(super) struct Files {
     pub(super) heartbeat: PathBuf,
     pub(super) console: PathBuf,
     pub(super) log: PathBuf,
+    pub(super) trace: PathBuf,
     pub(super) initramfs: PathBuf,
     /// The disk's overlay lies beside the two hosts' directories: both QEMUs must open the same file.
     pub(super) overlay: PathBuf,
@@ -29,6 +32,7 @@ impl Files {
             heartbeat: directory.join("heartbeat"),
             console: directory.join("console.log"),
             log: directory.join("qemu.log"),
+            trace: directory.join(checkpoints::FILE),
             initramfs: directory.join("initramfs"),
             overlay: directory.parent().unwrap_or(directory).join("disk.qcow2"),
         }
@@ -42,6 +46,7 @@ impl Files {
             &self.heartbeat,
             &self.console,
             &self.log,
+            &self.trace,
         ] {
             // Most often there is nothing.
             let _ = std::fs::remove_file(file);
@@ -77,7 +82,7 @@ pub(super) fn arguments(
     line.option("-display", "none");
     line.option("-machine", &format!("{},memory-backend=ram", spec.machine));
     match accelerator {
-        Accelerator::Kvm => line.option("-accel", "kvm"),
+        Accelerator::Kvm => line.option("-accel", &kvm(spec)),
         Accelerator::Tcg | Accelerator::Auto => line.option("-accel", "tcg,thread=multi"),
     };
     let default_cpu = if accelerator == Accelerator::Kvm {
@@ -88,30 +93,50 @@ pub(super) fn arguments(
     line.option("-cpu", spec.cpu.as_deref().unwrap_or(default_cpu));
     line.option("-smp", &spec.vcpus.to_string());
     line.option("-m", &format!("{}B", spec.memory_bytes));
-    line.option("-object", &memory(spec));
+    line.option("-object", &memory(spec, role));
     line.chardev("qmp", &files.qmp)
         .option("-mon", "chardev=qmp,mode=control");
     line.option_path("-serial", "file:", &files.console);
+    // Only with stamps in its messages does QEMU stamp what it traces.
+    line.option("-msg", "timestamp=on")
+        .option_path("-D", "", &files.trace)
+        .option("-trace", checkpoints::PATTERN);
     boot(&mut line, spec, files, own);
+    if spec.tenant == Some(true) {
+        network_card(&mut line);
+    }
     if role == Role::Destination {
         line.option("-incoming", "defer");
     }
     line.0
 }
 
-fn memory(spec: &GuestSpec) -> String {
-    let prealloc = if spec.prealloc { "on" } else { "off" };
-    if spec.huge_pages {
-        format!(
-            "memory-backend-memfd,id=ram,size={},hugetlb=on,prealloc={prealloc}",
-            spec.memory_bytes
-        )
-    } else {
-        format!(
-            "memory-backend-ram,id=ram,size={},prealloc={prealloc}",
-            spec.memory_bytes
-        )
+/// With a dirty ring on both sides if on any: the machines must be alike.
+fn kvm(spec: &GuestSpec) -> String {
+    match spec.placement.dirty_ring_size {
+        Some(entries) => format!("kvm,dirty-ring-size={entries}"),
+        None => "kvm".to_owned(),
     }
+}
+
+fn memory(spec: &GuestSpec, role: Role) -> String {
+    let prealloc = if spec.prealloc { "on" } else { "off" };
+    let (kind, pages) = if spec.huge_pages {
+        ("memfd", "hugetlb=on,")
+    } else {
+        ("ram", "")
+    };
+    let mut parts = vec![format!(
+        "memory-backend-{kind},id=ram,size={},{pages}prealloc={prealloc}",
+        spec.memory_bytes
+    )];
+    let pinning = spec.placement.side(role);
+    let nodes = pinning.memory_nodes.iter();
+    parts.extend(nodes.map(|node| format!("host-nodes={node}")));
+    if parts.len() > 1 {
+        parts.push(format!("policy={}", pinning.memory_policy.name()));
+    }
+    parts.join(",")
 }
 
 fn boot(line: &mut Line, spec: &GuestSpec, files: &Files, own: Option<&OwnKernel<'_>>) {
@@ -159,6 +184,21 @@ fn boot(line: &mut Line, spec: &GuestSpec, files: &Files, own: Option<&OwnKernel
     }
 }
 
+/// On the tap that the lab has plugged into the tenant network's bridge.
+fn network_card(line: &mut Line) {
+    let tap = tenant::TAP;
+    line.option(
+        "-netdev",
+        &format!("tap,id=tenant,ifname={tap},script=no,downscript=no,vhost=off"),
+    );
+    let hardware = tenant::hardware_text(tenant::GUEST_HARDWARE);
+    // No option ROM: nobody boots from this network, and it would be part of what migrates.
+    line.option(
+        "-device",
+        &format!("virtio-net-pci,netdev=tenant,mac={hardware},romfile="),
+    );
+}
+
 struct Line(Vec<OsString>);
 
 impl Line {
@@ -198,6 +238,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::spec::{MemoryPolicy, Placement};
 
     fn spec(boot: Boot) -> GuestSpec {
         GuestSpec {
@@ -211,6 +252,24 @@ mod tests {
             boot,
             boot_timeout: Duration::from_mins(1),
             heartbeat: Duration::from_millis(5),
+            placement: Placement::default(),
+            tenant: None,
+        }
+    }
+
+    #[test]
+    fn a_guest_without_a_tenant_network_has_no_card() {
+        let files = Files::below(Path::new("/run/source"));
+        for (tenant, has_card) in [(None, false), (Some(false), false), (Some(true), true)] {
+            let spec = GuestSpec {
+                tenant,
+                ..spec(Boot::Lmbench)
+            };
+            let line = arguments(&spec, Role::Source, Accelerator::Tcg, &files, None);
+            let card = line
+                .iter()
+                .any(|word| word.to_string_lossy().starts_with("virtio-net-pci"));
+            assert_eq!(card, has_card);
         }
     }
 
@@ -239,6 +298,22 @@ mod tests {
             source
         );
         assert!(destination.ends_with("-incoming defer"));
+    }
+
+    #[test]
+    fn memory_and_dirty_ring_go_where_they_are_wanted() {
+        let mut spec = spec(Boot::Lmbench);
+        assert_eq!(kvm(&spec), "kvm");
+        spec.placement.dirty_ring_size = Some(4096);
+        spec.placement.destination.memory_nodes = vec![0, 2];
+        spec.placement.destination.memory_policy = MemoryPolicy::Interleave;
+        assert_eq!(kvm(&spec), "kvm,dirty-ring-size=4096");
+        assert!(!memory(&spec, Role::Source).contains("host-nodes"));
+        let there = memory(&spec, Role::Destination);
+        assert!(
+            there.ends_with(",host-nodes=0,host-nodes=2,policy=interleave"),
+            "{there}"
+        );
     }
 
     #[test]

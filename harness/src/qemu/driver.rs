@@ -137,7 +137,7 @@ impl QemuGuest {
         Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
     }
 
-    async fn check<T>(
+    pub(super) async fn check<T>(
         &self,
         operation: &str,
         result: Result<T, QmpError>,
@@ -200,6 +200,15 @@ impl Guest for QemuGuest {
         }
     }
 
+    async fn switch_over(&self) -> Result<(), GuestError> {
+        self.check("migrate-continue", self.qmp.migrate_continue().await)
+            .await
+    }
+
+    async fn let_go(&self) -> Result<(), GuestError> {
+        QemuGuest::let_go(self).await
+    }
+
     async fn running(&self) -> Result<bool, GuestError> {
         Ok(self.run_state().await? == "running")
     }
@@ -257,7 +266,8 @@ fn happened_ns(event: &Event) -> u64 {
         .map_or(event.received_ns, |at_ns| at_ns.min(event.received_ns))
 }
 
-fn progress(info: &MigrateInfo) -> Progress {
+/// What policies look at in an answer to `query-migrate`; the same for one that was recorded.
+pub fn progress(info: &MigrateInfo) -> Progress {
     let ram = info.ram.clone().unwrap_or_default();
     let page_bytes = ram.page_size.unwrap_or(4096);
     Progress {
@@ -280,7 +290,7 @@ fn progress(info: &MigrateInfo) -> Progress {
     }
 }
 
-fn uri(stream: &Stream) -> String {
+pub(super) fn uri(stream: &Stream) -> String {
     match stream {
         Stream::Tcp(address) => format!("tcp:{address}"),
         Stream::Unix(path) => format!("unix:{}", path.display()),

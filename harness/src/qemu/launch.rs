@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::command_line::{Files, OwnKernel, arguments, program};
 use super::driver::QemuGuest;
 use super::keeper::Keeper;
+use super::pinning::{self, Pins};
 use super::ports::{GuestPorts, PortError};
 use crate::guest::{Guest as _, GuestError};
 use crate::image::{self, GuestKernel, ImageError};
@@ -80,9 +81,15 @@ pub struct Launched {
     /// From QEMU's start to the guest's greeting (source) or the monitor's (destination).
     pub boot: Duration,
     keeper: Keeper,
+    _pins: Option<Pins>,
 }
 
 impl Launched {
+    /// Whether QEMU lives; once it does not, its process id means nothing.
+    pub fn lives(&self) -> bool {
+        self.keeper.has_ended().is_none()
+    }
+
     /// Kills QEMU and makes sure that it is gone.
     pub async fn end(self) -> Result<(), Arc<ProcessError>> {
         self.keeper.end().await
@@ -112,15 +119,22 @@ pub async fn launch_kept(
     let files = Files::below(directory);
     files.remove_stale();
     let kernel = prepare(spec, role, &files).await?;
+    let command_line = image::command_line(spec);
     let own = kernel.as_ref().map(|kernel| OwnKernel {
         vmlinuz: &kernel.vmlinuz,
-        command_line: image::COMMAND_LINE,
+        command_line: &command_line,
     });
     let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
-    let process = Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)?;
+    let process = pinning::started(spec, || {
+        Process::start("qemu", &program(), &arguments, &[], &files.log, Pipes::None)
+    })?;
     let pid = process.pid();
+    let pinning = spec.placement.side(role);
+    // Before QEMU has made its threads and touched its memory: both follow its first thread.
+    pinning::pin_whole(pid, pinning);
     let keeper = Keeper::of(process);
     keep(keeper.clone());
+    let pins = Pins::keep(pid, pinning);
     match meet(spec, role, &files, &keeper).await {
         Ok((guest, ports)) => Ok(Launched {
             guest,
@@ -128,6 +142,7 @@ pub async fn launch_kept(
             pid,
             boot: started.elapsed(),
             keeper,
+            _pins: pins,
         }),
         Err(error) => {
             if let Err(survived) = keeper.end().await {
@@ -230,7 +245,7 @@ async fn prepare(
     match &spec.boot {
         Boot::Lmbench => {
             let kernel = GuestKernel::find()?;
-            let bytes = image::initramfs(&kernel)?;
+            let bytes = image::initramfs(&kernel, spec.tenant == Some(true))?;
             std::fs::write(&files.initramfs, bytes).map_err(|source| LaunchError::Write {
                 path: files.initramfs.clone(),
                 source,

@@ -1,5 +1,7 @@
 //! A scenario's migration settings in QMP's words.
 
+mod knobs;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,12 +36,13 @@ pub fn settings(
     if multifd {
         settings.parameter("multifd-channels", migration.multifd_channels.into());
     }
-    settings.capability("postcopy-preempt", migration.preempt);
     let deadline = Deadline::new(migration.timeout, migration.timeout_action);
     let needs = policy::from_spec(policy, subject)
         .needs()
         .and(deadline.needs());
+    settings.capability("postcopy-preempt", migration.preempt || needs.preempt);
     settings.needed_capabilities(&needs);
+    settings.knobs(&migration.knobs, role);
     match role {
         Role::Source => {
             settings.source_parameters(migration);
@@ -122,11 +125,16 @@ pub(super) fn parameters(setting: &Setting) -> Map<String, Value> {
             "avail-switchover-bandwidth",
             bytes_per_second.unwrap_or(0).into(),
         )],
+        Setting::XbzrleCache { bytes } => vec![("xbzrle-cache-size", bytes.into())],
         Setting::Throttle(throttle) => vec![
             ("cpu-throttle-initial", throttle.initial.into()),
             ("cpu-throttle-increment", throttle.increment.into()),
             ("max-cpu-throttle", throttle.max.into()),
         ],
+        Setting::ThrottleTrigger { percent } => {
+            vec![("throttle-trigger-threshold", percent.into())]
+        }
+        Setting::ThrottleTailSlow { on } => vec![("cpu-throttle-tailslow", on.into())],
     };
     let named = pairs
         .into_iter()
@@ -157,9 +165,11 @@ mod tests {
             preempt: false,
             timeout: Duration::from_secs(20),
             timeout_action: TimeoutAction::Cancel,
+            recovery: crate::spec::RecoverySpec::default(),
             settle: Duration::from_secs(1),
             metering: true,
             count_syscalls: false,
+            knobs: Box::default(),
             qmp: indexmap::IndexMap::new(),
         }
     }

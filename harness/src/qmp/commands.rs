@@ -84,6 +84,12 @@ impl Qmp {
         self.done("migrate-start-postcopy", Value::Null).await
     }
 
+    /// `migrate-continue`: lets a migration go on that waits in `pre-switchover`.
+    pub async fn migrate_continue(&self) -> Result<(), QmpError> {
+        self.done("migrate-continue", json!({"state": "pre-switchover"}))
+            .await
+    }
+
     /// `stop`: stops the vCPUs.
     pub async fn stop(&self) -> Result<(), QmpError> {
         self.done("stop", Value::Null).await

@@ -56,6 +56,11 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Counts another carrier's connections from now on.
+    pub fn adopt(&mut self, carrier: u32) {
+        self.carriers.push(carrier);
+    }
+
     /// Looks for connections that are new since the last time.
     pub fn find_new(&mut self) -> io::Result<()> {
         let held = owners::inodes(self.qemu, &self.carriers);

@@ -22,6 +22,8 @@ pub struct CutSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
+    /// When all stands and `migrate` comes next.
+    Before,
     /// After so many bytes of frames since `migrate`, in each direction that is cut. Exact; only a user-space link counts them.
     Bytes(u64),
     /// So long after `migrate` was accepted.
@@ -32,31 +34,93 @@ pub enum Moment {
     Switchover,
     /// When the guest runs on the destination without all of its memory.
     PostCopy,
+    /// When QEMU reports this status.
+    Status(Status),
+}
+
+/// The statuses of QEMU's that something can be done at. What can come twice, such as `recovering`, counts each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The source prepares; with some carriers it connects.
+    Setup,
+    /// Memory is sent.
+    Active,
+    /// The guest has stopped and QEMU waits for a word to go on (`pause-before-switchover`).
+    PreSwitchover,
+    /// Device state is sent.
+    Device,
+    /// A cancel is being done.
+    Cancelling,
+    /// The source has handed over; the destination may still load the device state.
+    PostCopyActive,
+    /// Post-copy lost its stream.
+    PostCopyPaused,
+    /// Post-copy gets a new one.
+    Recovering,
+}
+
+impl Status {
+    /// The words in scenarios.
+    pub const NAMES: [(&str, Status); 8] = [
+        ("setup", Status::Setup),
+        ("active", Status::Active),
+        ("pre-switchover", Status::PreSwitchover),
+        ("device", Status::Device),
+        ("cancelling", Status::Cancelling),
+        ("post-copy-active", Status::PostCopyActive),
+        ("post-copy-paused", Status::PostCopyPaused),
+        ("recovering", Status::Recovering),
+    ];
+
+    /// Whether QEMU's `MigrationStatus` is this one.
+    fn is(self, status: &str) -> bool {
+        match self {
+            Status::Setup => status == "setup",
+            Status::Active => status == "active",
+            Status::PreSwitchover => status == "pre-switchover",
+            Status::Device => status == "device",
+            Status::Cancelling => status == "cancelling",
+            Status::PostCopyActive => status == "postcopy-active",
+            Status::PostCopyPaused => status == "postcopy-paused",
+            // QEMU before 9.1 knows no setup of its own for it.
+            Status::Recovering => {
+                matches!(status, "postcopy-recover-setup" | "postcopy-recover")
+            }
+        }
+    }
 }
 
 /// What a migration has come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
+    /// All stands and `migrate` comes next.
+    Ready,
     /// `migrate` was accepted.
     Accepted,
     /// A pass began.
     Pass(u64),
-    /// QEMU's `MigrationStatus` changed to this.
+    /// The source's `MigrationStatus` changed to this.
     Status(String),
+    /// The guest runs at the destination.
+    Runs,
+    /// The guest runs at the destination and its memory follows; again after each recovery.
+    PostCopy,
 }
 
 impl Moment {
     /// Whether this stage is the moment. Bytes and times are no stages.
     pub fn is_reached_by(self, stage: &Stage) -> bool {
         match (self, stage) {
+            (Moment::Before, Stage::Ready) | (Moment::PostCopy, Stage::PostCopy) => true,
+            (Moment::Status(wanted), Stage::Status(status)) => wanted.is(status),
             (Moment::Pass(wanted), Stage::Pass(pass)) => *pass >= wanted,
             // The first pass begins with the stream, of which no event tells.
             (Moment::Pass(wanted), Stage::Status(status)) => wanted <= 1 && status == "active",
             (Moment::Switchover, Stage::Status(status)) => {
                 matches!(status.as_str(), "device" | "pre-switchover")
             }
-            (Moment::PostCopy, Stage::Status(status)) => status == "postcopy-active",
             _ => false,
         }
     }
@@ -76,8 +140,16 @@ mod tests {
         // A pass whose event came together with the next one's.
         assert!(reached(Moment::Pass(3), Stage::Pass(4)));
         assert!(reached(Moment::Switchover, status("device")));
-        assert!(reached(Moment::PostCopy, status("postcopy-active")));
-        assert!(!reached(Moment::PostCopy, status("postcopy-paused")));
+        // Only both hosts together know that.
+        assert!(reached(Moment::PostCopy, Stage::PostCopy));
+        assert!(!reached(Moment::PostCopy, status("postcopy-active")));
+        assert!(!reached(Moment::PostCopy, Stage::Runs));
         assert!(!reached(Moment::Bytes(0), Stage::Accepted));
+        assert!(reached(Moment::Before, Stage::Ready));
+        assert!(!reached(Moment::Before, Stage::Accepted));
+        let recovering = Moment::Status(Status::Recovering);
+        assert!(reached(recovering, status("postcopy-recover-setup")));
+        assert!(reached(recovering, status("postcopy-recover")));
+        assert!(!reached(recovering, status("postcopy-active")));
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::{Knobs, RecoverySpec};
+
 /// QEMU's migration settings and lmbench's limits around them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MigrationSpec {
@@ -22,12 +24,18 @@ pub struct MigrationSpec {
     pub timeout: Duration,
     /// What happens then.
     pub timeout_action: TimeoutAction,
+    /// What happens to a post-copy whose connection breaks.
+    #[serde(default)]
+    pub recovery: RecoverySpec,
     /// Time the workload runs before `migrate`, in which its undisturbed rate is measured.
     pub settle: Duration,
     /// Whether anything is sampled while it goes on: QEMU's counters, CPU and connections.
     pub metering: bool,
     /// Whether system calls are counted too.
     pub count_syscalls: bool,
+    /// QEMU's other knobs.
+    #[serde(default)]
+    pub knobs: Box<Knobs>,
     /// Any other capability (a bool) or parameter by its QMP name.
     pub qmp: IndexMap<String, serde_json::Value>,
 }

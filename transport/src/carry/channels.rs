@@ -47,6 +47,8 @@ enum End {
         number: Option<u32>,
         sent_bytes: u64,
         received_bytes: u64,
+        last_taken_ns: Option<u64>,
+        last_given_ns: Option<u64>,
         error: Option<String>,
     },
     HandedOver {
@@ -120,6 +122,8 @@ impl Channels {
                 number,
                 sent_bytes,
                 received_bytes,
+                last_taken_ns: counters.last_taken_ns(),
+                last_given_ns: counters.last_given_ns(),
                 error,
             }
         });
@@ -143,6 +147,8 @@ impl Channels {
                     number: Some(number),
                     sent_bytes: 0,
                     received_bytes: 0,
+                    last_taken_ns: None,
+                    last_given_ns: None,
                     error: Some(error),
                 },
             }
@@ -157,6 +163,8 @@ impl Channels {
                 number: None,
                 sent_bytes: 0,
                 received_bytes: 0,
+                last_taken_ns: None,
+                last_given_ns: None,
                 error: Some(chain(&error)),
             })),
         }
@@ -224,6 +232,8 @@ impl Channels {
                 number,
                 sent_bytes,
                 received_bytes,
+                last_taken_ns,
+                last_given_ns,
                 error,
             } => {
                 self.sent_bytes += sent_bytes;
@@ -232,6 +242,8 @@ impl Channels {
                     number,
                     sent_bytes,
                     received_bytes,
+                    last_taken_ns,
+                    last_given_ns,
                     error,
                 });
             }

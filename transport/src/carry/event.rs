@@ -51,6 +51,12 @@ pub enum Event {
         sent_bytes: u64,
         /// Bytes from the peer to the local stream.
         received_bytes: u64,
+        /// When the local stream last gave something away, ns of this host's `CLOCK_MONOTONIC`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_taken_ns: Option<u64>,
+        /// When the local stream was last given something, likewise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_given_ns: Option<u64>,
         /// Why it broke, if it did.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,

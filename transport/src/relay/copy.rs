@@ -1,15 +1,16 @@
 //! One direction of a relay through a buffer in this process.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::moved::Moved;
 
 /// Moves bytes until the source ends, then passes the end on.
 pub(super) async fn direction(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     // Zeroed memory is not resident before it is used, so a direction that stays silent costs nothing.
     let mut buffer = vec![0; BUFFER_LEN];
@@ -18,10 +19,11 @@ pub(super) async fn direction(
         if filled == 0 {
             return super::pass_on_end(to.shutdown().await);
         }
+        moved.taken();
         to.write_all(&buffer[..filled]).await?;
         // User-space carriers may hold bytes back until they are told to send; on sockets this does nothing.
         to.flush().await?;
-        moved.fetch_add(filled as u64, Ordering::Relaxed);
+        moved.given(filled);
     }
 }
 

@@ -5,19 +5,19 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::Shutdown;
 use tokio::net::UnixStream;
 
+use super::moved::Moved;
 use crate::quic::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
 pub(super) async fn send(
     from: &UnixStream,
     outgoing: &mut Outgoing,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     // A direction that stays silent needs no buffer.
     from.readable().await?;
@@ -35,8 +35,9 @@ pub(super) async fn send(
         if filled == 0 {
             return poll_fn(|context| outgoing.poll_end(context)).await;
         }
+        moved.taken();
         outgoing.send(buffer.split().freeze()).await?;
-        moved.fetch_add(filled as u64, Ordering::Relaxed);
+        moved.given(filled);
         // The system call is invisible to tokio's scheduling budget, and the datagrams are another task's work.
         tokio::task::yield_now().await;
     }
@@ -46,7 +47,7 @@ pub(super) async fn send(
 pub(super) async fn receive(
     incoming: &mut Incoming,
     to: &UnixStream,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
     loop {
@@ -61,7 +62,7 @@ pub(super) async fn receive(
 }
 
 /// Writes the chunks and leaves them empty.
-async fn write_all(to: &UnixStream, mut chunks: &mut [Bytes], moved: &AtomicU64) -> io::Result<()> {
+async fn write_all(to: &UnixStream, mut chunks: &mut [Bytes], moved: &Moved) -> io::Result<()> {
     while !chunks.is_empty() {
         let mut slices = [IoSlice::new(&[]); CHUNKS_MAX];
         for (slice, chunk) in slices.iter_mut().zip(chunks.iter()) {
@@ -74,7 +75,7 @@ async fn write_all(to: &UnixStream, mut chunks: &mut [Bytes], moved: &AtomicU64)
             }
             other => other?,
         };
-        moved.fetch_add(written as u64, Ordering::Relaxed);
+        moved.given(written);
         let mut whole = 0;
         while let Some(chunk) = chunks.get_mut(whole) {
             if chunk.len() > written {

@@ -5,12 +5,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::net::Shutdown;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
+
+use super::moved::Moved;
 
 /// A socket that tokio watches.
 pub(super) trait KernelSocket: AsFd {
@@ -27,7 +28,7 @@ pub(super) trait KernelSocket: AsFd {
 pub(super) async fn direction(
     from: &impl KernelSocket,
     to: &impl KernelSocket,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     // A direction that stays silent needs no pipe.
     from.ready(Interest::READABLE).await?;
@@ -40,6 +41,7 @@ pub(super) async fn direction(
                 rustix::net::shutdown(to, Shutdown::Write).map_err(Into::into),
             );
         }
+        moved.taken();
         let mut left = filled;
         while left > 0 {
             let drained = transfer(to, Interest::WRITABLE, &pipe.read, to, left).await?;
@@ -47,7 +49,7 @@ pub(super) async fn direction(
                 return Err(io::ErrorKind::WriteZero.into());
             }
             left -= drained;
-            moved.fetch_add(drained as u64, Ordering::Relaxed);
+            moved.given(drained);
         }
         // System calls are invisible to tokio's scheduling budget, and a busy channel must not starve its neighbours.
         since_yield += filled;

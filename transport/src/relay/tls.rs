@@ -2,11 +2,11 @@
 //! write it, and the cipher in between works in place.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::net::Shutdown;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::moved::Moved;
 use crate::tls::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
@@ -14,7 +14,7 @@ pub(super) async fn seal(
     from: &UnixStream,
     to: &TcpStream,
     outgoing: &mut Outgoing,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     let mut turn = Turn::default();
     drain(outgoing, to).await?;
@@ -31,9 +31,10 @@ pub(super) async fn seal(
             let closed = rustix::net::shutdown(to, Shutdown::Write);
             return super::pass_on_end(closed.map_err(Into::into));
         }
+        moved.taken();
         outgoing.seal(filled)?;
         drain(outgoing, to).await?;
-        moved.fetch_add(filled as u64, Ordering::Relaxed);
+        moved.given(filled);
         turn.moved(filled).await;
     }
 }
@@ -43,7 +44,7 @@ pub(super) async fn open(
     from: &TcpStream,
     incoming: &mut Incoming,
     to: &UnixStream,
-    moved: &AtomicU64,
+    moved: &Moved,
 ) -> io::Result<()> {
     let mut turn = Turn::default();
     loop {
@@ -55,7 +56,7 @@ pub(super) async fn open(
             match written {
                 Ok(written) => {
                     incoming.taken(written)?;
-                    moved.fetch_add(written as u64, Ordering::Relaxed);
+                    moved.given(written);
                     turn.moved(written).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => to.writable().await?,

@@ -15,6 +15,7 @@ use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::qemu::{Heartbeat, TimedReport};
 use lmbench_harness::role::Role;
 use lmbench_harness::sockets::{Connection, ConnectionState, FlowPoint, Owner, TcpCounters};
+use lmbench_harness::tenant::probe::{Announcement, AnnouncementKind, Probe};
 use serde_json::{Value, json};
 
 use super::{Measured, Sides, finish};
@@ -41,6 +42,7 @@ impl Story {
         let ended = Ended {
             ending: Ending::Completed,
             reason: None,
+            stopped: false,
             accepted_ns: stamp(Role::Source, 0.0),
             finished_ns: stamp(Role::Source, total_ms),
             last_active: None,
@@ -160,6 +162,32 @@ impl Story {
         };
         self.side(role).events.push(event);
         self
+    }
+
+    /// Answers on the tenant network that came at these times, each to a question of 1 ms before.
+    pub(super) fn answers(mut self, at_ms: &[f64]) -> Self {
+        let probes = at_ms.iter().map(|at_ms| Probe {
+            sent_ns: stamp(Role::Source, at_ms - 1.0),
+            answered_ns: Some(stamp(Role::Source, *at_ms)),
+        });
+        let heard = self.side(Role::Source).tenant.get_or_insert_default();
+        heard.probes.extend(probes);
+        self
+    }
+
+    /// The guest's move was announced on the tenant network.
+    pub(super) fn announced(mut self, at_ms: f64, kind: AnnouncementKind) -> Self {
+        let heard = self.side(Role::Source).tenant.get_or_insert_default();
+        heard.announcements.push(Announcement {
+            at_ns: stamp(Role::Source, at_ms),
+            kind,
+        });
+        self
+    }
+
+    /// The stamp of a moment on a host's own clock.
+    pub(super) fn stamp(role: Role, at_ms: f64) -> u64 {
+        stamp(role, at_ms)
     }
 
     /// STOP on the source and RESUME on the destination.

@@ -206,6 +206,20 @@ impl<'a> TimeLine<'a> {
         })
     }
 
+    /// From the guest's first moment on the destination until the source had sent everything; `None` unless it arrived before that.
+    pub(super) fn post_copy(&self) -> Option<Window> {
+        let switched = self.events.iter().any(|event| {
+            event.host == Role::Source.name()
+                && event.name == "MIGRATION"
+                && event.data["status"] == "postcopy-active"
+        });
+        let resumed = self.blackout().filter(|_| switched)?.to_ms;
+        (resumed < self.end_ms).then_some(Window {
+            from_ms: resumed,
+            to_ms: self.end_ms,
+        })
+    }
+
     /// All times in which the guest executed nothing, wherever it was: each STOP to the next RESUME.
     pub(super) fn dark(&self) -> Vec<Window> {
         let mut dark = Vec::new();
@@ -248,6 +262,13 @@ impl<'a> TimeLine<'a> {
             name: "workload".to_owned(),
             data: json!(filled),
         }
+    }
+
+    /// Adds what was found out from the rest.
+    pub(super) fn tell(&mut self, found: Vec<Event>) {
+        self.events.extend(found);
+        self.events
+            .sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
     }
 
     /// What lmbench's own links did, after all else: whether the emulation itself was late, what it dropped, and the CPU it took.
@@ -346,6 +367,17 @@ impl<'a> TimeLine<'a> {
             if let Some((_, first_ms)) = beats.first() {
                 let data = json!({ "sequence_and_at_ms": beats });
                 samples.push(sample(*first_ms, role, "heartbeats", data));
+            }
+            let probes = readings.tenant.iter().flat_map(|heard| &heard.probes);
+            let probes: Vec<(f64, Option<f64>)> = probes
+                .map(|probe| {
+                    let answered = probe.answered_ns.map(|at_ns| self.at(clock, at_ns));
+                    (self.at(clock, probe.sent_ns), answered)
+                })
+                .collect();
+            if let Some((first_ms, _)) = probes.first() {
+                let data = json!({ "asked_and_answered_ms": probes });
+                samples.push(sample(*first_ms, role, "tenant", data));
             }
         }
         samples.extend(

@@ -3,11 +3,12 @@
 use lmbench_harness::agent::protocol::{TimedSample, Usage};
 use lmbench_harness::lab::InterfaceBytes;
 use lmbench_harness::migration::Ending;
+use lmbench_harness::policy;
 use lmbench_harness::spec::{Network, PolicySpec};
 use serde_json::Value;
 
 use super::time_line::TimeLine;
-use super::{Measured, Values, network, number};
+use super::{Measured, Values, network, number, post_copy};
 use crate::scenario::Cell;
 
 /// Values of the transfer; returns the RAM bytes, which CPU time is divided by.
@@ -45,7 +46,11 @@ pub(super) fn measure(
         values.put(metric, number(answer, pointer).filter(|_| all_counted));
     }
     if in_post_copy(line) {
-        post_copy(values, measured, answer);
+        values.put(
+            "postcopy_requests",
+            number(answer, "/ram/postcopy-requests"),
+        );
+        post_copy::measure(values, measured);
     }
     let until_ms = match measured.ended.ending {
         Ending::Completed => line.end_ms,
@@ -64,19 +69,6 @@ pub(super) fn measure(
         .map(|(sent, used)| sent / used);
     values.put("transfer_amplification", amplification);
     ram_bytes
-}
-
-/// The destination's own account, where it has one. QEMU names times only with the capability `postcopy-blocktime`.
-fn post_copy(values: &mut Values, measured: &Measured, answer: &Value) {
-    values.put(
-        "postcopy_requests",
-        number(answer, "/ram/postcopy-requests"),
-    );
-    let destination = measured.destination_info.as_ref();
-    values.put(
-        "postcopy_blocktime_ms",
-        destination.and_then(|info| number(info, "/postcopy-blocktime")),
-    );
 }
 
 /// What both directions of the migration's network carried, unless other traffic used it too.
@@ -108,11 +100,13 @@ fn ram_in_use(line: &TimeLine<'_>) -> Option<f64> {
 }
 
 /// QEMU names the throttle only while it acts; under a policy that may throttle, never naming it means 0.
-fn throttle(line: &TimeLine<'_>, policy: &PolicySpec) -> Option<f64> {
+fn throttle(line: &TimeLine<'_>, spec: &PolicySpec) -> Option<f64> {
     let seen = line
         .answers()
         .filter_map(|(_, sample)| number(&sample.migration, "/cpu-throttle-percentage"));
-    let may_throttle = matches!(policy, PolicySpec::AutoConverge { .. });
+    // What is migrated does not matter to this.
+    let subject = policy::Subject { memory_bytes: 0 };
+    let may_throttle = policy::from_spec(spec, subject).needs().throttle.is_some();
     seen.max_by(f64::total_cmp).or(may_throttle.then_some(0.0))
 }
 

@@ -26,6 +26,7 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64
         .filter_map(|span| span.part_in(migration))
         .collect();
     let latency = latency(&during);
+    in_post_copy(values, line, &spans);
     // Reports that end before the migration does say nothing of the rest of it.
     let covered: f64 = during.iter().map(|part| part.wall_ms).sum();
     if covered < migration.length_ms() - ROUNDING_MS {
@@ -48,6 +49,30 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64
         values.put("settle_brownout_share", settled.slow_share);
     }
     latency.into_iter().collect()
+}
+
+/// Operation latency while pages may be missing: from the guest's first moment on the destination until the source is done. Nothing unless
+/// the reports cover it.
+fn in_post_copy(values: &mut Values, line: &TimeLine<'_>, spans: &[Span<'_>]) {
+    let Some(window) = line.post_copy() else {
+        return;
+    };
+    let during: Vec<Part<'_>> = spans
+        .iter()
+        .filter_map(|span| span.part_in(window))
+        .collect();
+    let covered: f64 = during.iter().map(|part| part.wall_ms).sum();
+    if covered < window.length_ms() - ROUNDING_MS {
+        return;
+    }
+    let latency = latency(&during);
+    for (metric, share) in [
+        ("postcopy_op_latency_us_p50", 0.5),
+        ("postcopy_op_latency_us_p99", 0.99),
+        ("postcopy_op_latency_us_max", 1.0),
+    ] {
+        values.put(metric, percentile_us(&latency, share));
+    }
 }
 
 /// What to say of a workload that did not reach its rate even before the migration: then the host was too busy for it, and

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lmbench_harness::spec::{Accelerator, Boot, GuestSpec};
 
-use super::GUEST_MEMORY_MIN;
+use super::{GUEST_MEMORY_MIN, placement};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::{Section, Setting};
 use crate::scenario::tree::Span;
@@ -59,6 +59,12 @@ pub(super) fn guest(section: &Section<'_>, problems: &mut Problems) -> (GuestSpe
         boot,
         boot_timeout: boot_timeout.value.map(Time::duration).unwrap_or_default(),
         heartbeat: heartbeat(section, problems).duration(),
+        placement: placement::placement(section, problems),
+        // What a guest of the user's own makes of a card more is not ours to try.
+        tenant: section
+            .get::<bool>("tenant")
+            .value
+            .or(own.is_some().then_some(false)),
     };
     (spec, Hardware { memory, vcpus, own })
 }

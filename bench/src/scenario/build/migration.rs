@@ -5,9 +5,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use lmbench_guest::spec::{Pattern, WorkloadSpec};
 use lmbench_harness::policy;
-use lmbench_harness::spec::{GuestSpec, MigrationSpec, PolicySpec, TimeoutAction};
+use lmbench_harness::spec::{GuestSpec, MigrationSpec, PolicySpec, RecoverySpec, TimeoutAction};
 
 use super::chosen::Chosen;
+use super::knobs;
 use super::link::check_rate;
 use super::qmp;
 use crate::carrier::CarrierSpec;
@@ -21,6 +22,9 @@ const DOWNTIME_LIMIT_MAX: Time = Time::from_nanos(2_000_000_000_000);
 
 /// Shortest settling time in which a workload's rate can be read with some confidence: five windows of 100 ms.
 const SETTLE_MIN: Time = Time::from_nanos(500_000_000);
+
+/// Shortest silence that can be told from a slow moment.
+const RECOVER_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Reads `[migration]`.
 pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> MigrationSpec {
@@ -43,9 +47,11 @@ pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> Migra
         preempt: flag(section, "preempt", false),
         timeout: timeout(section, problems),
         timeout_action: timeout_action(section),
+        recovery: recovery(section, problems),
         settle: time(section, "settle", 2_000_000_000),
         metering: flag(section, "metering", true),
         count_syscalls: count_syscalls(section, problems),
+        knobs: Box::new(knobs::knobs(section, problems)),
         qmp: section
             .section_names("qmp")
             .iter()
@@ -61,7 +67,32 @@ fn time(section: &Section<'_>, name: &str, default_nanos: u64) -> Duration {
     time.value.map(Time::duration).unwrap_or_default()
 }
 
-fn flag(section: &Section<'_>, name: &str, default: bool) -> bool {
+fn recovery(section: &Section<'_>, problems: &mut Problems) -> RecoverySpec {
+    let own = RecoverySpec::default();
+    let time = |name: &str, own: Duration| {
+        let time = section.get::<Time>(name);
+        (time.value.map_or(own, Time::duration), time.place(section))
+    };
+    let (after, place) = time("recover-after", own.after);
+    if after < RECOVER_AFTER_MIN {
+        problems.push(
+            Problem::at(&place, "`migration.recover-after` is too short")
+                .label("a busy machine is silent for as long")
+                .hint("write at least \"1 s\""),
+        );
+    }
+    RecoverySpec {
+        attempts: section
+            .get("recover")
+            .or(own.attempts)
+            .value
+            .unwrap_or(own.attempts),
+        pause: time("recover-pause", own.pause).0,
+        after,
+    }
+}
+
+pub(super) fn flag(section: &Section<'_>, name: &str, default: bool) -> bool {
     section
         .get::<bool>(name)
         .or(default)
@@ -161,7 +192,37 @@ pub(super) fn together(
             .hint("use policy \"post-copy\", or timeout-action = \"post-copy\", or remove preempt"),
         );
     }
+    check_own_preempt(carrier, policy, &needs, problems);
     qmp::check(section, policy, &needs, post_copy_at_timeout, problems);
+    let other = knobs::Other {
+        carrier,
+        policy,
+        needs: &needs,
+        post_copy: needs.post_copy || post_copy_at_timeout,
+        guest,
+    };
+    knobs::together(section, &other, problems);
+}
+
+/// The same for a policy that asks for the second connection by itself.
+fn check_own_preempt(
+    carrier: &Chosen<CarrierSpec>,
+    policy: &Chosen<PolicySpec>,
+    needs: &policy::Needs,
+    problems: &mut Problems,
+) {
+    let span = carrier.span.as_ref().or(policy.span.as_ref());
+    if let (true, Some(span)) = (needs.preempt && carrier.spec.hands_over(), span) {
+        problems.push(
+            Problem::at(
+                span,
+                "this policy's post-copy with `carrier.tcp.path = \"fd\"`",
+            )
+            .label("hands one connection to QEMU, and the policy needs two")
+            .also(policy.span.as_ref(), "the policy")
+            .hint("use carrier.tcp.path = \"splice\", or post-copy = false under [policy.pilot]"),
+        );
+    }
 }
 
 /// A connection that is handed to QEMU is one connection.

@@ -77,6 +77,12 @@ pub(super) fn check(
             policy.span.clone(),
             "this policy needs",
         ),
+        (
+            "xbzrle",
+            needs.xbzrle,
+            policy.span.clone(),
+            "this policy needs",
+        ),
     ];
     for (capability, _, span, who) in wanted.iter().filter(|(_, on, _, _)| *on) {
         for entry in entries {
@@ -106,6 +112,23 @@ pub(super) fn check(
                     )),
                 );
             }
+        }
+    }
+    let on = |name: &str| {
+        wanted
+            .iter()
+            .find(|(other, on, _, _)| *on && *other == name)
+    };
+    for (a, b) in EXCLUDE {
+        if let (Some((_, _, first, why)), Some((_, _, second, because))) = (on(a), on(b))
+            && let Some(place) = second.as_ref().or(first.as_ref())
+        {
+            problems.push(
+                Problem::at(place, format!("QEMU refuses `{a}` together with `{b}`"))
+                    .label(format!("{because} {b}"))
+                    .also(first.as_ref(), format!("{why} {a}"))
+                    .hint("give one of the two up"),
+            );
         }
     }
     exclude_each_other(entries, problems);

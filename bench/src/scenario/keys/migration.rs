@@ -1,4 +1,4 @@
-//! `[migration]`.
+//! `[migration]`. Names without a hint of lmbench are QEMU's.
 
 use super::{Key, Kind, Table};
 
@@ -38,6 +38,26 @@ pub(crate) static MIGRATION: Table = Table {
                     post-copy: switch to it.",
         },
         Key {
+            name: "recover",
+            kind: Kind::Count { min: 0, max: 100 },
+            default: Some("3"),
+            about: "New connections to try for a post-copy that lost its own, after each loss. 0: such a post-copy has failed, and with it the \
+                    guest, part of whose memory is on either host.",
+        },
+        Key {
+            name: "recover-pause",
+            kind: Kind::Time,
+            default: Some("2 s"),
+            about: "Time between two attempts to recover a post-copy.",
+        },
+        Key {
+            name: "recover-after",
+            kind: Kind::Time,
+            default: Some("5 s"),
+            about: "Time without a byte in post-copy after which its connection counts as lost. A link that drops everything tells nobody; TCP \
+                    would wait for minutes.",
+        },
+        Key {
             name: "multifd-channels",
             kind: Kind::Count { min: 1, max: 255 },
             default: Some("1"),
@@ -48,6 +68,126 @@ pub(crate) static MIGRATION: Table = Table {
             kind: Kind::Flag,
             default: Some("false"),
             about: "A connection of its own for post-copy's page requests, so that they do not queue behind the background stream.",
+        },
+        Key {
+            name: "avail-switchover-bandwidth",
+            kind: Kind::Rate,
+            default: Some("QEMU's own estimate"),
+            about: "What QEMU reckons with when it decides whether the rest fits downtime-limit; moves no byte faster. For links that QEMU judges wrongly.",
+        },
+        Key {
+            name: "multifd-compression",
+            kind: Kind::Choice(&["none", "zlib", "zstd", "qpl", "uadk", "qatzip"]),
+            default: Some("none"),
+            about: "Compress pages on multifd's channels: fewer bytes for much CPU on both hosts. Needs multifd-channels above 1.",
+        },
+        Key {
+            name: "multifd-zlib-level",
+            kind: Kind::Count { min: 0, max: 9 },
+            default: Some("1"),
+            about: "0 stores, 1 is fastest, 9 smallest. With multifd-compression zlib.",
+        },
+        Key {
+            name: "multifd-zstd-level",
+            kind: Kind::Count { min: 0, max: 20 },
+            default: Some("1"),
+            about: "1 is fastest, 20 smallest. With multifd-compression zstd.",
+        },
+        Key {
+            name: "multifd-qatzip-level",
+            kind: Kind::Count { min: 1, max: 9 },
+            default: Some("1"),
+            about: "1 is fastest, 9 smallest. With multifd-compression qatzip.",
+        },
+        Key {
+            name: "zero-copy-send",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Send pages without copying them into the kernel (MSG_ZEROCOPY). Needs native-tcp, several channels, no compression, and memory that may be locked.",
+        },
+        Key {
+            name: "zero-page-detection",
+            kind: Kind::Choice(&["none", "legacy", "multifd"]),
+            default: Some("multifd"),
+            about: "Who looks for pages that are all zero: the channels' threads, the main thread (legacy), or nobody, which sends them whole.",
+        },
+        Key {
+            name: "xbzrle",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Send pages that were sent before as differences. Saves bytes where pages change a little, costs CPU and a cache; excludes multifd.",
+        },
+        Key {
+            name: "xbzrle-cache-size",
+            kind: Kind::Size,
+            default: Some("64 MiB"),
+            about: "The pages that xbzrle compares with; a power of two. Smaller than the hot set it is useless.",
+        },
+        Key {
+            name: "dirty-limit",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Slow each vCPU down to vcpu-dirty-limit instead of all alike (auto-converge, which it excludes). Needs KVM with a dirty ring.",
+        },
+        Key {
+            name: "vcpu-dirty-limit",
+            kind: Kind::Rate,
+            default: Some("1 MiB/s"),
+            about: "What a vCPU may dirty under dirty-limit, whole MiB/s. Lower converges sooner and hurts the guest more.",
+        },
+        Key {
+            name: "vcpu-dirty-limit-period",
+            kind: Kind::Time,
+            default: Some("1000 ms"),
+            about: "How often dirty-limit measures (x-vcpu-dirty-limit-period), at most 1000 ms.",
+        },
+        Key {
+            name: "return-path",
+            kind: Kind::Flag,
+            default: Some("true"),
+            about: "The destination's answers. false: the source says completed when its last byte is in some buffer, and a destination that fails then has lost the guest.",
+        },
+        Key {
+            name: "switchover-ack",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Wait with the switch-over until the destination's devices are ready for it (VFIO); needs the return path.",
+        },
+        Key {
+            name: "pause-before-switchover",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Stop before the switch-over until lmbench says migrate-continue, as libvirt does to fence disks; it says so at once, and the events tell what the round trip costs.",
+        },
+        Key {
+            name: "release-ram",
+            kind: Kind::Flag,
+            default: Some("false"),
+            about: "Free the source's pages once they are sent in post-copy. The source can then never go on by itself.",
+        },
+        Key {
+            name: "announce-initial",
+            kind: Kind::Time,
+            default: Some("50 ms"),
+            about: "From the guest's start on the destination to the first announcement of its address (RARP), at most 100 s.",
+        },
+        Key {
+            name: "announce-max",
+            kind: Kind::Time,
+            default: Some("550 ms"),
+            about: "Longest time between two announcements, at most 100 s.",
+        },
+        Key {
+            name: "announce-rounds",
+            kind: Kind::Count { min: 0, max: 1000 },
+            default: Some("5"),
+            about: "How many announcements.",
+        },
+        Key {
+            name: "announce-step",
+            kind: Kind::Time,
+            default: Some("100 ms"),
+            about: "What each time between two announcements adds to the one before, at most 10 s.",
         },
         Key {
             name: "settle",

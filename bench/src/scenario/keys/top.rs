@@ -1,6 +1,7 @@
 //! The top level, `[run]`.
 
 use super::carrier::CARRIER;
+use super::fault::FAULT;
 use super::guest::GUEST;
 use super::migration::MIGRATION;
 use super::network::NETWORK;
@@ -50,6 +51,12 @@ pub(crate) static SCENARIO: Table = Table {
         },
         CARRIER,
         POLICY,
+        Key {
+            name: "fault",
+            kind: Kind::Table(&FAULT),
+            default: None,
+            about: FAULT.about,
+        },
         Key {
             name: "matrix",
             kind: Kind::Axes,

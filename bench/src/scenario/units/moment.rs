@@ -1,6 +1,6 @@
-//! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`.
+//! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`, and QEMU's statuses.
 
-use lmbench_harness::spec::Moment;
+use lmbench_harness::spec::{Moment, Status};
 
 use super::{Size, Time};
 
@@ -9,7 +9,11 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
     match text {
         "switchover" => return Ok(Moment::Switchover),
         "post-copy" => return Ok(Moment::PostCopy),
+        "before" => return Ok(Moment::Before),
         _ => {}
+    }
+    if let Some((_, status)) = Status::NAMES.iter().find(|(name, _)| *name == text) {
+        return Ok(Moment::Status(*status));
     }
     if let Some(number) = text.strip_prefix("pass") {
         let number = number.trim().parse().ok().filter(|pass| *pass > 0);
@@ -27,7 +31,8 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
 }
 
 /// What to write.
-pub(crate) const HINT: &str = "write bytes since `migrate` (\"200 MiB\"), a time since then (\"2 s\"), \"pass 2\", \"switchover\" or \"post-copy\"";
+pub(crate) const HINT: &str = "write bytes since `migrate` (\"200 MiB\"), a time since then (\"2 s\"), \"pass 2\", \"switchover\", \"post-copy\", \"before\", or a \
+                               status such as \"setup\", \"active\" or \"device\"";
 
 #[cfg(test)]
 mod tests {
@@ -45,7 +50,10 @@ mod tests {
         assert_eq!(moment("pass 12"), Ok(Moment::Pass(12)));
         assert_eq!(moment("switchover"), Ok(Moment::Switchover));
         assert_eq!(moment("post-copy"), Ok(Moment::PostCopy));
+        assert_eq!(moment("before"), Ok(Moment::Before));
+        assert_eq!(moment("device"), Ok(Moment::Status(Status::Device)));
         for wrong in [
+            "completed",
             "pass",
             "pass 0",
             "pass -1",

@@ -19,11 +19,11 @@ fn runs_of_every_status() {
     .collect();
     let mut broken = runs[0].clone();
     "20260228-070000-half-written-0bad".clone_into(&mut broken.run_id);
-    broken.status = Status::Unreadable;
+    broken.status = store::Status::Unreadable;
     broken.scenario = None;
     broken.problem = Some("the record \"results/…/record.json\" is damaged at line 3, column 9: EOF while parsing a string".to_owned());
     runs.push(broken);
-    let text = list_text(&runs);
+    let text = list_text(&runs, &BTreeMap::new());
     assert!(
         text.lines().all(|line| line.chars().count() <= 100),
         "{text}"
@@ -33,5 +33,29 @@ fn runs_of_every_status() {
 
 #[test]
 fn no_runs() {
-    assert_eq!(list_text(&[]), "no runs\n");
+    assert_eq!(list_text(&[], &BTreeMap::new()), "no runs\n");
+}
+
+#[test]
+fn a_run_that_goes_on_says_where_it_is() {
+    let record = example::wide();
+    let run = RunSummary::new(&record, Path::new("results/x"), Liveness::Running);
+    let standing = Status {
+        run: run.run_id.clone(),
+        migrations: 119,
+        finished: 3,
+        ..Status::default()
+    };
+    let text = list_text(
+        std::slice::from_ref(&run),
+        &BTreeMap::from([(run.run_id.clone(), standing)]),
+    );
+    assert!(
+        text.contains("\n  [3/119] between two migrations"),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
 }

@@ -58,6 +58,7 @@ impl Bar {
                 self.shown.set_message(tracker::phase(*phase, *limit));
             }
             RunEvent::Progress(progress) => self.shown.set_message(tracker::reading(progress)),
+            RunEvent::Decision(_) => {}
             RunEvent::RepeatFinished { repeat, .. } => {
                 let place = self.tracker.place();
                 self.shown

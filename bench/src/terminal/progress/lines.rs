@@ -41,7 +41,7 @@ impl<W: Write> Lines<W> {
         let place = self.tracker.place();
         match event {
             RunEvent::RunStarted { .. } => tracker::opening(event),
-            RunEvent::RepeatStarted { .. } => None,
+            RunEvent::RepeatStarted { .. } | RunEvent::Decision(_) => None,
             RunEvent::Phase { phase, limit } => {
                 // The interval counts from the phase's own line.
                 self.last_reading = Some(now);

@@ -35,6 +35,7 @@ fn events() -> Vec<(u64, RunEvent)> {
                 cell: cell.clone(),
                 repeat,
                 repeats: 2,
+                policy: "static".to_owned(),
             },
         ));
         events.push((start, phase(Phase::Booting, Some(60))));
@@ -70,6 +71,7 @@ fn progress(second: u64) -> Progress {
         dirty_rate_bps: (second > 4).then_some(1.27e8),
         remaining_bytes: (15 - second) << 24,
         throttle_percent: (second > 8).then_some(20),
+        expected_downtime_ms: None,
     }
 }
 

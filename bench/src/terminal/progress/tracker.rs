@@ -30,6 +30,7 @@ impl Tracker {
                 cell,
                 repeat,
                 repeats,
+                ..
             } => {
                 self.began.get_or_insert(now);
                 self.position = *position;
@@ -41,7 +42,10 @@ impl Tracker {
                 };
             }
             RunEvent::RepeatFinished { .. } => self.finished += 1,
-            RunEvent::Phase { .. } | RunEvent::Progress(_) | RunEvent::Warning(_) => {}
+            RunEvent::Phase { .. }
+            | RunEvent::Progress(_)
+            | RunEvent::Decision(_)
+            | RunEvent::Warning(_) => {}
         }
     }
 
@@ -88,14 +92,7 @@ pub(super) fn opening(event: &RunEvent) -> Option<String> {
 
 /// A phase, and how long it may last.
 pub(super) fn phase(phase: Phase, limit: Option<Duration>) -> String {
-    let word = match phase {
-        Phase::Booting => "booting",
-        Phase::Filling => "filling memory",
-        Phase::Settling => "settling",
-        Phase::Migrating => "migrating",
-        Phase::Verifying => "verifying memory",
-        Phase::TearingDown => "tearing down",
-    };
+    let word = phase.words();
     limit.map_or(word.to_owned(), |limit| {
         format!("{word} (at most {})", time::duration(limit))
     })

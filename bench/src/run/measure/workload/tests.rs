@@ -176,3 +176,25 @@ fn percentiles_are_ranks() {
     assert_eq!(percentile_us(&histogram, 1.0), Some(9.0));
     assert_eq!(percentile_us(&BTreeMap::new(), 0.5), None);
 }
+
+// In post-copy from 180 to 300 ms: the report that straddles the switch counts, the one before does not.
+#[test]
+fn post_copy_has_its_own_latency() {
+    let story = Story::new(300.0)
+        .settled(100)
+        .report(Source, 80.0, 80.0, 80)
+        .blackout(100.0, 180.0)
+        .report(Destination, 200.0, 40.0, 10)
+        .report(Destination, 300.0, 100.0, 2);
+    assert_eq!(story.value("postcopy_op_latency_us_p99"), None);
+    let active = serde_json::json!({ "status": "postcopy-active" });
+    let story = story.event(Source, 110.0, "MIGRATION", active);
+    // 10 + 2 operations, of which the slowest of each report took 9 us.
+    assert_eq!(story.value("postcopy_op_latency_us_p50"), Some(1.0));
+    assert_eq!(story.value("postcopy_op_latency_us_p99"), Some(9.0));
+    assert_eq!(story.value("postcopy_op_latency_us_max"), Some(9.0));
+    // Without reports up to its end nothing is known of it.
+    let mut short = story;
+    short.measured.readings.destination.reports.pop();
+    assert_eq!(short.value("postcopy_op_latency_us_max"), None);
+}

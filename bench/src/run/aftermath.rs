@@ -1,0 +1,266 @@
+//! After a migration that did not go well: finds out on both hosts who runs the guest, and sees to it that exactly one does, where one can
+//! still be saved. Whoever must not run is ended before the other is woken.
+//!
+//! What is right follows from the source's migration alone. Until it is `completed` or in post-copy, the guest is the source's; from
+//! then on the source's copy is old and must not run, unless the destination never did.
+
+use std::time::Duration;
+
+use lmbench_guest::wire::Verified;
+use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::lab::Lab;
+use lmbench_harness::role::Role;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::health::{self, Machine, Snapshot};
+use super::hosts::Hosts;
+use super::measure::Sides;
+use super::notes::Notes;
+use super::repeat::Attempt;
+use crate::record::Integrity;
+
+/// What must be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// All is as well as it can be.
+    Nothing,
+    /// One side is on its way.
+    Wait,
+    /// The source still migrates a guest that nobody awaits any more.
+    Cancel,
+    /// End the copy that must not run.
+    Fence(Role, &'static str),
+    /// Let the copy run that must.
+    Continue(Role, &'static str),
+}
+
+/// Pure: what two QEMUs that say this need.
+fn next(snapshot: &Snapshot) -> Deed {
+    let Sides {
+        source,
+        destination,
+    } = snapshot;
+    match &source.machine {
+        Machine::Gone(_) => without_source(snapshot),
+        // Its copy may run. It must not if the destination has all of the guest.
+        Machine::Silent(_)
+            if destination.machine.runs() && destination.migration == "completed" =>
+        {
+            Deed::Fence(
+                Role::Source,
+                "the destination runs the guest, and the source does not answer",
+            )
+        }
+        Machine::Silent(_) => Deed::Nothing,
+        Machine::State(_) if source.migration == "completed" => handed_over(snapshot),
+        Machine::State(_) if source.is_in_post_copy() && source.machine.runs() => {
+            Deed::Fence(Role::Source, "the guest has moved on in post-copy")
+        }
+        // The source still has all of it. QEMU 10.0 refuses ("Migration is not finalized yet"), a later one may not.
+        Machine::State(_)
+            if source.is_in_post_copy() && destination.machine.is_gone() && !destination.ran =>
+        {
+            Deed::Continue(
+                Role::Source,
+                "the destination is gone and never ran the guest",
+            )
+        }
+        // Both sides are needed for it.
+        Machine::State(_) if source.is_in_post_copy() => Deed::Nothing,
+        Machine::State(_) => not_handed_over(snapshot),
+    }
+}
+
+fn without_source(snapshot: &Snapshot) -> Deed {
+    let destination = &snapshot.destination;
+    let Machine::State(state) = &destination.machine else {
+        return Deed::Nothing;
+    };
+    match (state.as_str(), destination.migration.as_str()) {
+        ("paused", "completed") => Deed::Continue(
+            Role::Destination,
+            "the source is gone and the destination has all of the guest",
+        ),
+        // It may have all of it and be busy with loading it.
+        ("inmigrate", "active" | "completed") => Deed::Wait,
+        _ => Deed::Nothing,
+    }
+}
+
+fn handed_over(snapshot: &Snapshot) -> Deed {
+    let Sides {
+        source,
+        destination,
+    } = snapshot;
+    match &destination.machine {
+        Machine::State(_) if source.machine.runs() => Deed::Fence(
+            Role::Source,
+            "the migration has completed: the guest is the destination's",
+        ),
+        Machine::State(state) if state == "paused" && destination.migration == "completed" => {
+            Deed::Continue(
+                Role::Destination,
+                "the migration has completed and the destination has all of the guest",
+            )
+        }
+        Machine::State(state) if state == "inmigrate" => Deed::Wait,
+        // QEMU lets a source run on whose migration has completed. That is a way back only if nothing has happened since.
+        Machine::Gone(_) if !destination.ran && !source.machine.runs() => Deed::Continue(
+            Role::Source,
+            "the destination is gone and never ran the guest",
+        ),
+        _ => Deed::Nothing,
+    }
+}
+
+fn not_handed_over(snapshot: &Snapshot) -> Deed {
+    let Sides {
+        source,
+        destination,
+    } = snapshot;
+    let over = matches!(
+        source.migration.as_str(),
+        "" | "none" | "failed" | "cancelled"
+    );
+    if !destination.machine.is_gone() {
+        // It may still get what it lacks out of some buffer, and run. Not even a cancel stops that: a QEMU that is told so while it sends
+        // the device state wakes the source's copy, and the destination's wakes too.
+        return Deed::Fence(
+            Role::Destination,
+            "the migration has not completed: the guest is the source's",
+        );
+    }
+    if !over {
+        return Deed::Cancel;
+    }
+    if source.machine.runs() {
+        return Deed::Nothing;
+    }
+    Deed::Continue(
+        Role::Source,
+        "the migration has not completed and the destination is gone",
+    )
+}
+
+/// Does what is needed until nothing is, as far as it can be done in a bounded time. Returns what both sides say then.
+pub(super) async fn settle(hosts: &Hosts, notes: &Notes) -> Snapshot {
+    let deadline = Instant::now() + SETTLED_WITHIN;
+    let (mut told, mut refused) = (Vec::new(), 0);
+    loop {
+        let snapshot = health::look(hosts).await;
+        let troubles = health::troubles(&snapshot);
+        if troubles != told {
+            health::note(notes, &snapshot);
+            told = troubles;
+        }
+        let deed = next(&snapshot);
+        if deed == Deed::Nothing || Instant::now() >= deadline {
+            return snapshot;
+        }
+        if act(hosts, notes, deed).await {
+            refused = 0;
+        } else {
+            refused += 1;
+        }
+        if refused >= TRIES {
+            return snapshot;
+        }
+        sleep(LOOK_AGAIN_AFTER).await;
+    }
+}
+
+/// Tells whether it was done.
+async fn act(hosts: &Hosts, notes: &Notes, deed: Deed) -> bool {
+    let (host, name, reason, request) = match deed {
+        Deed::Nothing | Deed::Wait => return true,
+        Deed::Cancel => (
+            Role::Source,
+            "rollback",
+            "the migration is over for everybody but QEMU on the source",
+            Request::Recovery(Help::Cancel),
+        ),
+        Deed::Fence(role, reason) => {
+            let why = reason.to_owned();
+            (
+                role,
+                "fence",
+                reason,
+                Request::Recovery(Help::Fence { reason: why }),
+            )
+        }
+        Deed::Continue(role, reason) => (role, "continue", reason, Request::Resume),
+    };
+    let answer = hosts.host(host).call::<serde_json::Value>(request);
+    let answer = timeout(DEED_WITHIN, answer).await;
+    let refusal = match answer {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {DEED_WITHIN:.0?}")),
+    };
+    let data = json!({ "host": host, "reason": reason, "refused": refusal });
+    notes.add(name, data);
+    refusal.is_none()
+}
+
+/// After a migration of which the source could tell no end: saves the guest where that is possible, and proves it.
+pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
+    let restored = attempt.hosts.lab().with(Lab::restore_all).await;
+    if let Err(error) = restored {
+        tracing::debug!(%error, "a link stays cut");
+    }
+    let hosts = &*attempt.hosts;
+    let snapshot = settle(hosts, &attempt.notes).await;
+    for role in Role::BOTH {
+        // What the carriers still have to say belongs to the evidence.
+        let end = hosts
+            .host(role)
+            .call::<()>(Request::Recovery(Help::EndCarriers));
+        let _ = timeout(DEED_WITHIN, end).await;
+    }
+    let running_on = attempt.running_on().await;
+    let pages = attempt.pages;
+    let verified = if is_whole(&snapshot) {
+        attempt.verify(&running_on).await
+    } else {
+        Ok(None)
+    };
+    let memory_intact = match (&verified, pages) {
+        (Ok(Some(verified)), Some(pages)) => {
+            Some(verified.intact() && verified.pages_checked == pages)
+        }
+        (Err(_), Some(_)) => Some(false),
+        _ => None,
+    };
+    if let Err(error) = &verified {
+        attempt
+            .notes
+            .add("not-verified", json!({ "reason": error.to_string() }));
+    }
+    let checked = |verified: &Verified| verified.pages_checked;
+    Integrity {
+        memory_intact,
+        running_on,
+        pages_checked: verified.ok().flatten().as_ref().map_or(0, checked),
+    }
+}
+
+/// Whether a guest that runs has all of its memory where it runs. One without would stop at the first page that it lacks.
+pub(super) fn is_whole(snapshot: &Snapshot) -> bool {
+    let source = &snapshot.source;
+    let destination = &snapshot.destination;
+    let moved = source.is_in_post_copy() || destination.is_in_post_copy();
+    !moved || source.machine.runs()
+}
+
+/// Longest way: a destination that loads, or a source that leaves its migration.
+const SETTLED_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// A QEMU that is leaving a migration refuses for some milliseconds.
+const TRIES: u32 = 10;
+/// To cancel takes 5 s at most, all else milliseconds.
+const DEED_WITHIN: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests;

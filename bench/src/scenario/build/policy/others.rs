@@ -1,0 +1,39 @@
+//! `[policy.proxmox]`, `[policy.virsh-timeout-…]` and `[policy.force-complete]`.
+
+use lmbench_harness::spec::{ForceCompleteSpec, ProxmoxSpec, VirshTimeoutSpec};
+
+use super::read::{downtime, flag, time, time_scale};
+use crate::scenario::problem::Problems;
+use crate::scenario::section::Section;
+
+pub(super) fn proxmox(section: &Section<'_>, problems: &mut Problems) -> ProxmoxSpec {
+    let default = ProxmoxSpec::default();
+    ProxmoxSpec {
+        migrate_downtime_ms: downtime(
+            section,
+            "migrate-downtime",
+            default.migrate_downtime_ms,
+            1,
+            problems,
+        ),
+        auto_converge: flag(section, "auto-converge", default.auto_converge),
+        xbzrle: flag(section, "xbzrle", default.xbzrle),
+        time_scale: time_scale(section),
+    }
+}
+
+pub(super) fn virsh_timeout(section: &Section<'_>) -> VirshTimeoutSpec {
+    VirshTimeoutSpec {
+        timeout: time(section, "timeout", VirshTimeoutSpec::default().timeout),
+        time_scale: time_scale(section),
+    }
+}
+
+pub(super) fn force_complete(section: &Section<'_>) -> ForceCompleteSpec {
+    let default = ForceCompleteSpec::default();
+    ForceCompleteSpec {
+        after: time(section, "after", default.after),
+        permit_post_copy: flag(section, "permit-post-copy", default.permit_post_copy),
+        time_scale: time_scale(section),
+    }
+}

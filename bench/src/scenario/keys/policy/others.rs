@@ -1,0 +1,58 @@
+//! `[policy.proxmox]`, `[policy.virsh-timeout-…]` and `[policy.force-complete]`.
+
+use super::{Key, Kind, TIME_SCALE, Table, downtime, key};
+
+pub(super) static PROXMOX: Table = Table {
+    about: "Proxmox VE's loop: doubles the downtime limit at every sixth look at which more remains than before, without end.",
+    keys: &[
+        downtime(
+            "migrate-downtime",
+            "100 ms",
+            "The downtime limit of the begin.",
+        ),
+        key(
+            "auto-converge",
+            Kind::Flag,
+            "true",
+            "Whether QEMU's throttle is on, as it always is there.",
+        ),
+        key(
+            "xbzrle",
+            Kind::Flag,
+            "true",
+            "Whether xbzrle is on, as it always is there, with a cache of a tenth of the memory; it excludes multifd.",
+        ),
+        TIME_SCALE,
+    ],
+};
+
+const TIMEOUT: Key = key(
+    "timeout",
+    Kind::Time,
+    "30 s",
+    "virsh's --timeout, for which virsh itself has no default.",
+);
+
+pub(super) static VIRSH_TIMEOUT_SUSPEND: Table = Table {
+    about: "virsh migrate --timeout N --timeout-suspend: stops the guest after a time.",
+    keys: &[TIMEOUT, TIME_SCALE],
+};
+
+pub(super) static VIRSH_TIMEOUT_POSTCOPY: Table = Table {
+    about: "virsh migrate --timeout N --timeout-postcopy: post-copy after a time.",
+    keys: &[TIMEOUT, TIME_SCALE],
+};
+
+pub(super) static FORCE_COMPLETE: Table = Table {
+    about: "What an operator does who loses patience: after a time, post-copy if it is permitted and else a stop of the guest.",
+    keys: &[
+        key("after", Kind::Time, "30 s", "When."),
+        key(
+            "permit-post-copy",
+            Kind::Flag,
+            "false",
+            "Whether post-copy may be used.",
+        ),
+        TIME_SCALE,
+    ],
+};

@@ -1,0 +1,220 @@
+//! What must be true after a migration, and whether it is. Pure.
+
+use serde::Serialize;
+
+use crate::record::{Event, Integrity, Outcome, Repeat};
+
+/// What must come of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// The guest runs on the destination only, with all of its memory.
+    Arrives,
+    /// The migration does not complete; the guest goes on on the source only, with all of its memory.
+    Stays,
+    /// As `Stays`, and reported as cancelled.
+    Cancelled,
+    /// As `Stays`, and the guest was never filled, so that there is no memory to prove.
+    Untouched,
+    /// One of both, and never something between.
+    Either,
+    /// Who died had the only whole guest: then nothing runs, and the record says that it failed and why.
+    LostIsTold,
+    /// As `Either`; or QEMU, which can not see the difference, moves the guest to where it can not run, and the record says that it failed.
+    HarmIsTold,
+    /// Whatever a fault at a random moment leads to, as long as no guest is lost that could be saved, doubled or corrupted.
+    Anything,
+}
+
+/// What the judge says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it must be.
+    Ok,
+    /// What is wrong.
+    NotOk(String),
+}
+
+impl Expect {
+    /// In words, for lists.
+    pub fn words(self) -> &'static str {
+        match self {
+            Expect::Arrives => "the guest arrives intact",
+            Expect::Stays => "the guest stays intact",
+            Expect::Cancelled => "it is cancelled and the guest stays intact",
+            Expect::Untouched => "it is refused and the guest stays",
+            Expect::Either => "the guest runs intact on exactly one host",
+            Expect::LostIsTold => "the guest is lost, and the record says so",
+            Expect::HarmIsTold => {
+                "the guest runs intact on exactly one host, or the record says that it does not"
+            }
+            Expect::Anything => "no guest that could be saved is lost, doubled or corrupted",
+        }
+    }
+}
+
+/// Judges what a migration left behind. `breaks` says that something was to break, which must really have happened.
+pub fn judge(expect: Expect, breaks: bool, repeat: &Repeat) -> Verdict {
+    match problem(expect, breaks, repeat) {
+        None => Verdict::Ok,
+        Some(problem) => {
+            let reason = repeat.reason.as_deref().unwrap_or("no reason");
+            Verdict::NotOk(match repeat.outcome {
+                Outcome::Completed => problem,
+                outcome => format!("{problem} ({}: {reason})", outcome.name()),
+            })
+        }
+    }
+}
+
+fn problem(expect: Expect, breaks: bool, repeat: &Repeat) -> Option<String> {
+    let integrity = repeat.integrity.as_ref();
+    let running = integrity.map(|integrity| integrity.running_on.as_str());
+    if running == Some("both") {
+        return Some("two copies of the guest run".to_owned());
+    }
+    let admitted = expect == Expect::HarmIsTold && repeat.outcome == Outcome::Failed;
+    if integrity.and_then(|integrity| integrity.memory_intact) == Some(false) && !admitted {
+        return Some("the guest's memory is not what the workload wrote".to_owned());
+    }
+    let faults = Faults::of(&repeat.events);
+    if breaks && !faults.happened && expect != Expect::Anything {
+        return Some("what was to break did not break, so nothing was tried".to_owned());
+    }
+    match expect {
+        Expect::Arrives => {
+            outcome(repeat, &[Outcome::Completed]).or_else(|| whole(integrity, "destination"))
+        }
+        Expect::Stays => outcome(repeat, &STAYED).or_else(|| whole(integrity, "source")),
+        Expect::Cancelled => {
+            outcome(repeat, &[Outcome::Cancelled]).or_else(|| whole(integrity, "source"))
+        }
+        Expect::Untouched => outcome(repeat, &STAYED).or_else(|| untouched(repeat, running)),
+        Expect::LostIsTold => lost(repeat, running),
+        Expect::HarmIsTold if repeat.outcome == Outcome::Failed => told(repeat),
+        Expect::Anything if faults.may_lose() && repeat.outcome == Outcome::Failed => match running
+        {
+            Some("source" | "destination") => home(repeat),
+            _ => lost(repeat, running),
+        },
+        Expect::Either | Expect::HarmIsTold | Expect::Anything => home(repeat),
+    }
+}
+
+const STAYED: [Outcome; 3] = [Outcome::Failed, Outcome::Cancelled, Outcome::DidNotConverge];
+
+fn outcome(repeat: &Repeat, wanted: &[Outcome]) -> Option<String> {
+    (!wanted.contains(&repeat.outcome)).then(|| {
+        let words: Vec<&str> = wanted.iter().map(|outcome| outcome.name()).collect();
+        format!(
+            "it is {}, and should be {}",
+            repeat.outcome.name(),
+            words.join(" or ")
+        )
+    })
+}
+
+/// On the host that the outcome promises.
+fn home(repeat: &Repeat) -> Option<String> {
+    let promised = if repeat.outcome == Outcome::Completed {
+        "destination"
+    } else {
+        "source"
+    };
+    let integrity = repeat.integrity.as_ref();
+    // A migration that failed after all had been sent has no promised host; the guest must be whole where it is.
+    let running = integrity.map(|integrity| integrity.running_on.as_str());
+    match (repeat.outcome, running) {
+        (Outcome::Failed, Some("destination")) => whole(integrity, "destination"),
+        _ => whole(integrity, promised),
+    }
+}
+
+/// Nobody looks for a guest that was never told to go.
+fn untouched(repeat: &Repeat, running: Option<&str>) -> Option<String> {
+    let left = repeat.events.iter().any(|event| event.name == "migrate");
+    if running.is_none() && !left {
+        return None;
+    }
+    on(running, "source")
+}
+
+fn whole(integrity: Option<&Integrity>, host: &str) -> Option<String> {
+    let running = integrity.map(|integrity| integrity.running_on.as_str());
+    on(running, host).or_else(|| {
+        let integrity = integrity?;
+        let proven = integrity.memory_intact == Some(true) && integrity.pages_checked > 0;
+        (!proven).then(|| "nobody has compared the guest's memory".to_owned())
+    })
+}
+
+fn on(running: Option<&str>, host: &str) -> Option<String> {
+    match running {
+        Some(running) if running == host => None,
+        Some(running) => Some(format!(
+            "the guest runs on: {running}, and should on the {host}"
+        )),
+        None => Some("nobody knows where the guest runs".to_owned()),
+    }
+}
+
+fn told(repeat: &Repeat) -> Option<String> {
+    let told = repeat
+        .reason
+        .as_deref()
+        .is_some_and(|reason| !reason.is_empty());
+    (!told).then(|| "the guest is lost, and no reason is told".to_owned())
+}
+
+fn lost(repeat: &Repeat, running: Option<&str>) -> Option<String> {
+    outcome(repeat, &[Outcome::Failed])
+        .or_else(|| told(repeat))
+        .or_else(|| match running {
+            None | Some("none") => None,
+            Some(host) => Some(format!("a guest without its memory runs on the {host}")),
+        })
+}
+
+/// What broke, as the record tells it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that the record tells, in any combination"
+)]
+struct Faults {
+    happened: bool,
+    source_killed: bool,
+    destination_killed: bool,
+    post_copy: bool,
+}
+
+impl Faults {
+    fn of(events: &[Event]) -> Faults {
+        let mut faults = Faults {
+            happened: false,
+            source_killed: false,
+            destination_killed: false,
+            post_copy: false,
+        };
+        for event in events {
+            // A cancel that is refused was tried all the same; a process that was gone before could not be killed.
+            let tried = event.data.get("refused").is_none() || event.data.get("cancel").is_some();
+            let done = event.name == "fault" && tried;
+            faults.happened |= done;
+            let killed = event.data.get("kill").and_then(serde_json::Value::as_str);
+            faults.source_killed |= done && killed == Some("source-qemu");
+            faults.destination_killed |= done && killed == Some("destination-qemu");
+            faults.post_copy |= event.name == "MIGRATION"
+                && event.data.get("status").and_then(serde_json::Value::as_str)
+                    == Some("postcopy-active");
+        }
+        faults
+    }
+
+    /// Whether the guest, or part of its memory, was where the killed process was and nowhere else.
+    fn may_lose(&self) -> bool {
+        self.source_killed || (self.destination_killed && self.post_copy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! An operator's orders on their way to the migration that goes on.
+
+use std::sync::PoisonError;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::failures::{refused, value};
+use super::protocol::Failure;
+use super::serve::Agent;
+use crate::migration::{Errand, Order};
+
+impl Agent {
+    /// Answers once the hypervisor has; a migration takes orders as long as it goes on.
+    pub(super) async fn order(&self, order: Order) -> Result<Value, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let taken = {
+            let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+            let errand = Errand { order, answer };
+            orders
+                .as_ref()
+                .is_some_and(|orders| orders.send(errand).is_ok())
+        };
+        if !taken {
+            return Err(refused("no migration goes on"));
+        }
+        match answered.await {
+            Ok(Ok(done)) => value(done),
+            Ok(Err(why)) => Err(refused(&why)),
+            Err(_) => Err(refused("the migration ended first")),
+        }
+    }
+}

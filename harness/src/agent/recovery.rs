@@ -1,0 +1,233 @@
+//! The agent's part when a migration is in trouble: a look at its QEMU, a new connection for a post-copy, the end of a copy of the guest
+//! that must not run. What is done when is decided by the controller, which sees both hosts.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::failures::{failure, failure_of, refused, value};
+use super::life::Life;
+use super::protocol::Failure;
+use super::serve::Agent;
+use crate::clock::monotonic_ns;
+use crate::guest::{Guest as _, GuestError, GuestEvent, Stream};
+use crate::migration::Hope;
+use crate::policy::Action;
+use crate::spec::RecoverySpec;
+
+/// What can be asked about a migration in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Help {
+    /// Answer: [`Condition`].
+    Look,
+    /// Ends the carriers of this host at once, in good order as far as they can. What they have said stays.
+    EndCarriers,
+    /// Listens where a probe of the way may come to. Answer: the address.
+    ExpectProbe {
+        /// Where.
+        address: IpAddr,
+    },
+    /// Connects to the other host's probe, to see whether there is a way.
+    Probe {
+        /// Its address.
+        to: SocketAddr,
+        /// For how long to try.
+        within: Duration,
+    },
+    /// Has the destination's QEMU, whose post-copy lost its connection, listen for a new one. Answer: the [`Stream`] with its real port.
+    Recover {
+        /// Where.
+        stream: Stream,
+    },
+    /// Has the source's QEMU go on over a new connection. The answer comes when the stream flows.
+    Resume {
+        /// Where to.
+        stream: Stream,
+        /// For how long to wait for that.
+        within: Duration,
+    },
+    /// Has QEMU let go of a post-copy's connection.
+    LetGo,
+    /// Ends the hope of the migration that goes on.
+    GiveUp {
+        /// Why.
+        reason: String,
+    },
+    /// Cancels what the source's QEMU still does. Answer: the status that it came to.
+    Cancel,
+    /// Ends QEMU, so that its copy of the guest can't run.
+    Fence {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The state of one host's QEMU.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// How QEMU ended, if it has.
+    pub gone: Option<String>,
+    /// Its run state; missing if its monitor does not answer.
+    pub run_state: Option<String>,
+    /// Its migration's status.
+    pub migration: Option<String>,
+    /// Bytes of guest memory that it has still to send.
+    pub remaining_bytes: Option<u64>,
+    /// Whether the guest ran here at any time, as far as its QEMU told.
+    pub ran: bool,
+}
+
+impl Agent {
+    pub(super) async fn help(&self, life: &Life, help: Help) -> Result<Value, Failure> {
+        match help {
+            Help::Look => value(self.look().await?),
+            Help::EndCarriers => {
+                let ended = self.repeat.lock().await.dismiss_carriers();
+                let _ = timeout(CARRIERS_END_WITHIN, ended).await;
+                self.repeat.lock().await.kill_dismissed();
+                value(())
+            }
+            Help::ExpectProbe { address } => expect_probe(address).await,
+            Help::Probe { to, within } => probe(to, within).await,
+            Help::Recover { stream } => self.recover(stream).await,
+            Help::Resume { stream, within } => {
+                self.take_descriptor(&stream).await?;
+                let guest = self.guest().await?;
+                value(guest.resume_at(&stream, within).await.map_err(failure)?)
+            }
+            Help::LetGo => value(self.guest().await?.let_go().await.map_err(failure)?),
+            Help::GiveUp { reason } => {
+                let sender = self.lock_hope().take();
+                let told = sender.is_some_and(|sender| sender.send(reason).is_ok());
+                value(told)
+            }
+            Help::Cancel => self.cancel().await,
+            Help::Fence { reason } => {
+                self.note("fenced", json!({ "reason": reason }));
+                let keepers = life.keepers().clone();
+                for keeper in keepers {
+                    let ended = keeper.end().await;
+                    ended.map_err(|error| refused(&error.to_string()))?;
+                }
+                value(())
+            }
+        }
+    }
+
+    /// What the migration may hope for; whoever is to end the hope finds the means in the agent.
+    pub(super) fn hope(&self, spec: &RecoverySpec) -> Option<Hope> {
+        let (hope, sender) = Hope::new(spec).unzip();
+        *self.lock_hope() = sender;
+        hope
+    }
+
+    fn lock_hope(&self) -> std::sync::MutexGuard<'_, Option<tokio::sync::oneshot::Sender<String>>> {
+        self.giving_up
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn look(&self) -> Result<Condition, Failure> {
+        let guest = self.guest().await?;
+        let mut condition = Condition::default();
+        match guest.look().await {
+            Ok(look) => {
+                condition.run_state = look.run_state;
+                condition.migration = look.migration;
+                condition.remaining_bytes = look.remaining_bytes;
+            }
+            Err(error) => condition.gone = Some(error.to_string()),
+        }
+        // After the look: what its QEMU said at its end is written down by now.
+        condition.ran = self.notebook.has("RESUME");
+        Ok(condition)
+    }
+
+    async fn recover(&self, stream: Stream) -> Result<Value, Failure> {
+        self.take_descriptor(&stream).await?;
+        let stream = match stream {
+            Stream::Tcp(address) if address.port() == 0 => Stream::Tcp(free_port(address).await?),
+            other => other,
+        };
+        let guest = self.guest().await?;
+        guest.recover_at(&stream).await.map_err(failure)?;
+        value(stream)
+    }
+
+    /// A cancel that is refused comes too late or too early; the status tells which.
+    async fn cancel(&self) -> Result<Value, Failure> {
+        let guest = self.guest().await?;
+        let deadline = Instant::now() + CANCELLED_WITHIN;
+        let mut asked = false;
+        loop {
+            let status = guest.look().await.map_err(failure)?.migration;
+            let over = status.as_deref().is_none_or(|status| {
+                matches!(status, "none" | "cancelled" | "failed" | "completed")
+                    || status.starts_with("postcopy")
+            });
+            if over || Instant::now() >= deadline {
+                return value(status);
+            }
+            if !asked {
+                asked = true;
+                match guest.apply(&Action::Cancel).await {
+                    Ok(()) | Err(GuestError::Refused { .. }) => {}
+                    Err(error) => return Err(failure(error)),
+                }
+            }
+            sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    fn note(&self, name: &str, data: Value) {
+        self.notebook.event(GuestEvent {
+            at_ns: monotonic_ns(),
+            name: name.to_owned(),
+            data,
+        });
+    }
+}
+
+/// QEMU can be asked for the port that it chose only while its main loop is free, which a paused post-copy does not promise.
+async fn free_port(address: SocketAddr) -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind(address).await;
+    let free = listener.and_then(|listener| listener.local_addr());
+    free.map_err(|error| failure_of(&error, &format!("can't listen at {address}")))
+}
+
+async fn expect_probe(address: IpAddr) -> Result<Value, Failure> {
+    let at = SocketAddr::new(address, 0);
+    let failed = |error| failure_of(&error, &format!("can't listen at {at}"));
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    // The kernel completes the connection; nothing is said over it.
+    tokio::spawn(timeout(
+        PROBE_LISTENS,
+        async move { listener.accept().await },
+    ));
+    value(address)
+}
+
+async fn probe(to: SocketAddr, within: Duration) -> Result<Value, Failure> {
+    match timeout(within, TcpStream::connect(to)).await {
+        Ok(Ok(_)) => value(()),
+        Ok(Err(error)) => Err(failure_of(&error, &format!("can't reach {}", to.ip()))),
+        Err(_) => Err(refused(&format!(
+            "{} was not reached within {within:.0?}",
+            to.ip()
+        ))),
+    }
+}
+
+/// What a carrier has to say at its end is said at once; one whose link is cut would wait for the link.
+const CARRIERS_END_WITHIN: Duration = Duration::from_secs(1);
+/// Longer than any probe tries.
+const PROBE_LISTENS: Duration = Duration::from_mins(1);
+/// QEMU's threads leave a cancelled migration within milliseconds.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);

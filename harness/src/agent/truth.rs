@@ -1,0 +1,112 @@
+//! The agent's part in what the guest and its clients see of a migration, beyond what the guest tells itself.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::failures::{refused, value};
+use super::protocol::{Failure, TimedEvent};
+use super::readings::Notebook;
+use super::serve::Agent;
+use crate::clock::monotonic_ns;
+use crate::guest::{Guest as _, GuestEvent, GuestEvents};
+use crate::qemu;
+use crate::tenant::probe::{Heard, Prober};
+use crate::vcpus;
+
+/// What watches the guest from outside for a repeat. Dropping it ends it.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    prober: Option<Prober>,
+    vcpus: Option<Follower>,
+}
+
+impl Truth {
+    /// Ends it; what the client on the tenant network has seen, if there was one.
+    pub(super) fn finish(&mut self) -> Option<Heard> {
+        self.vcpus = None;
+        self.prober.take().map(Prober::finish)
+    }
+}
+
+/// Ends with what holds it.
+#[derive(Debug)]
+struct Follower(JoinHandle<()>);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Agent {
+    /// What the QEMU on this host has traced of its switch-over.
+    pub(super) fn checkpoints(&self) -> Vec<TimedEvent> {
+        let Ok((_, directory)) = self.identity() else {
+            return Vec::new();
+        };
+        let events = qemu::checkpoints(directory).into_iter();
+        let events =
+            events.map(|GuestEvent { at_ns, name, data }| TimedEvent { at_ns, name, data });
+        events.collect()
+    }
+
+    /// A client of the guest on this host's end of the tenant network, until the readings are collected.
+    pub(super) async fn probe(&self, guest: Ipv4Addr, every: Duration) -> Result<Value, Failure> {
+        let prober = Prober::start(guest, every).map_err(|error| {
+            refused(&format!(
+                "no client on the tenant network: {error}; write `tenant = false` in [guest] to do without"
+            ))
+        })?;
+        self.repeat.lock().await.truth.prober = Some(prober);
+        value(())
+    }
+
+    /// Tells in an event when the guest that arrives here is first given a CPU.
+    pub(super) async fn follow_vcpus(&self) -> Result<Value, Failure> {
+        let mut repeat = self.repeat.lock().await;
+        let launched = repeat.launched.as_ref();
+        let launched = launched.ok_or_else(|| refused("no guest was launched"))?;
+        let (events, qemu) = (launched.guest.events(), launched.pid);
+        let follower = tokio::spawn(first_turn(events, qemu, self.notebook.clone()));
+        repeat.truth.vcpus = Some(Follower(follower));
+        value(())
+    }
+}
+
+/// A QEMU that loads a guest gives its vCPUs next to nothing to do, so their first turn after RESUME is the guest's. It is known to be
+/// after RESUME, and before the moment in which this host's agent has heard of that and looked.
+async fn first_turn(mut events: Box<dyn GuestEvents>, qemu: u32, notebook: Notebook) {
+    let Some(mut before) = vcpus::turns(qemu) else {
+        return;
+    };
+    while let Some(event) = events.next().await {
+        if event.name != "RESUME" {
+            before = vcpus::turns(qemu).unwrap_or(before);
+            continue;
+        }
+        for _ in 0..LOOKS_MAX {
+            let Some(now) = vcpus::turns(qemu) else {
+                return;
+            };
+            if now > before {
+                let at_ns = monotonic_ns();
+                return notebook.event(GuestEvent {
+                    at_ns,
+                    name: "vcpu-runs".to_owned(),
+                    data: json!({ "turns": now - before }),
+                });
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        return;
+    }
+}
+
+/// tokio's timers are no finer.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// A vCPU that has not run after a second has other problems, which other events tell.
+const LOOKS_MAX: usize = 1000;

@@ -1,0 +1,29 @@
+//! A switch-over that waits for our word (`pause-before-switchover`), as a management layer has it to fence disks first.
+
+use serde_json::json;
+
+use super::{Running, event_now};
+use crate::guest::GuestError;
+
+/// The status in which it waits.
+pub(super) const WAITS: &str = "pre-switchover";
+
+impl Running<'_> {
+    /// Gives the word at once. From `pre-switchover` to `device` the guest stands for nothing but the round trip.
+    pub(super) async fn switch_over(&mut self) -> Result<(), GuestError> {
+        let said = event_now("migrate-continue", json!({ "state": WAITS }));
+        match self.guest.switch_over().await {
+            Ok(()) => {
+                self.observer.event(said);
+                Ok(())
+            }
+            // A cancel came first.
+            Err(GuestError::Refused { operation, reason }) => {
+                let told = json!({ "operation": operation, "reason": reason });
+                self.observer.event(event_now("refused", told));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}

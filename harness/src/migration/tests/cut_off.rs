@@ -1,0 +1,82 @@
+//! A post-copy over a link that drops everything, with somebody who makes new connections.
+
+use tokio::sync::oneshot::Sender;
+
+use super::*;
+
+/// `help` is done five minutes later: far beyond the timeout, after which a stream that stands still would be given up without hope.
+async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<String>) {
+    let simulated = std::sync::Arc::new(Simulated::default());
+    simulated.state().cut_off = true;
+    let guest = Handle(simulated.clone());
+    let spec = crate::spec::RecoverySpec::default();
+    let (hope, given_up) = Hope::new(&spec).unwrap();
+    let policy = PolicySpec::PostCopy {
+        after_passes: Some(1),
+        after: None,
+    };
+    let (_orders, orders) = mpsc::unbounded_channel();
+    let stream = Stream::Unix("/nowhere".into());
+    let plan = Plan {
+        stream: &stream,
+        policy: policy::from_spec(&policy, SUBJECT),
+        timeout: Duration::from_secs(20),
+        timeout_action: TimeoutAction::Cancel,
+        sample: Some(Duration::from_millis(100)),
+        orders,
+        hope: Some(hope),
+    };
+    let mut kept = Kept::default();
+    let helper = async {
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert_eq!(simulated.state().status, "postcopy-paused");
+        help(&simulated, given_up);
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = run(&guest, plan, &mut kept) => ended.unwrap(),
+        () = helper => unreachable!("it never ends"),
+    };
+    (ended, kept.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_post_copy_is_broken_and_waits_for_its_new_connection() {
+    let recover = |guest: &Simulated, given_up: Sender<String>| {
+        for status in ["recover-setup", "recover", "active"] {
+            guest.announce(&format!("postcopy-{status}"));
+        }
+        guest.announce("completed");
+        // That nobody can end the hope any more does not end it.
+        drop(given_up);
+    };
+    let (ended, kept) = cut_off(recover).await;
+    assert_eq!(ended.ending, Ending::Completed);
+    assert_eq!(kept.iter().filter(|name| *name == "no-progress").count(), 1);
+    let position = |wanted: &str| kept.iter().position(|name| name == wanted);
+    assert!(position("policy") < position("no-progress"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_copy_that_is_given_up_says_why() {
+    let (ended, _) = cut_off(|_, given_up| given_up.send("no way".into()).unwrap()).await;
+    assert_eq!(ended.ending, Ending::Failed);
+    assert_eq!(ended.reason.unwrap(), "no way");
+}
+
+// A new connection is as good as a byte: otherwise the silence since before the loss would end the migration at the next reading.
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_has_time_to_show_that_it_works() {
+    let resume = |guest: &Simulated, given_up: Sender<String>| {
+        guest.announce("postcopy-recover");
+        guest.announce("postcopy-active");
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            given_up.send("lost again".into()).unwrap();
+        });
+    };
+    let (ended, kept) = cut_off(resume).await;
+    assert_eq!(ended.reason.unwrap(), "lost again");
+    let broken = kept.iter().filter(|name| *name == "no-progress").count();
+    assert_eq!(broken, 2, "the second silence is noticed like the first");
+}

@@ -1,0 +1,112 @@
+//! `proxmox`: Proxmox VE's loop (qemu-server, `PVE/QemuMigrate.pm`), which doubles the downtime limit and has no ceiling.
+
+use std::time::Duration;
+
+use super::pace::Poll;
+use super::{Action, Decision, Needs, Policy, Setting, Subject, Throttle};
+use crate::progress::Progress;
+use crate::spec::ProxmoxSpec;
+
+/// Counts the looks at which more remains than at the one before.
+pub(super) struct Proxmox {
+    spec: ProxmoxSpec,
+    subject: Subject,
+    poll: Poll,
+    looks: u64,
+    sent: u64,
+    remaining: Option<u64>,
+    counter: u32,
+    downtime_ms: u64,
+}
+
+impl Proxmox {
+    pub(super) fn new(spec: ProxmoxSpec, subject: Subject) -> Self {
+        Proxmox {
+            spec,
+            subject,
+            poll: Poll::after(INTERVAL),
+            looks: 0,
+            sent: 0,
+            remaining: None,
+            counter: 0,
+            downtime_ms: spec.migrate_downtime_ms,
+        }
+    }
+
+    /// Whether it looks ten times a second from now on: less remains than was sent per look so far.
+    fn nears_the_end(&self, remaining: u64) -> bool {
+        self.sent > 0 && (remaining as f64) < self.sent as f64 / self.looks as f64
+    }
+
+    fn count(&mut self, remaining: u64) -> bool {
+        let before = self.remaining.replace(remaining);
+        let rose = before.is_some_and(|before| before > 0 && remaining > before);
+        self.counter += u32::from(rose || remaining == 0);
+        let too_often = self.counter > COUNTER_MAX;
+        if too_often {
+            self.counter = 0;
+            self.downtime_ms = self.downtime_ms.saturating_mul(2);
+        }
+        too_often
+    }
+}
+
+impl Policy for Proxmox {
+    fn name(&self) -> &'static str {
+        "proxmox"
+    }
+
+    fn needs(&self) -> Needs {
+        let mut settings = vec![Setting::DowntimeLimit {
+            ms: self.spec.migrate_downtime_ms,
+        }];
+        if self.spec.xbzrle {
+            // QEMU wants a power of two.
+            let bytes = (self.subject.memory_bytes / 10)
+                .max(1)
+                .checked_next_power_of_two()
+                .unwrap_or(1 << 63);
+            settings.push(Setting::XbzrleCache { bytes });
+        }
+        Needs {
+            throttle: self.spec.auto_converge.then_some(Throttle::DEFAULT),
+            xbzrle: self.spec.xbzrle,
+            settings,
+            ..Needs::default()
+        }
+    }
+
+    fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
+        if progress.status != "active" || !self.poll.is_due(now) {
+            return Vec::new();
+        }
+        self.looks += 1;
+        let (sent, remaining) = (progress.transferred_bytes, progress.remaining_bytes);
+        let mut doubles = false;
+        if sent != self.sent {
+            if self.nears_the_end(remaining) {
+                self.poll.set_every(now, INTERVAL_NEAR_THE_END);
+            }
+            doubles = self.count(remaining);
+        }
+        self.sent = sent;
+        if !doubles {
+            return Vec::new();
+        }
+        vec![Decision {
+            action: Action::Set(Setting::DowntimeLimit {
+                ms: self.downtime_ms,
+            }),
+            reason:
+                "more remained than at the look before, for the sixth time since the limit was set"
+                    .to_owned(),
+        }]
+    }
+}
+
+/// The loop's sleep.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The same once little remains.
+const INTERVAL_NEAR_THE_END: Duration = Duration::from_millis(100);
+/// Rises that change nothing.
+const COUNTER_MAX: u32 = 5;

@@ -1,0 +1,48 @@
+//! What one direction of a relay has moved, and when it last did.
+//!
+//! Two readings of the clock per chunk of up to 256 KiB, some 25 ns each.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Shared, so that it can be read while the relay runs and after it failed.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    bytes: AtomicU64,
+    taken_ns: AtomicU64,
+    given_ns: AtomicU64,
+}
+
+impl Moved {
+    /// Something was taken from where it comes from.
+    pub(super) fn taken(&self) {
+        self.taken_ns.store(monotonic_ns(), Ordering::Relaxed);
+    }
+
+    /// `bytes` were given to where they go.
+    pub(super) fn given(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.given_ns.store(monotonic_ns(), Ordering::Relaxed);
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When something was last taken; `None` before.
+    pub(super) fn last_taken_ns(&self) -> Option<u64> {
+        Some(self.taken_ns.load(Ordering::Relaxed)).filter(|at_ns| *at_ns > 0)
+    }
+
+    /// When something was last given; `None` before.
+    pub(super) fn last_given_ns(&self) -> Option<u64> {
+        Some(self.given_ns.load(Ordering::Relaxed)).filter(|at_ns| *at_ns > 0)
+    }
+}
+
+/// The clock that all processes of a host share.
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
