@@ -60,7 +60,9 @@ pub(super) async fn until_ended(
             served = operator.serve() => {
                 faults.by_operator(served.links);
                 if let Some(wish) = served.recover {
-                    wish.answer(recovery.ask());
+                    let said = recovery.ask();
+                    attempt.notes.add("operator", wish.event(&said));
+                    wish.answer(said);
                 }
             }
             () = recovery.step() => {}

@@ -9,7 +9,7 @@ use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::lab::Lab;
 use lmbench_harness::migration::Order;
 use lmbench_harness::spec::{Network, Stage};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::hosts::{Host, SharedLab};
@@ -91,6 +91,15 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    /// As the events of the orders that the source's agent carries out.
+    pub(super) fn event(&self, said: &Result<String, String>) -> Value {
+        let (outcome, detail) = match said {
+            Ok(done) => ("done", done),
+            Err(why) => ("refused", why),
+        };
+        json!({ "order": "recover", "outcome": outcome, "detail": detail })
+    }
+
     /// Tells him what is done, or why nothing is.
     pub(super) fn answer(self, said: Result<String, String>) {
         let before = self.before;
