@@ -13,7 +13,7 @@ use super::faults::{Faults, Hands};
 use super::health::Standstill;
 use super::hosts::Hosts;
 use super::metering;
-use super::operator::Operator;
+use super::operator::{Operator, recover_event};
 use super::recovery::Recovery;
 use super::repeat::Attempt;
 use super::wiring::Wired;
@@ -61,7 +61,7 @@ pub(super) async fn until_ended(
                 faults.by_operator(served.links);
                 if let Some(wish) = served.recover {
                     let said = recovery.ask();
-                    attempt.notes.add("operator", wish.event(&said));
+                    attempt.notes.add("operator", recover_event(&said));
                     wish.answer(said);
                 }
             }

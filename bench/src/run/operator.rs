@@ -91,15 +91,6 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    /// As the events of the orders that the source's agent carries out.
-    pub(super) fn event(&self, said: &Result<String, String>) -> Value {
-        let (outcome, detail) = match said {
-            Ok(done) => ("done", done),
-            Err(why) => ("refused", why),
-        };
-        json!({ "order": "recover", "outcome": outcome, "detail": detail })
-    }
-
     /// Tells him what is done, or why nothing is.
     pub(super) fn answer(self, said: Result<String, String>) {
         let before = self.before;
@@ -107,6 +98,15 @@ impl Wish {
         // Who asked may have gone.
         let _ = self.answer.send(said.map(words).map_err(words));
     }
+}
+
+/// The answer to a wish for a new connection, as the events of the orders that the source's agent carries out.
+pub(super) fn recover_event(said: &Result<String, String>) -> Value {
+    let (outcome, detail) = match said {
+        Ok(done) => ("done", done),
+        Err(why) => ("refused", why),
+    };
+    json!({ "order": "recover", "outcome": outcome, "detail": detail })
 }
 
 async fn carry_out(source: &Host, lab: SharedLab, interrupted: bool, wanted: Wanted) -> Served {

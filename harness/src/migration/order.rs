@@ -76,10 +76,12 @@ impl Running<'_> {
         }
         match order {
             _ if self.in_post_copy => Ok(Err(IN_POST_COPY.to_owned())),
-            Order::Cancel => match cancel::refusal(&progress.status) {
-                Some(reason) => Ok(Err(reason.to_owned())),
-                None => self.cancel().await,
-            },
+            Order::Cancel => {
+                match cancel::refusal(&progress.status).or(cancel::refusal(&self.status)) {
+                    Some(reason) => Ok(Err(reason.to_owned())),
+                    None => self.cancel().await,
+                }
+            }
             Order::ForceComplete => self.force_complete().await,
             Order::Pause => {
                 let paused = self.pause().await?;

@@ -14,6 +14,8 @@ impl Running<'_> {
         let said = event_now("migrate-continue", json!({ "state": WAITS }));
         match self.guest.switch_over().await {
             Ok(()) => {
+                // From now on a cancel comes too late, whatever QEMU says of its status until its thread has woken up.
+                "device".clone_into(&mut self.status);
                 self.observer.event(said);
                 Ok(())
             }
