@@ -129,7 +129,7 @@ pub(super) const TRIALS: [Trial; 31] = [
     ),
     before(
         "cancel-active",
-        "at = \"500 ms\"\ncancel = true",
+        "at = \"active\"\ncancel = true",
         Expect::Cancelled,
     ),
     // The word to go on, or QEMU itself, may be quicker than the order: then the guest has arrived.
