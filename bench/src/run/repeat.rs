@@ -427,7 +427,6 @@ impl Attempt<'_> {
         ))
     }
 
-    /// The source's other traffic, on the network that has some.
     async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
         let (source, destination) = tokio::join!(
             self.hosts.source.call(Request::Usage),

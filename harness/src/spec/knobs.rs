@@ -53,3 +53,27 @@ pub struct Knobs {
     /// `announce-step`: what each time between two adds to the one before.
     pub announce_step: Option<Duration>,
 }
+
+impl Knobs {
+    /// The knobs that are called in a scenario's `[migration]` as QEMU calls them.
+    pub const NAMES: [&str; 18] = [
+        "avail-switchover-bandwidth",
+        "switchover-ack",
+        "pause-before-switchover",
+        "release-ram",
+        "zero-copy-send",
+        "zero-page-detection",
+        "multifd-compression",
+        "multifd-zlib-level",
+        "multifd-zstd-level",
+        "multifd-qatzip-level",
+        "xbzrle",
+        "xbzrle-cache-size",
+        "dirty-limit",
+        "vcpu-dirty-limit",
+        "announce-initial",
+        "announce-max",
+        "announce-rounds",
+        "announce-step",
+    ];
+}

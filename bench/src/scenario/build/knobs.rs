@@ -291,7 +291,8 @@ fn set_twice(section: &Section<'_>, problems: &mut Problems) {
             "x-vcpu-dirty-limit-period" => "vcpu-dirty-limit-period",
             key => key,
         };
-        if let Some(own) = NAMED.contains(&key).then(|| section.entry(key)).flatten() {
+        let named = Knobs::NAMES.contains(&key) || ALSO_NAMED.contains(&key);
+        if let Some(own) = named.then(|| section.entry(key)).flatten() {
             problems.push(
                 Problem::at(&entry.key_span, format!("`{}` is set twice", entry.key))
                     .label("here by its QMP name")
@@ -350,28 +351,7 @@ impl Rules<'_, '_> {
     }
 }
 
-/// Keys that are also QMP names.
-const NAMED: [&str; 20] = [
-    "avail-switchover-bandwidth",
-    "return-path",
-    "switchover-ack",
-    "pause-before-switchover",
-    "release-ram",
-    "zero-copy-send",
-    "zero-page-detection",
-    "multifd-compression",
-    "multifd-zlib-level",
-    "multifd-zstd-level",
-    "multifd-qatzip-level",
-    "xbzrle",
-    "xbzrle-cache-size",
-    "dirty-limit",
-    "vcpu-dirty-limit",
-    "vcpu-dirty-limit-period",
-    "announce-initial",
-    "announce-max",
-    "announce-rounds",
-    "announce-step",
-];
+/// Further keys that are also QMP names.
+const ALSO_NAMED: [&str; 2] = ["return-path", "vcpu-dirty-limit-period"];
 const PAGE: u64 = 4096;
 const MIB: u64 = 1 << 20;

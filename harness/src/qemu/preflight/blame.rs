@@ -2,7 +2,7 @@
 
 use super::Case;
 use crate::policy::{self, Setting};
-use crate::spec::PolicySpec;
+use crate::spec::{Knobs, PolicySpec};
 
 /// The scenario's key behind a capability or parameter; none if lmbench sets it by itself.
 pub(super) fn key_of(name: &str, case: &Case) -> Option<String> {
@@ -38,30 +38,8 @@ pub(super) fn key_of(name: &str, case: &Case) -> Option<String> {
         | "cpu-throttle-increment"
         | "max-cpu-throttle"
         | "downtime-limit" => "policy",
-        name if KNOBS.contains(&name) => return Some(format!("migration.{name}")),
+        name if Knobs::NAMES.contains(&name) => return Some(format!("migration.{name}")),
         _ => return None,
     };
     Some(key.to_owned())
 }
-
-/// Keys of `[migration]` that are named as QEMU names them.
-const KNOBS: [&str; 18] = [
-    "avail-switchover-bandwidth",
-    "switchover-ack",
-    "pause-before-switchover",
-    "release-ram",
-    "zero-copy-send",
-    "zero-page-detection",
-    "multifd-compression",
-    "multifd-zlib-level",
-    "multifd-zstd-level",
-    "multifd-qatzip-level",
-    "xbzrle",
-    "xbzrle-cache-size",
-    "dirty-limit",
-    "vcpu-dirty-limit",
-    "announce-initial",
-    "announce-max",
-    "announce-rounds",
-    "announce-step",
-];

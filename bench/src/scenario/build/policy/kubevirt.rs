@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lmbench_harness::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec};
 
-use super::read::{count, downtime, flag, number, time, time_from, time_scale};
+use super::super::migration::flag;
+use super::read::{count, downtime, number, time, time_from, time_scale};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::{Share, Time};

@@ -2,7 +2,8 @@
 
 use lmbench_harness::spec::{NovaHistoricSpec, NovaRamp, NovaSpec, NovaTimeoutAction};
 
-use super::read::{count, downtime, flag, time, time_from, time_scale};
+use super::super::migration::flag;
+use super::read::{count, downtime, time, time_from, time_scale};
 use crate::scenario::problem::Problems;
 use crate::scenario::section::Section;
 use crate::scenario::units::Time;

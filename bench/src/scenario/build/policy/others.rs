@@ -2,7 +2,8 @@
 
 use lmbench_harness::spec::{ForceCompleteSpec, ProxmoxSpec, VirshTimeoutSpec};
 
-use super::read::{downtime, flag, time, time_scale};
+use super::super::migration::flag;
+use super::read::{downtime, time, time_scale};
 use crate::scenario::problem::Problems;
 use crate::scenario::section::Section;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lmbench_harness::spec::{OvirtName, OvirtSpec, StallAction, StallItem, VdsmLegacySpec};
 
-use super::read::{DOWNTIME_MAX_MS, count, downtime, flag, time, time_from, time_scale};
+use super::super::migration::flag;
+use super::read::{DOWNTIME_MAX_MS, count, downtime, time, time_from, time_scale};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Time;

@@ -66,15 +66,6 @@ pub(super) fn downtime(
     ms
 }
 
-/// A flag with its default.
-pub(super) fn flag(section: &Section<'_>, name: &str, default: bool) -> bool {
-    section
-        .get::<bool>(name)
-        .or(default)
-        .value
-        .unwrap_or(default)
-}
-
 /// A count with its default.
 pub(super) fn count(section: &Section<'_>, name: &str, default: u32) -> u32 {
     section
