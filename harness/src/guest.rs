@@ -110,8 +110,6 @@ pub trait Guest: Send + Sync {
     async fn switch_over(&self) -> Result<(), GuestError> {
         Ok(())
     }
-    /// Breaks a post-copy's connection on purpose, so that it can get a new one. Refused unless a post-copy flows.
-    async fn let_go(&self) -> Result<(), GuestError>;
     /// Whether its vCPUs run.
     async fn running(&self) -> Result<bool, GuestError>;
     /// Subscribes to its events.

@@ -271,7 +271,7 @@ impl Running<'_> {
         if self.is_final(&status) {
             return Ok(status);
         }
-        self.break_if_still(now, &reading.progress).await?;
+        self.tell_if_still(now, &reading.progress);
         let began_ns = monotonic_ns();
         let policys = self.policy.on_progress(now, &reading.progress);
         let thought = Thought {

@@ -2,18 +2,20 @@
 //!
 //! No process has to cooperate, so QEMU's own sockets, our carriers' and ssh's are read in the same way, and other connections of the
 //! host are left out: a connection counts when one of the processes holds its inode. `message` is what the kernel is asked and answers,
-//! `kernel` the sockets that it is asked over, `owners` who holds which inode, `ledger` what was read so far. No UDP: a carrier over
+//! `kernel` the sockets that it is asked over, `owners` who holds which inode, `ledger` what was read so far, `sever` breaks connections. No UDP: a carrier over
 //! UDP counts its own packets.
 
 mod kernel;
 mod ledger;
 mod message;
 mod owners;
+mod sever;
 
 use serde::{Deserialize, Serialize};
 
 pub use ledger::Ledger;
 pub use owners::{Owner, descendants};
+pub use sever::sever;
 
 /// What the kernel has counted for a connection, from this host's end: `struct tcp_info`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,6 +30,8 @@ enum Deed {
     Wait,
     /// The source still migrates a guest that nobody awaits any more.
     Cancel,
+    /// Break the connections that the source's QEMU waits in.
+    Sever,
     /// End the copy that must not run.
     Fence(Role, &'static str),
     /// Let the copy run that must.
@@ -53,6 +55,8 @@ fn next(snapshot: &Snapshot) -> Deed {
                 "the destination runs the guest, and the source does not answer",
             )
         }
+        // QEMU 10.0 that cancels multifd over TLS on a dead link says good-bye on each channel, with its main loop and its guest standing still.
+        Machine::Silent(_) if destination.machine.is_gone() => Deed::Sever,
         Machine::Silent(_) => Deed::Nothing,
         Machine::State(_) if source.migration == "completed" => handed_over(snapshot),
         Machine::State(_) if source.is_in_post_copy() && source.machine.runs() => {
@@ -180,6 +184,12 @@ async fn act(hosts: &Hosts, notes: &Notes, deed: Deed) -> bool {
             "rollback",
             "the migration is over for everybody but QEMU on the source",
             Request::Recovery(Help::Cancel),
+        ),
+        Deed::Sever => (
+            Role::Source,
+            "sever",
+            "QEMU on the source does not answer, and its peer is gone",
+            Request::Recovery(Help::Sever),
         ),
         Deed::Fence(role, reason) => {
             let why = reason.to_owned();

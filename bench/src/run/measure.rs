@@ -102,7 +102,7 @@ pub(super) fn finish(
     let samples = line.samples(&cell.id, number);
     let problem = proof::problem(measured, &line);
     let (outcome, reason) = outcome(measured, problem.as_deref());
-    let (values, op_latency_ns) = values(measured, &line, cell, elapsed);
+    let (mut values, op_latency_ns) = values(measured, &line, cell, elapsed);
     let verified = measured.verified.as_ref();
     let integrity = Integrity {
         memory_intact: verified.map(|_| problem.is_none()),
@@ -112,6 +112,7 @@ pub(super) fn finish(
     let started = measured.filled.as_ref();
     let started = started.map(|filled| line.workload_started(filled));
     if let Some(blackout) = Blackout::of(measured, &line) {
+        blackout.measure(&mut values);
         line.tell(blackout.events());
     }
     let link_event = line.links();
@@ -179,16 +180,13 @@ fn values(
         );
         values.put("blackout_ms", line.blackout().map(Window::length_ms));
     }
-    if let Some(blackout) = Blackout::of(measured, line) {
-        blackout.measure(&mut values);
-    }
     pauses::measure(&mut values, line, cell);
     answers::measure(&mut values, measured, line);
-    let latency = workload::measure(&mut values, line);
     network::measure(&mut values, measured, line);
     if let Some(ram_bytes) = transfer::measure(&mut values, measured, line, cell) {
         processors::measure(&mut values, measured, ram_bytes);
     }
+    let latency = workload::measure(&mut values, line);
     instrument::measure(&mut values, measured, line);
     decisions::measure(&mut values, line);
     other_traffic(&mut values, measured);

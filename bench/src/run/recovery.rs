@@ -1,7 +1,7 @@
 //! Gives a post-copy that lost its connection a new one, while its migration goes on: a few attempts after each loss, then the end of hope.
 //!
-//! When a connection counts as lost is the source's business (QEMU's own event, or a silence that the agent there ends); what a new
-//! one is made of is `wiring`'s.
+//! Lost is what QEMU says is lost, and what the source's agent finds silent, once the guest runs at the destination. What a new one is
+//! made of is `wiring`'s.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,6 +39,7 @@ pub(super) struct Recovery<'a> {
 
 enum State<'a> {
     Idle,
+    LettingGo(Pin<Box<dyn Future<Output = ()> + 'a>>),
     Due(Instant),
     Trying(Pin<Box<dyn Future<Output = Result<(), Failed>> + 'a>>),
     GivingUp(Pin<Box<dyn Future<Output = ()> + 'a>>),
@@ -67,11 +68,20 @@ impl<'a> Recovery<'a> {
 
     /// The migration has come to a stage.
     pub(super) fn reached(&mut self, stage: &Stage) {
-        let Stage::Status(status) = stage else { return };
-        tracing::debug!("the source's migration is {status}");
-        status.clone_into(&mut self.status);
-        if status == "postcopy-paused" && matches!(self.state, State::Idle) && self.left > 0 {
-            self.state = State::Due(Instant::now());
+        match stage {
+            Stage::Status(status) => {
+                tracing::debug!("the source's migration is {status}");
+                status.clone_into(&mut self.status);
+                let waits = matches!(self.state, State::Idle | State::LettingGo(_));
+                if status == "postcopy-paused" && waits && self.left > 0 {
+                    self.state = State::Due(Instant::now());
+                }
+            }
+            Stage::Still if matches!(self.state, State::Idle) => {
+                let let_go = let_go_if_it_ran(self.hosts, self.notes.clone());
+                self.state = State::LettingGo(Box::pin(let_go));
+            }
+            _ => {}
         }
     }
 
@@ -89,7 +99,7 @@ impl<'a> Recovery<'a> {
             };
             return Err(format!("nothing to recover: the migration is {status}"));
         }
-        if !matches!(self.state, State::Idle | State::Due(_)) {
+        if matches!(self.state, State::Trying(_) | State::GivingUp(_)) {
             return Err("a new connection is being made already".to_owned());
         }
         self.left = self.left.max(1);
@@ -110,7 +120,7 @@ impl<'a> Recovery<'a> {
                 let result = attempt.await;
                 self.judge(result);
             }
-            State::GivingUp(told) => {
+            State::LettingGo(told) | State::GivingUp(told) => {
                 told.await;
                 self.state = State::Idle;
             }
@@ -179,6 +189,35 @@ impl<'a> Recovery<'a> {
             let told = hosts.source.call::<bool>(give_up).await;
             tracing::debug!(?told, "gave up on the post-copy");
         }))
+    }
+}
+
+/// Has the source let go of a connection that may be dead, so that both QEMUs look for a new one. A destination that has not run its guest yet
+/// would exit and take the guest with it, for the source's may not run again: its old connection is left to come back to life.
+async fn let_go_if_it_ran(hosts: &Hosts, notes: Notes) {
+    let mut snapshot = health::look(hosts).await;
+    health::note(&notes, &snapshot);
+    let left = snapshot.source.remaining_bytes;
+    if !snapshot.destination.ran {
+        let reason =
+            "the guest does not run at the destination yet, which would end with the connection";
+        notes.add("recovery-waits", json!({ "reason": reason }));
+    }
+    while !snapshot.destination.ran {
+        sleep(LOOK_AGAIN_AFTER).await;
+        snapshot = health::look(hosts).await;
+        let flows = snapshot.source.remaining_bytes != left;
+        if flows || snapshot.destination.machine.is_gone() {
+            return;
+        }
+    }
+    let let_go = Request::Recovery(Help::LetGo);
+    if let Err(error) = hosts.source.call::<()>(let_go).await {
+        let reason = error.to_string();
+        notes.add(
+            "refused",
+            json!({ "operation": "migrate-pause", "reason": reason }),
+        );
     }
 }
 

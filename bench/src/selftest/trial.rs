@@ -120,7 +120,7 @@ const fn gives_up(trial: Trial) -> Trial {
 }
 
 /// Every trial: what stands here is what `[fault]` of a scenario of one's own may say.
-pub(super) const TRIALS: [Trial; 31] = [
+pub(super) const TRIALS: [Trial; 32] = [
     PLAIN,
     before(
         "cancel-setup",
@@ -257,6 +257,15 @@ pub(super) const TRIALS: [Trial; 31] = [
         "at = \"post-copy-active\"\nkill = \"destination-qemu\"",
         Expect::HarmIsTold,
     ),
+    // A link that comes back keeps that stream alive, as long as nobody breaks it.
+    Trial {
+        migration: "recover-after = \"1 s\"\n",
+        ..after(
+            "link-flap-at-switch",
+            "at = \"post-copy-active\"\ncut = \"migration\"\nfor = \"3 s\"",
+            Expect::Arrives,
+        )
+    },
     unlike("wrong-identity", Unlike::Identity, Expect::Untouched),
     unlike("less-memory", Unlike::Memory, Expect::Stays),
     unlike("other-machine", Unlike::Machine, Expect::Stays),

@@ -61,12 +61,6 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 }
 
 impl Run {
-    /// Reads a record.
-    pub(crate) fn read(record: &str) -> Self {
-        Run(serde_json::from_str(record)
-            .unwrap_or_else(|error| panic!("no record: {error}\n{record}")))
-    }
-
     /// The only migration of the run's only cell.
     pub(crate) fn only(&self) -> Migration<'_> {
         let [cell] = &self.cells()[..] else {

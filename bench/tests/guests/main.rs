@@ -5,7 +5,6 @@
 mod capture;
 mod carriers;
 mod cuts;
-mod faults;
 mod knobs;
 mod live;
 mod metering;

@@ -1,7 +1,6 @@
 //! Failures in the middle of a migration, after which exactly one guest must run, with all of its memory: a post-copy that loses its
 //! connection gets a new one on every carrier, and a pre-copy that breaks leaves the guest where it was.
 
-use crate::faults::{self, Process};
 use crate::live::{run, run_and_fail};
 
 /// A guest that is in post-copy as soon as its second pass begins, and for some five seconds: 64 MiB that it writes to all the time, at
@@ -48,6 +47,12 @@ fn a_carried_post_copy_survives_a_silent_link() {
     flap("[\"tcp\", \"tls\"]", "");
 }
 
+// The carrier gets QEMU's connections as file descriptors, and must get new ones.
+#[test]
+fn a_post_copy_over_passed_descriptors_survives_a_silent_link() {
+    flap("[\"tcp\"]\n\"carrier.tcp.path\" = [\"fd\"]", "");
+}
+
 #[test]
 fn a_post_copy_over_one_session_survives_a_silent_link() {
     flap("[\"quic\", \"ssh\"]", "");
@@ -84,12 +89,10 @@ fn a_post_copy_whose_link_stays_cut_says_who_has_what() {
 // QEMU sees a dead carrier at once, so nothing waits for a silence. The second loss follows the first recovery.
 #[test]
 fn a_post_copy_survives_its_carriers_twice() {
-    let scenario = post_copy("", "", "[carrier.tls]");
-    let kills = [
-        (Process::Sink, "postcopy-active", 1),
-        (Process::Source, "postcopy-active", 2),
-    ];
-    let Some(run) = faults::run(&scenario, &kills, 0) else {
+    let first = "[fault]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-carrier\"";
+    let second = "[fault.then]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"source-carrier\"";
+    let scenario = post_copy("", "", &format!("[carrier.tls]\n{first}\n{second}"));
+    let Some(run) = run(&scenario) else {
         return;
     };
     let migration = run.only();
@@ -108,9 +111,9 @@ fn pre_copy(rest: &str) -> String {
 
 #[test]
 fn a_guest_stays_whole_where_it_was_when_its_destination_dies() {
-    let scenario = pre_copy("[carrier.native-tcp]");
-    let kills = [(Process::Destination, "active", 1)];
-    if let Some(run) = faults::run(&scenario, &kills, 4) {
+    let fault = "[fault]\nat = \"active\"\nkill = \"destination-qemu\"";
+    let scenario = pre_copy(&format!("[carrier.native-tcp]\n{fault}"));
+    if let Some(run) = run_and_fail(&scenario) {
         let reason = run.only().assert_failed_in_place();
         assert!(reason.contains("QEMU on the destination was killed by signal 9"));
     }
@@ -118,10 +121,11 @@ fn a_guest_stays_whole_where_it_was_when_its_destination_dies() {
 
 #[test]
 fn a_guest_stays_whole_where_it_was_when_a_carrier_dies() {
-    let scenario = pre_copy("[carrier.tcp]");
-    for carrier in [Process::Sink, Process::Source] {
-        if let Some(run) = faults::run(&scenario, &[(carrier, "active", 1)], 4) {
-            let reason = run.only().assert_failed_in_place();
+    let fault = "[fault]\nat = \"active\"\n[matrix]\n\"fault.kill\" = [\"destination-carrier\", \"source-carrier\"]";
+    let scenario = pre_copy(&format!("[carrier.tcp]\n{fault}"));
+    if let Some(run) = run_and_fail(&scenario) {
+        for migration in run.all() {
+            let reason = migration.assert_failed_in_place();
             assert!(reason.contains("was killed by signal 9"), "{reason}");
         }
     }
@@ -132,10 +136,11 @@ fn a_guest_stays_whole_where_it_was_when_a_carrier_dies() {
 fn a_guest_runs_on_where_it_was_when_the_switch_over_breaks() {
     let scenario = "name = \"live\"\nrun.repeats = 1\n[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory = \"64 MiB\"\n\
                     rate = \"16 MiB/s\"\n[network.migration]\nrate = \"150 Mbit/s\"\n[migration]\ndowntime-limit = \"4 s\"\n\
-                    settle = \"500 ms\"\ntimeout = \"40 s\"\n[carrier.tls]\n";
-    for victim in [Process::Destination, Process::Source] {
-        if let Some(run) = faults::run(scenario, &[(victim, "device", 1)], 4) {
-            let reason = run.only().assert_failed_in_place();
+                    settle = \"500 ms\"\ntimeout = \"40 s\"\n[carrier.tls]\n\
+                    [fault]\nat = \"device\"\n[matrix]\n\"fault.kill\" = [\"destination-qemu\", \"source-carrier\"]\n";
+    if let Some(run) = run_and_fail(scenario) {
+        for migration in run.all() {
+            let reason = migration.assert_failed_in_place();
             assert!(reason.contains("was killed by signal 9"), "{reason}");
         }
     }
@@ -144,9 +149,9 @@ fn a_guest_runs_on_where_it_was_when_the_switch_over_breaks() {
 // Nobody can save it: the one half of its memory that was younger is gone.
 #[test]
 fn a_guest_that_dies_in_post_copy_is_not_set_back() {
-    let scenario = post_copy("", "", "[carrier.native-tcp]");
-    let kills = [(Process::Destination, "postcopy-active", 1)];
-    if let Some(run) = faults::run(&scenario, &kills, 4) {
+    let fault = "[fault]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-qemu\"";
+    let scenario = post_copy("", "", &format!("[carrier.native-tcp]\n{fault}"));
+    if let Some(run) = run_and_fail(&scenario) {
         let failed = run.only();
         assert_eq!(failed.running_on(), "none");
         let reason = failed.reason();

@@ -72,6 +72,7 @@ impl Observer for Sampler {
 fn stage(event: &GuestEvent) -> Option<Stage> {
     match event.name.as_str() {
         "migrate" => Some(Stage::Accepted),
+        "no-progress" => Some(Stage::Still),
         "MIGRATION_PASS" => event.data["pass"].as_u64().map(Stage::Pass),
         _ => event
             .migration_status()

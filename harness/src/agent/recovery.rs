@@ -17,6 +17,7 @@ use crate::clock::monotonic_ns;
 use crate::guest::{Guest as _, GuestError, GuestEvent, Stream};
 use crate::migration::Hope;
 use crate::policy::Action;
+use crate::sockets::sever;
 use crate::spec::RecoverySpec;
 
 /// What can be asked about a migration in trouble.
@@ -60,6 +61,8 @@ pub enum Help {
     },
     /// Cancels what the source's QEMU still does. Answer: the status that it came to.
     Cancel,
+    /// Breaks the TCP connections of the QEMUs here, of which one may wait in them and hear nobody. Refused if there are none.
+    Sever,
     /// Ends QEMU, so that its copy of the guest can't run.
     Fence {
         /// Why.
@@ -107,6 +110,7 @@ impl Agent {
                 value(told)
             }
             Help::Cancel => self.cancel().await,
+            Help::Sever => sever_all(life),
             Help::Fence { reason } => {
                 self.note("fenced", json!({ "reason": reason }));
                 let keepers = life.keepers().clone();
@@ -191,6 +195,18 @@ impl Agent {
             data,
         });
     }
+}
+
+fn sever_all(life: &Life) -> Result<Value, Failure> {
+    let mut severed = 0;
+    for keeper in life.keepers().iter() {
+        severed += sever(keeper.pid())
+            .map_err(|error| failure_of(&error, "can't break QEMU's connections"))?;
+    }
+    if severed == 0 {
+        return Err(refused("QEMU has no TCP connection"));
+    }
+    value(severed)
 }
 
 /// QEMU can be asked for the port that it chose only while its main loop is free, which a paused post-copy does not promise.

@@ -10,7 +10,7 @@ use crate::spec::RecoverySpec;
 
 /// Somebody who makes a new connection for a post-copy that lost its own.
 pub struct Hope {
-    /// Time without a byte in post-copy after which the connection is broken on purpose, so that both ends know of it.
+    /// Time without a byte in post-copy after which its connection may be dead.
     pub after: Duration,
     /// Tells why there is no hope any more.
     pub given_up: oneshot::Receiver<String>,

@@ -1,11 +1,11 @@
-//! The run loop's part in a post-copy that gets a new connection: it waits for it, and notices that the old one is dead.
+//! The run loop's part in a post-copy that gets a new connection: it waits for it, and tells when the old one may be dead.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Running, event_now};
-use crate::guest::{GuestError, GuestEvent};
+use crate::guest::GuestEvent;
 use crate::progress::Progress;
 
 impl Running<'_> {
@@ -42,28 +42,15 @@ impl Running<'_> {
         }
     }
 
-    /// A link that drops everything tells neither QEMU nor the carriers. So that both look for a new connection, the source lets go of the
-    /// old one.
-    pub(super) async fn break_if_still(
-        &mut self,
-        now: Duration,
-        progress: &Progress,
-    ) -> Result<(), GuestError> {
-        let Some(after) = self.recovery_after else {
-            return Ok(());
-        };
-        let Some(still) = self.stillness.on_progress(now, progress, after) else {
-            return Ok(());
-        };
-        let data = json!({ "still_s": still.as_secs_f64(), "progress": progress });
-        self.observer.event(event_now("no-progress", data));
-        match self.guest.let_go().await {
-            Err(GuestError::Refused { operation, reason }) => {
-                let data = json!({ "operation": operation, "reason": reason });
-                self.observer.event(event_now("refused", data));
-                Ok(())
-            }
-            other => other,
+    /// A link that drops everything tells neither QEMU nor the carriers. Whoever makes the new connection knows whether the old one may be
+    /// broken for it.
+    pub(super) fn tell_if_still(&mut self, now: Duration, progress: &Progress) {
+        let still = self
+            .recovery_after
+            .and_then(|after| self.stillness.on_progress(now, progress, after));
+        if let Some(still) = still {
+            let data = json!({ "still_s": still.as_secs_f64(), "progress": progress });
+            self.observer.event(event_now("no-progress", data));
         }
     }
 }

@@ -181,11 +181,6 @@ impl Guest for Handle {
         Ok(())
     }
 
-    async fn let_go(&self) -> Result<(), GuestError> {
-        self.0.announce("postcopy-paused");
-        Ok(())
-    }
-
     async fn running(&self) -> Result<bool, GuestError> {
         Ok(true)
     }

@@ -205,10 +205,6 @@ impl Guest for QemuGuest {
             .await
     }
 
-    async fn let_go(&self) -> Result<(), GuestError> {
-        QemuGuest::let_go(self).await
-    }
-
     async fn running(&self) -> Result<bool, GuestError> {
         Ok(self.run_state().await? == "running")
     }

@@ -107,6 +107,8 @@ pub enum Stage {
     Runs,
     /// The guest runs at the destination and its memory follows; again after each recovery.
     PostCopy,
+    /// A post-copy that may be recovered has moved no byte for as long as the scenario allows.
+    Still,
 }
 
 impl Moment {

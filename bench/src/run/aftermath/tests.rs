@@ -22,6 +22,7 @@ fn word(deed: Deed) -> &'static str {
         Deed::Nothing => "nothing",
         Deed::Wait => "wait",
         Deed::Cancel => "cancel",
+        Deed::Sever => "sever",
         Deed::Fence(Role::Source, _) => "fence source",
         Deed::Fence(Role::Destination, _) => "fence destination",
         Deed::Continue(Role::Source, _) => "continue source",
@@ -138,6 +139,8 @@ const TABLE: &[[&str; 5]] = &[
     ["silent", "", "running", "completed", "fence source"],
     ["silent", "", "running", "postcopy-active", "nothing"],
     ["silent", "", "inmigrate", "active", "nothing"],
+    // It may wait in a connection to nobody.
+    ["silent", "", "gone", "", "sever"],
 ];
 
 #[test]

@@ -13,7 +13,8 @@ use super::time_line::{TimeLine, TimedReport, Window};
 use crate::metric::Unit;
 use crate::record::Repeat;
 
-/// Values of the workload, and the histogram of its operation latency during the migration.
+/// Values of the workload, and the histogram of its operation latency during the migration. Comes after `transfer`, which puts
+/// `postcopy_requests`.
 pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64)> {
     let spans = spans(line);
     let migration = line.migration();
@@ -44,6 +45,10 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64
         let done: f64 = during.iter().map(|part| part.operations).sum();
         let expected = settled.rate * migration.length_ms();
         values.put("workload_slowdown", 1.0 - done / expected);
+        values.put(
+            "workload_lost_ms",
+            migration.length_ms() - done / settled.rate,
+        );
         let slow = during.iter().filter(|part| part.span.is_slow(settled.rate));
         values.put("brownout_ms", slow.map(|part| part.lit_ms).sum::<f64>());
         values.put("settle_brownout_share", settled.slow_share);
@@ -72,6 +77,14 @@ fn in_post_copy(values: &mut Values, line: &TimeLine<'_>, spans: &[Span<'_>]) {
         ("postcopy_op_latency_us_max", 1.0),
     ] {
         values.put(metric, percentile_us(&latency, share));
+    }
+    let requests = values.0.get("postcopy_requests").copied();
+    let stalls = slowest(&latency, requests.unwrap_or(0.0) as u64);
+    for (metric, share) in [
+        ("postcopy_stall_us_p50", 0.5),
+        ("postcopy_stall_us_p99", 0.99),
+    ] {
+        values.put(metric, percentile_us(&stalls, share));
     }
 }
 
@@ -226,6 +239,17 @@ fn latency(during: &[Part<'_>]) -> BTreeMap<u64, u64> {
         }
     }
     histogram
+}
+
+/// So many of the slowest operations: an operation that waits for a page is slower than any that does not.
+fn slowest(histogram: &BTreeMap<u64, u64>, operations: u64) -> BTreeMap<u64, u64> {
+    let mut left = operations;
+    let slowest = histogram.iter().rev().map_while(|(latency_ns, count)| {
+        let taken = left.min(*count);
+        left -= taken;
+        (taken > 0).then_some((*latency_ns, taken))
+    });
+    slowest.collect()
 }
 
 fn percentile_us(histogram: &BTreeMap<u64, u64>, share: f64) -> Option<f64> {

@@ -85,18 +85,15 @@ fn auto_converge(section: &Section<'_>, problems: &mut Problems) -> PolicySpec {
     if let (Some(first), Some(last)) = (initial.value, max.value)
         && first > last
     {
-        let place = if initial.span.is_some() {
-            &initial
-        } else {
-            &max
-        }
-        .place(section);
-        problems.push(
-            Problem::at(&place, "auto-converge begins above its maximum")
-                .label(format!("initial {first} %, max {last} %"))
-                .also(max.span.as_ref(), "the maximum")
-                .hint("lower `initial` or raise `max`"),
-        );
+        let values = format!("initial {first} %, max {last} %");
+        let max = ("max", &max);
+        problems.push(read::begins_above(
+            section,
+            "auto-converge",
+            &initial,
+            max,
+            values,
+        ));
     }
     PolicySpec::AutoConverge {
         initial: initial.value.unwrap_or_default(),

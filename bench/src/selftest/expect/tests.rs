@@ -157,7 +157,7 @@ fn a_loss_needs_a_cause() {
 }
 
 #[test]
-fn half_a_guest_must_not_run() {
+fn half_a_guest_must_not_run_on_the_source() {
     let half = repeat(
         Outcome::Failed,
         Some(("source", None, 0)),
@@ -167,4 +167,28 @@ fn half_a_guest_must_not_run() {
         words(Expect::LostIsTold, true, &half),
         "a guest without its memory runs on the source (failed: QEMU said so)"
     );
+}
+
+#[test]
+fn half_a_guest_is_what_a_dead_source_leaves_in_post_copy() {
+    let kill = json!({ "kill": "source-qemu" });
+    let half = |compared| {
+        let integrity = Some(("destination", compared, 0));
+        repeat(Outcome::Failed, integrity, std::slice::from_ref(&kill))
+    };
+    let active = Event {
+        at_ms: 1.0,
+        host: "source".to_owned(),
+        name: "MIGRATION".to_owned(),
+        data: json!({ "status": "postcopy-active" }),
+    };
+    for expect in [Expect::LostIsTold, Expect::Anything] {
+        let mut moved = half(None);
+        assert!(!is_ok(expect, &moved), "in pre-copy nothing has arrived");
+        moved.events.push(active.clone());
+        assert!(is_ok(expect, &moved));
+        let mut corrupted = half(Some(false));
+        corrupted.events.push(active.clone());
+        assert!(!is_ok(expect, &corrupted));
+    }
 }

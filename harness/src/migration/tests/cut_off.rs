@@ -4,6 +4,25 @@ use tokio::sync::oneshot::Sender;
 
 use super::*;
 
+/// Whoever hears that nothing moves, and breaks the connection.
+struct Breaker<'a> {
+    guest: &'a Simulated,
+    kept: Kept,
+}
+
+impl Observer for Breaker<'_> {
+    fn reading(&mut self, asked_ns: u64, trigger: &'static str, reading: &Reading) {
+        self.kept.reading(asked_ns, trigger, reading);
+    }
+
+    fn event(&mut self, event: GuestEvent) {
+        if event.name == "no-progress" {
+            self.guest.announce("postcopy-paused");
+        }
+        self.kept.event(event);
+    }
+}
+
 /// `help` is done five minutes later: far beyond the timeout, after which a stream that stands still would be given up without hope.
 async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<String>) {
     let simulated = std::sync::Arc::new(Simulated::default());
@@ -26,7 +45,10 @@ async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<S
         orders,
         hope: Some(hope),
     };
-    let mut kept = Kept::default();
+    let mut breaker = Breaker {
+        guest: &simulated,
+        kept: Kept::default(),
+    };
     let helper = async {
         tokio::time::sleep(Duration::from_mins(5)).await;
         assert_eq!(simulated.state().status, "postcopy-paused");
@@ -34,14 +56,14 @@ async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<S
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
-        ended = run(&guest, plan, &mut kept) => ended.unwrap(),
+        ended = run(&guest, plan, &mut breaker) => ended.unwrap(),
         () = helper => unreachable!("it never ends"),
     };
-    (ended, kept.0)
+    (ended, breaker.kept.0)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_post_copy_is_broken_and_waits_for_its_new_connection() {
+async fn a_silent_post_copy_is_told_and_waits_for_its_new_connection() {
     let recover = |guest: &Simulated, given_up: Sender<String>| {
         for status in ["recover-setup", "recover", "active"] {
             guest.announce(&format!("postcopy-{status}"));

@@ -11,7 +11,7 @@ use lmbench_harness::role::Role::{Destination, Source};
 use serde_json::Value;
 
 use super::super::synthetic::Story;
-use super::{percentile_us, shortfall};
+use super::{percentile_us, shortfall, slowest};
 
 // 1 operation/ms before. Reports of 100 ms that end at 50, 150, 250 ms; the migration lasts from 0 to 200 ms.
 fn straddling() -> Story {
@@ -31,6 +31,8 @@ fn a_report_that_straddles_an_end_counts_by_its_part() {
     // Done: half of 80, all of 40, half of 95; expected: 200.
     let lost = 1.0 - (40.0 + 40.0 + 47.5) / 200.0;
     assert_eq!(story.value("workload_slowdown"), Some(lost));
+    // One operation per millisecond before.
+    assert_eq!(story.value("workload_lost_ms"), Some(200.0 - 127.5));
     // Below 90 %: 50 ms of the first, all of the second, nothing of the third.
     assert_eq!(story.value("brownout_ms"), Some(150.0));
     // Half of the operations dirty a page: 20 + 20 + 23.5 (of 47) in 200 ms of guest time.
@@ -177,6 +179,16 @@ fn percentiles_are_ranks() {
     assert_eq!(percentile_us(&BTreeMap::new(), 0.5), None);
 }
 
+#[test]
+fn the_slowest_are_those_that_waited() {
+    let histogram = BTreeMap::from([(1_000, 100), (5_000, 3), (9_000, 2)]);
+    assert_eq!(slowest(&histogram, 0), BTreeMap::new());
+    assert_eq!(slowest(&histogram, 1), BTreeMap::from([(9_000, 1)]));
+    let four = BTreeMap::from([(5_000, 2), (9_000, 2)]);
+    assert_eq!(slowest(&histogram, 4), four);
+    assert_eq!(slowest(&histogram, 1_000), histogram);
+}
+
 // In post-copy from 180 to 300 ms: the report that straddles the switch counts, the one before does not.
 #[test]
 fn post_copy_has_its_own_latency() {
@@ -193,6 +205,11 @@ fn post_copy_has_its_own_latency() {
     assert_eq!(story.value("postcopy_op_latency_us_p50"), Some(1.0));
     assert_eq!(story.value("postcopy_op_latency_us_p99"), Some(9.0));
     assert_eq!(story.value("postcopy_op_latency_us_max"), Some(9.0));
+    assert_eq!(story.value("postcopy_stall_us_p50"), None);
+    // Two operations waited for pages, and those took 9 us.
+    let ram = serde_json::json!({ "transferred": 1, "postcopy-requests": 2 });
+    let story = story.ram(301.0, "final", "completed", ram);
+    assert_eq!(story.value("postcopy_stall_us_p50"), Some(9.0));
     // Without reports up to its end nothing is known of it.
     let mut short = story;
     short.measured.readings.destination.reports.pop();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lmbench_harness::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec};
 
 use super::super::migration::flag;
-use super::read::{count, downtime, number, time, time_from, time_scale};
+use super::read::{begins_above, count, downtime, number, time, time_from, time_scale};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::{Share, Time};
@@ -37,21 +37,18 @@ pub(super) fn ramp(section: &Section<'_>, problems: &mut Problems) -> KubevirtRa
     let both_sound = (initial.is_missing() || initial.value.is_some())
         && (max.is_missing() || max.value.is_some());
     if both_sound && spec.initial_ms > spec.max_downtime_ms {
-        let place = if initial.span.is_some() {
-            &initial
-        } else {
-            &max
-        }
-        .place(section);
-        problems.push(
-            Problem::at(&place, "kubevirt-ramp begins above its maximum")
-                .label(format!(
-                    "initial {} ms, max-downtime {} ms",
-                    spec.initial_ms, spec.max_downtime_ms
-                ))
-                .also(max.span.as_ref(), "the maximum")
-                .hint("lower `initial` or raise `max-downtime`"),
+        let values = format!(
+            "initial {} ms, max-downtime {} ms",
+            spec.initial_ms, spec.max_downtime_ms
         );
+        let max = ("max-downtime", &max);
+        problems.push(begins_above(
+            section,
+            "kubevirt-ramp",
+            &initial,
+            max,
+            values,
+        ));
     }
     spec
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::problem::{Problem, Problems};
-use crate::scenario::section::Section;
+use crate::scenario::section::{Section, Setting};
 use crate::scenario::units::Time;
 
 /// A time with its default.
@@ -34,6 +34,24 @@ pub(super) fn time_from(
         );
     }
     time.value.map_or(default, Time::duration)
+}
+
+/// Reports a policy whose `initial` is above the setting `max_name`; `values` tells both.
+pub(super) fn begins_above<T>(
+    section: &Section<'_>,
+    policy: &str,
+    initial: &Setting<T>,
+    (max_name, max): (&str, &Setting<T>),
+    values: String,
+) -> Problem {
+    let place = if initial.span.is_some() { initial } else { max };
+    Problem::at(
+        &place.place(section),
+        format!("{policy} begins above its maximum"),
+    )
+    .label(values)
+    .also(max.span.as_ref(), "the maximum")
+    .hint(format!("lower `initial` or raise `{max_name}`"))
 }
 
 /// A downtime limit: whole milliseconds up to QEMU's maximum.
