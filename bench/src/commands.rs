@@ -3,6 +3,7 @@
 mod agent;
 mod capture;
 mod carry;
+mod compare;
 mod ctl;
 mod doctor;
 mod link;
@@ -84,6 +85,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Selftest(arguments) => selftest::main(&arguments),

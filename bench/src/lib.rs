@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod control;
 pub mod doctor;
 pub mod error;
@@ -14,5 +15,6 @@ pub mod replay;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
+pub mod statistics;
 pub mod store;
 pub mod terminal;
