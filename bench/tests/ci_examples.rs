@@ -14,7 +14,10 @@ fn root() -> PathBuf {
 /// The commands of lmbench in a text: at the beginning of a line, or behind the dash of a list.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let line = |line: &str| {
-        let line = line.trim().trim_start_matches("- ").trim_start_matches("run: ");
+        let line = line
+            .trim()
+            .trim_start_matches("- ")
+            .trim_start_matches("run: ");
         line.starts_with("lmbench ").then(|| words(line))
     };
     text.lines().filter_map(line).collect()
@@ -56,9 +59,20 @@ fn check(name: &str, text: &str, at_least: usize) {
 #[test]
 fn words_are_the_shell_s() {
     let line = "lmbench gate run.json --tolerance 'a=+10 %' --markdown \"$X\" > out # why";
-    let wanted = ["lmbench", "gate", "run.json", "--tolerance", "a=+10 %", "--markdown", "$X"];
+    let wanted = [
+        "lmbench",
+        "gate",
+        "run.json",
+        "--tolerance",
+        "a=+10 %",
+        "--markdown",
+        "$X",
+    ];
     assert_eq!(words(line), wanted);
-    assert_eq!(commands("  - lmbench doctor\n  run: lmbench man\n# lmbench x\n").len(), 2);
+    assert_eq!(
+        commands("  - lmbench doctor\n  run: lmbench man\n# lmbench x\n").len(),
+        2
+    );
     // What is checked can be wrong.
     assert!(Cli::try_parse_from(words("lmbench gate r --no-such-flag")).is_err());
     assert!(Cli::try_parse_from(words("lmbench gate r --tolerance 'downtime=+1 %'")).is_err());
@@ -68,13 +82,19 @@ fn words_are_the_shell_s() {
 fn examples_use_only_what_exists() {
     let folder = root().join(".github/examples");
     let mut found = 0;
-    for entry in fs::read_dir(&folder).expect("the folder is there").flatten() {
+    for entry in fs::read_dir(&folder)
+        .expect("the folder is there")
+        .flatten()
+    {
         let path = entry.path();
         let text = fs::read_to_string(&path).expect("a text");
         check(&path.display().to_string(), &text, 4);
         // Files and scripts that they name are there, and nobody's own tab spoils the YAML.
         for script in ["harness/setup.sh", "scenarios/quick.toml"] {
-            assert!(text.contains(script) && root().join(script).exists(), "{script}");
+            assert!(
+                text.contains(script) && root().join(script).exists(),
+                "{script}"
+            );
         }
         assert!(!text.contains('\t'), "{} has a tab", path.display());
         found += 1;

@@ -7,7 +7,7 @@
 use super::super::report::{Change, Check, Subject, Verdict};
 use super::sample;
 use crate::metric::{Direction, Metric};
-use crate::statistics::{Effect, Pairing, effect, holm};
+use crate::statistics::{Effect, Pairing, effect, holm, smallest_p};
 
 /// A metric of a cell, to be compared.
 pub(super) struct Question<'a> {
@@ -48,7 +48,7 @@ pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Ch
             Known::Not(verdict, reason) => (verdict, reason, None),
             Known::Effect(effect) => {
                 let p_holm = adjusted.next().unwrap_or(1.0);
-                let (verdict, reason) = verdict(question, &effect, p_holm);
+                let (verdict, reason) = verdict(question, &effect, p_holm, p.len());
                 let change = Change {
                     ratio: effect.ratio,
                     interval: effect.interval,
@@ -105,8 +105,8 @@ fn is_finite(effect: &Effect) -> bool {
     bounds.iter().all(sound) && effect.p.is_finite()
 }
 
-/// The verdict on an effect that is finite and positive.
-fn verdict(question: &Question<'_>, effect: &Effect, p: f64) -> (Verdict, String) {
+/// The verdict on an effect that is finite and positive; `p` is adjusted, for one of `asked` questions.
+fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (Verdict, String) {
     // As if smaller were better: how many times as bad it got.
     let (low, high, bound) = match question.metric.direction {
         Direction::HigherIsBetter => (
@@ -121,7 +121,7 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64) -> (Verdict, String
         ),
     };
     let beyond_noise = effect.ratio.ln().abs() >= question.floor.ln_1p();
-    let sure = beyond_noise && p < SIGNIFICANCE;
+    let sure = beyond_noise && p <= SIGNIFICANCE;
     let figures = format!(
         "{} ({} to {})",
         change(effect.ratio),
@@ -152,7 +152,8 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64) -> (Verdict, String
         return (
             Verdict::Inconclusive,
             format!(
-                "{figures}, beyond the tolerance {tolerance}, which may be chance with so many metrics and so few migrations (p = {p:.2})"
+                "{figures}, beyond the tolerance {tolerance}, but that may be chance (p = {p:.2}): {} repeats or more on each side would tell",
+                repeats_needed(asked).max(question.run.len().min(question.base.len()) + 1)
             ),
         );
     }
@@ -166,6 +167,12 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64) -> (Verdict, String
         Verdict::Pass,
         format!("{figures}, within the tolerance {tolerance}"),
     )
+}
+
+/// Fewest repeats on each side with which the rank test can convince, were this the least of `asked` chances.
+fn repeats_needed(asked: usize) -> usize {
+    let convinces = |n: &usize| smallest_p(*n, Some(*n)) * asked.max(1) as f64 <= SIGNIFICANCE;
+    (REPEATS_MIN..100).find(convinces).unwrap_or(100)
 }
 
 fn rule_text(question: &Question<'_>) -> String {

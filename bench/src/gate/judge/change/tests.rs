@@ -21,7 +21,7 @@ fn judged(id: &str, tolerance: f64, floor: f64, effect: (f64, f64, f64), p: f64)
         pairs: 0,
         p,
     };
-    verdict(&question, &effect, p).0
+    verdict(&question, &effect, p, 1).0
 }
 
 #[test]
@@ -50,6 +50,12 @@ fn the_interval_decides() {
             "{effect:?} {p}"
         );
     }
+}
+
+#[test]
+fn more_questions_need_more_repeats() {
+    let needed: Vec<usize> = [1, 2, 3, 20].map(repeats_needed).to_vec();
+    assert_eq!(needed, [4, 5, 5, 7]);
 }
 
 #[test]
