@@ -156,8 +156,7 @@ fn too_few_repeats_are_inconclusive_as_told() {
     });
     let gate = ["gate", "few.json", "--baseline", "base.json"];
     for (is, code) in [("inconclusive", 6), ("pass", 0), ("fail", 5)] {
-        let asked = gate.iter().chain(&["--inconclusive-is", is]);
-        let said = place.lmbench(asked);
+        let said = place.lmbench(gate.iter().chain(&["--inconclusive-is", is]));
         assert_eq!(said.code, code, "{said:?}");
         assert!(said.stdout.starts_with("inconclusive"), "{said:?}");
     }

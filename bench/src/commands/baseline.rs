@@ -8,7 +8,7 @@ use crate::gate::baseline::NoiseFrom;
 use crate::gate::{Baseline, experiment_differences, machine_differences};
 use crate::record::Record;
 use crate::store::Store;
-use crate::terminal::text::clean;
+use crate::terminal::text::{clean, counted};
 
 pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
     let store = Store::open(&arguments.out);
@@ -66,30 +66,34 @@ fn fit(baseline: &Baseline, other: &Record) -> Result<(), Failed> {
 }
 
 fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> String {
-    let mut text = format!(
-        "baseline of run {}: {} cells, in {}",
+    let mut notes = vec![format!(
+        "baseline of run {}: {}, in {}",
         clean(&record.run_id),
-        baseline.cells.len(),
+        counted(baseline.cells.len(), "cell"),
         arguments.output.display()
-    );
+    )];
     if !record.complete {
-        text += "\nnote: the run was not done to its end; `lmbench run … --resume` continues it";
+        notes.push(
+            "note: the run was not done to its end; `lmbench run … --resume` continues it"
+                .to_owned(),
+        );
     }
-    let fewest = baseline
+    let repeats = baseline
         .cells
         .values()
         .flat_map(|cell| cell.metrics.values().map(|metric| metric.values.len()))
         .max()
         .unwrap_or(0);
-    if fewest < REPEATS_WANTED {
-        text += &format!(
-            "\nnote: {fewest} repeats are too few to find a regression against: run with --repeats {REPEATS_WANTED} or more"
-        );
+    if repeats < REPEATS_WANTED {
+        notes.push(format!(
+            "note: {} per cell are too few to find a regression against: run with --repeats {REPEATS_WANTED} or more",
+            counted(repeats, "repeat")
+        ));
     }
     if baseline.noise.from == NoiseFrom::Spread {
-        text += "\nnote: the noise floor is estimated from the spread within the run; --noise-floor with other runs of the same measures it";
+        notes.push("note: the noise floor is estimated from the spread within the run; --noise-floor with other runs of the same measures it".to_owned());
     }
-    text
+    notes.join("\n")
 }
 
 fn note(text: &str) {

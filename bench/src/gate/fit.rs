@@ -157,7 +157,7 @@ mod tests {
             differences("no toml =", text),
             ["the scenario's text is another"]
         );
-        let many: String = (0..9).map(|key| format!("k{key} = 1\n")).collect();
+        let many = (0..9).fold(String::new(), |text, key| text + &format!("k{key} = 1\n"));
         assert_eq!(
             differences("", &many).last().unwrap(),
             "and 4 more settings"

@@ -18,7 +18,7 @@ pub(super) use health::lost;
 use std::collections::BTreeSet;
 
 use super::baseline::{Baseline, BaselineCell};
-use super::noise::finite_values;
+use super::noise::{VALUES_MAX, finite_values};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
 use super::rules::{RuleSet, Rules, Selector};
@@ -87,10 +87,11 @@ pub fn judge(ask: &Ask<'_>) -> Report {
             if unknown_cells == 1 { "is" } else { "are" }
         ));
     }
+    let ids: BTreeSet<&str> = record.cells.iter().map(|cell| cell.id.as_str()).collect();
     let vanished = baseline
         .iter()
         .flat_map(|baseline| &baseline.cells)
-        .filter(|(id, cell)| record.cell_index(id).is_none() && ask.takes(id, &cell.parameters));
+        .filter(|(id, cell)| !ids.contains(id.as_str()) && ask.takes(id, &cell.parameters));
     for (id, _) in vanished {
         let reason = "it is in the baseline and not in this run: run it, leave it out by --only, or make the baseline again";
         checks.push(Check::new(id, Subject::Cell, Verdict::Inconclusive, reason));
@@ -187,7 +188,7 @@ fn of_cell(
             changes.push(change::Question {
                 metric,
                 tolerance,
-                base: &kept.values,
+                base: &kept.values[..kept.values.len().min(VALUES_MAX)],
                 run: values,
                 floor: floor(ask.baseline, metric),
             });

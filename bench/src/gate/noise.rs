@@ -99,7 +99,7 @@ fn is_judged(id: &str) -> bool {
 }
 
 /// A scenario's greatest number of repeats; a record with more was not written by lmbench.
-const VALUES_MAX: usize = 1000;
+pub(super) const VALUES_MAX: usize = 1000;
 /// Of fewer repeats the deviation is no estimate.
 const REPEATS_MIN: usize = 3;
 

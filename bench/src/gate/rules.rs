@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::rule::{OutcomeRule, Rule, RuleError};
 use crate::metric::{self, ALL};
 use crate::record::Outcome;
+use crate::terminal::text::clean_short;
 
 /// What is asked of a cell.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,7 +64,7 @@ impl RuleSet {
 
     fn override_with(&mut self, later: &RuleSet) {
         for (id, rule) in &later.metrics {
-            let own = self.metrics.entry(id).or_default();
+            let own = self.metrics.entry(*id).or_default();
             *own = own.overridden_by(rule);
         }
         self.outcomes.extend(&later.outcomes);
@@ -117,7 +118,7 @@ impl Selector {
         if squeezed.is_empty() || squeezed == squeeze(id) {
             return true;
         }
-        let mut pairs = squeezed.split(',').peekable();
+        let mut pairs = squeezed.split(',');
         pairs.all(|pair| {
             pair.split_once('=').is_some_and(|(key, value)| {
                 parameters
@@ -171,12 +172,8 @@ fn unknown(name: &str) -> RuleError {
         Some(near) => format!("did you mean `{near}`?"),
         None => "no metric and no outcome is called so".to_owned(),
     };
-    let mut shown: String = name.chars().take(NAME_SHOWN).collect();
-    if shown.len() < name.len() {
-        shown.push('…');
-    }
     RuleError::new(
-        format!("unknown metric `{shown}`"),
+        format!("unknown metric `{}`", clean_short(name, NAME_SHOWN)),
         label,
         "`lmbench show RUN --all` lists the metrics of a run; outcomes are completed, did-not-converge, cancelled, failed and skipped",
     )

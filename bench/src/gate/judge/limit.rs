@@ -25,25 +25,21 @@ fn every(metric: &Metric, limit: &Limit, values: &[f64]) -> (Verdict, String) {
         .filter(|value| !limit.comparison.allows(**value, limit.bound));
     let count = beyond.clone().count();
     let text = limit.text(metric);
-    match count {
-        0 => (
-            Verdict::Pass,
-            format!("{text}: kept by all {}", values.len()),
-        ),
-        _ => {
-            let distance = |value: &&f64| (**value - limit.bound).abs();
-            let worst = beyond
-                .max_by(|a, b| distance(a).total_cmp(&distance(b)))
-                .map_or_else(String::new, |worst| metric.unit.format(*worst));
-            (
-                Verdict::Regressed,
-                format!(
-                    "{text}: missed by {count} of {}, by {worst} at worst",
-                    values.len()
-                ),
-            )
-        }
+    if count == 0 {
+        let reason = format!("{text}: kept by all {}", values.len());
+        return (Verdict::Pass, reason);
     }
+    let distance = |value: &f64| (value - limit.bound).abs();
+    let worst = beyond
+        .copied()
+        .max_by(|a, b| distance(a).total_cmp(&distance(b)))
+        .unwrap_or(limit.bound);
+    let reason = format!(
+        "{text}: missed by {count} of {}, at worst {}",
+        values.len(),
+        metric.unit.format(worst)
+    );
+    (Verdict::Regressed, reason)
 }
 
 fn median(metric: &Metric, limit: &Limit, values: &[f64]) -> (Verdict, String) {

@@ -44,7 +44,10 @@ impl OutcomeRule {
         match (self.comparison, self.share) {
             (Comparison::AtLeast, share) if share >= 1.0 => "all".to_owned(),
             (Comparison::AtMost, share) if share <= 0.0 => "none".to_owned(),
-            (comparison, share) => format!("{comparison} {} %", share * 100.0),
+            (comparison, share) => {
+                // Percents with up to three decimals, not what a product of doubles leaves.
+                format!("{comparison} {} %", (share * 1e5).round() / 1e3)
+            }
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn bound(metric: &Metric, text: &str) -> Result<f64, RuleError> {
             let share = percent(text).map_err(|problem| {
                 wrong(
                     format!("`{text}` {problem}"),
-                    "write percent, for example \"<= 10 %\"".to_owned(),
+                    "write percent: a tenth is \"<= 10 %\"".to_owned(),
                 )
             })?;
             Ok(if metric.unit == Unit::Percent {
@@ -82,17 +82,18 @@ pub(super) fn bound(metric: &Metric, text: &str) -> Result<f64, RuleError> {
 }
 
 /// `"10 %"` as 0.1; an error continues "`10` …".
-pub(in crate::gate) fn percent(text: &str) -> Result<f64, String> {
+pub(in crate::gate) fn percent(text: &str) -> Result<f64, &'static str> {
     let text = text.trim();
     let Some(digits) = text.strip_suffix('%') else {
         return Err(match number(text) {
-            Some(_) => format!("has no unit: write \"{text} %\""),
-            None => "is not a number with a percent sign".to_owned(),
+            // Not "write 0.3 %": who writes 0.3 may mean 30 %, and a wrong guess would be copied.
+            Some(_) => "has no unit",
+            None => "is not a number with a percent sign",
         });
     };
     number(digits.trim_end())
         .map(|percent| percent / 100.0)
-        .ok_or_else(|| "is not a number with a percent sign".to_owned())
+        .ok_or("is not a number with a percent sign")
 }
 
 /// Digits, and perhaps a point and more digits: no signs, no exponents, no `inf`.

@@ -103,7 +103,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// GitHub takes no job summary above 1 MiB.
-const ROWS_MAX: usize = 200;
+const ROWS_MAX: usize = 100;
 const LONGEST: usize = 400;
 
 #[cfg(test)]
