@@ -118,6 +118,7 @@ impl Rule {
     }
 
     /// This rule where `later` says nothing else.
+    #[must_use]
     pub fn overridden_by(&self, later: &Rule) -> Rule {
         Rule {
             tolerance: later.tolerance.or(self.tolerance),

@@ -158,9 +158,10 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
         );
     }
     if high > bound {
+        let wanted = repeats_wanted(question, (low, high), bound);
         return (
             Verdict::Inconclusive,
-            format!("{figures}, with the tolerance {tolerance} inside: more repeats would tell"),
+            format!("{figures}, with the tolerance {tolerance} inside: {wanted}"),
         );
     }
     (
@@ -173,6 +174,21 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
 fn repeats_needed(asked: usize) -> usize {
     let convinces = |n: &usize| smallest_p(*n, Some(*n)) * asked.max(1) as f64 <= SIGNIFICANCE;
     (REPEATS_MIN..100).find(convinces).unwrap_or(100)
+}
+
+/// How many repeats would leave the tolerance outside of the interval, if the change is what it looks like: an interval shrinks with
+/// their root.
+fn repeats_wanted(question: &Question<'_>, (low, high): (f64, f64), bound: f64) -> String {
+    let have = question.run.len().min(question.base.len());
+    let (width, middle) = (high.ln() - low.ln(), f64::midpoint(high.ln(), low.ln()));
+    let distance = (bound.ln() - middle).abs();
+    let wanted = (have as f64 * (width / 2.0 / distance).powi(2)).ceil();
+    if wanted.is_finite() && wanted <= REPEATS_BEARABLE {
+        let wanted = wanted.max(have as f64 + 1.0);
+        format!("about {wanted} repeats on each side would tell")
+    } else {
+        format!("more than {REPEATS_BEARABLE} repeats on each side would tell")
+    }
 }
 
 fn rule_text(question: &Question<'_>) -> String {
@@ -219,6 +235,8 @@ fn completed(migrations: usize) -> String {
 
 /// Of fewer values there is no interval.
 const REPEATS_MIN: usize = 3;
+/// More than these are not proposed.
+const REPEATS_BEARABLE: f64 = 200.0;
 /// Of adjusted p values.
 const SIGNIFICANCE: f64 = 0.05;
 

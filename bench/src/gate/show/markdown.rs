@@ -14,16 +14,11 @@ pub fn markdown(report: &Report) -> String {
         counts(report),
         code(&report.run_id),
     );
-    match &report.baseline {
-        Some(baseline) => {
-            text += &format!(
-                " of {} against baseline {}",
-                code(&report.scenario),
-                code(baseline)
-            )
-        }
-        None => text += &format!(" of {}, without a baseline", code(&report.scenario)),
-    }
+    text += &format!(" of {}", code(&report.scenario));
+    text += &match &report.baseline {
+        Some(baseline) => format!(" against baseline {}", code(baseline)),
+        None => ", without a baseline".to_owned(),
+    };
     text += ".\n\n";
     for note in &report.notes {
         text += &format!("- {}\n", escaped(note));

@@ -1,7 +1,6 @@
 //! Verdicts on effects, without the records they come from.
 
 use proptest::prelude::*;
-use rand_core::Rng as _;
 use rand_pcg::Pcg64Mcg;
 
 use super::*;
