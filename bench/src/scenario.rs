@@ -244,6 +244,11 @@ pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
 
 /// The rules of a scenario's text alone: of a record that another lmbench wrote, whose other keys this one need not know.
 pub fn rules(origin: &Path, text: &str) -> Result<Rules, ScenarioError> {
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return Err(ScenarioError::TooLarge {
+            path: origin.to_owned(),
+        });
+    }
     let mut problems = Problems::default();
     let rules = match tree::parse(text) {
         Ok(root) => build::gate(root.entry("gate"), &mut problems),
@@ -265,9 +270,12 @@ pub fn rules(origin: &Path, text: &str) -> Result<Rules, ScenarioError> {
 }
 
 /// The settings of a scenario's text that make the experiment: paths and values, without names, words for people, `[gate]`, the
-/// number of repeats and `[matrix]`, whose values stand in the cells. `None` if the text is no TOML.
+/// number of repeats and `[matrix]`, whose values stand in the cells. `None` if the text is no TOML, or longer than any scenario.
 pub fn settings(text: &str) -> Option<BTreeMap<String, String>> {
     const ASIDE: [&str; 5] = ["name", "about", "gate", "matrix", "run.repeats"];
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return None;
+    }
     let root = tree::parse(text).ok()?;
     let mut settings = BTreeMap::new();
     root.flatten("", &mut settings);

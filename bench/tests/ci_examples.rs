@@ -31,14 +31,13 @@ fn words(line: &str) -> Vec<String> {
     for letter in line.chars() {
         match (quote, letter) {
             (Some(open), _) if letter == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(letter),
             (None, '\'' | '"') => {
                 word.get_or_insert_default();
                 quote = Some(letter);
             }
             (None, ' ') => words.extend(word.take()),
             (None, '>' | '#' | '|') if word.is_none() => break,
-            (None, _) => word.get_or_insert_default().push(letter),
+            _ => word.get_or_insert_default().push(letter),
         }
     }
     assert!(quote.is_none(), "a quote is open in {line}");
