@@ -4,6 +4,7 @@ mod agent;
 mod baseline;
 mod capture;
 mod carry;
+mod compare;
 mod ctl;
 mod doctor;
 mod gate;
@@ -90,6 +91,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Baseline(arguments) => baseline::main(&arguments),

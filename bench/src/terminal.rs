@@ -9,6 +9,7 @@
     reason = "texts of a screen, made once; `write!` would add errors that can not happen"
 )]
 
+mod compare;
 mod gate;
 mod list;
 mod progress;
@@ -20,6 +21,7 @@ mod table;
 pub mod text;
 pub mod time;
 
+pub use compare::compare_text;
 pub use gate::gate_text;
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
