@@ -1,11 +1,15 @@
 //! The command line. One file per command below `commands/` does what is asked here.
 
+mod gate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::plan::Only;
+
+pub use gate::{BaselineArguments, GateArguments, GateFormat, InconclusiveIs};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
@@ -29,6 +33,10 @@ pub enum Command {
     Compare(CompareArguments),
     /// Tell what policies would have decided on a recorded run.
     Replay(ReplayArguments),
+    /// Keep what a run measured, for `lmbench gate` to compare later ones with.
+    Baseline(BaselineArguments),
+    /// Judge a run by the limits of its scenario and by a baseline: exit code 5 if it got worse, 6 if the figures don't tell.
+    Gate(GateArguments),
     /// Tell a run that goes on what to do, or ask how it stands.
     Ctl(CtlArguments),
     /// Tell what this host can do, what is missing, and the command that mends it.
@@ -437,4 +445,4 @@ and to the stream: everything after a policy's first one is hypothetical, and ma
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed, or `ctl` was refused · 130 interrupted";
+· 4 a migration failed, or `ctl` was refused · 5 regression · 6 inconclusive · 130 interrupted";

@@ -1,11 +1,13 @@
 //! What each command does, and the exit code it ends with.
 
 mod agent;
+mod baseline;
 mod capture;
 mod carry;
 mod compare;
 mod ctl;
 mod doctor;
+mod gate;
 mod link;
 mod list;
 mod replay;
@@ -36,6 +38,10 @@ pub enum Exit {
     Environment = 3,
     /// A migration failed, or a run refused what it was ordered.
     MigrationFailed = 4,
+    /// Something got worse than its tolerance, or missed a limit.
+    Regressed = 5,
+    /// The figures don't tell whether it did.
+    Inconclusive = 6,
     /// Ctrl-C; what was measured is kept.
     Interrupted = 130,
 }
@@ -88,6 +94,8 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Compare(arguments) => compare::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
+        Command::Baseline(arguments) => baseline::main(&arguments),
+        Command::Gate(arguments) => gate::main(&arguments),
         Command::Selftest(arguments) => selftest::main(&arguments),
         Command::Doctor { format, out } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),

@@ -8,6 +8,8 @@ pub mod control;
 pub mod doctor;
 pub mod error;
 pub mod event;
+pub mod gate;
+pub mod junit;
 pub mod metric;
 pub mod plan;
 pub mod record;

@@ -25,6 +25,7 @@ pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -35,10 +36,11 @@ use lmbench_harness::spec::{FaultSpec, GuestSpec, MigrationSpec, NetworkSpec, Po
 use sha2::{Digest, Sha256};
 
 use crate::carrier::CarrierSpec;
+use crate::gate::Rules;
 use crate::scenario::check::Check;
 use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::{Combination, Document};
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Until;
 
@@ -57,8 +59,8 @@ pub struct Scenario {
     pub cells: Vec<Cell>,
     /// How often and in which order.
     pub run: RunSettings,
-    /// Limits by metric id, not interpreted here.
-    pub gate: IndexMap<String, String>,
+    /// What `lmbench gate` asks of a run.
+    pub gate: Rules,
 }
 
 /// One point of the matrix.
@@ -228,6 +230,7 @@ pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
             },
         )
         .collect();
+    build::unmatched(document.root.entry("gate"), &cells, &mut problems);
     if !problems.is_empty() {
         return Err(ScenarioError::invalid(origin, text, problems.sorted()));
     }
@@ -240,6 +243,54 @@ pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
         run: head.run,
         gate: head.gate,
     })
+}
+
+/// The rules of a scenario's text alone: of a record that another lmbench wrote, whose other keys this one need not know.
+pub fn rules(origin: &Path, text: &str) -> Result<Rules, ScenarioError> {
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return Err(ScenarioError::TooLarge {
+            path: origin.to_owned(),
+        });
+    }
+    let mut problems = Problems::default();
+    let rules = match tree::parse(text) {
+        Ok(root) => build::gate(root.entry("gate"), &mut problems),
+        Err(errors) => {
+            for (message, span) in errors {
+                problems.push(
+                    Problem::at(&span, format!("not valid TOML: {message}"))
+                        .hint("the text was changed after the run: name another record"),
+                );
+            }
+            Rules::default()
+        }
+    };
+    if problems.is_empty() {
+        Ok(rules)
+    } else {
+        Err(ScenarioError::invalid(origin, text, problems.sorted()))
+    }
+}
+
+/// The settings of a scenario's text that make the experiment: paths and values, without names, words for people, `[gate]`, the
+/// number of repeats and `[matrix]`, whose values stand in the cells. `None` if the text is no TOML, or longer than any scenario.
+pub fn settings(text: &str) -> Option<BTreeMap<String, String>> {
+    const ASIDE: [&str; 5] = ["name", "about", "gate", "matrix", "run.repeats"];
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return None;
+    }
+    let root = tree::parse(text).ok()?;
+    let mut settings = BTreeMap::new();
+    root.flatten("", &mut settings);
+    let is_aside = |path: &str| {
+        let mut aside = ASIDE.iter();
+        aside.any(|table| {
+            let rest = path.strip_prefix(table);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    settings.retain(|path, _| !is_aside(path));
+    Some(settings)
 }
 
 /// Host memory beyond guest RAM that one QEMU takes: its own code and buffers, and page tables of the guest's RAM.

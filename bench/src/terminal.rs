@@ -10,6 +10,7 @@
 )]
 
 mod compare;
+mod gate;
 mod list;
 mod progress;
 mod replay;
@@ -21,6 +22,7 @@ pub mod text;
 pub mod time;
 
 pub use compare::compare_text;
+pub use gate::gate_text;
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;

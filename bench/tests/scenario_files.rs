@@ -262,7 +262,9 @@ downtime_ms = "10 %"
     let workload = setup.workload.as_ref().expect("a workload");
     assert_eq!(workload.memory_bytes, 448 << 20);
     assert_eq!(workload.seed, 1);
-    assert_eq!(scenario.gate["downtime_ms"], "10 %");
+    let cell = &scenario.cells[0];
+    let rules = scenario.gate.of(&cell.id, &cell.parameters);
+    assert_eq!(rules.metrics["downtime_ms"].tolerance, Some(0.1));
     assert_eq!(scenario.sha256.len(), 64);
 }
 

@@ -3,6 +3,7 @@
 mod carrier;
 mod chosen;
 mod fault;
+mod gate;
 mod guest;
 mod knobs;
 mod link;
@@ -14,6 +15,7 @@ mod run;
 mod unused;
 mod workload;
 
+pub(crate) use gate::{gate, unmatched};
 pub use qmp::EXCLUDE;
 pub(crate) use run::head;
 pub(crate) use unused::unused;

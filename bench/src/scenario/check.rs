@@ -34,9 +34,9 @@ impl Check {
                 self.selection(entry, kind, options, planned, path);
             }
             Kind::Phases(keys) => self.phases(entry, keys, path),
-            Kind::Names | Kind::Limits => self.names(entry, kind, path),
-            // The matrix has a reader of its own.
-            Kind::Axes => {}
+            Kind::Names => self.names(entry, kind, path),
+            // The matrix and the gate have readers of their own.
+            Kind::Axes | Kind::Limits => {}
             Kind::Planned(what) => self.problems.push(
                 Problem::at(&entry.key_span, format!("`{path}` is not in this version"))
                     .label(format!("{what} are planned, and not built yet"))
@@ -121,11 +121,6 @@ impl Check {
         };
         for entry in &table.entries {
             let path = format!("{path}.{}", entry.key);
-            let kind = if matches!(kind, Kind::Limits) {
-                &Kind::Text
-            } else {
-                kind
-            };
             self.value(kind, &path, &entry.node);
         }
     }

@@ -75,7 +75,7 @@ pub(crate) enum Kind {
     Names,
     /// Paths of settings with lists of values.
     Axes,
-    /// Metric ids with limits as text.
+    /// Metric ids and outcomes with rules as text, and tables of them for some cells.
     Limits,
     /// Known, and not in this version.
     Planned(&'static str),

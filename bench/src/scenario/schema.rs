@@ -3,6 +3,8 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::metric::ALL;
+use crate::record::Outcome;
 use crate::scenario::keys::{Kind, QMP, SCENARIO, Table, axis_kind, axis_paths};
 use crate::scenario::units::{Rate, Share, Size, Time};
 
@@ -55,7 +57,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Selection { options, .. } => json!({ "anyOf": [names(options), table(options)] }),
         Kind::Phases(keys) => json!({ "type": "array", "minItems": 1, "items": table(keys) }),
         Kind::Names => json!({ "type": "object", "additionalProperties": scalar() }),
-        Kind::Limits => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::Limits => gate(),
         Kind::Axes => axes(),
     }
 }
@@ -78,6 +80,25 @@ fn axes() -> Value {
         // Axes may also be written without quotes, as nested tables.
         "additionalProperties": { "type": "object" },
     })
+}
+
+fn gate() -> Value {
+    let metrics = ALL.iter().map(|metric| metric.id);
+    let names: Vec<&str> = metrics.chain(Outcome::ALL.map(Outcome::name)).collect();
+    let rules = json!({ "type": "string" });
+    let properties: Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), rules.clone()))
+        .collect();
+    let cells = json!({
+        "type": "object",
+        "propertyNames": { "enum": names },
+        "additionalProperties": rules,
+    });
+    let mut gate =
+        json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    gate["properties"]["cells"] = json!({ "type": "object", "additionalProperties": cells });
+    gate
 }
 
 fn list(values: &Value) -> Value {

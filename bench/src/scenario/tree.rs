@@ -3,6 +3,7 @@
 //! An owned mirror of toml's spanned values, in the order of the file (toml sorts), so that matrix values can be moved into it together
 //! with their places. Knows TOML, knows nothing of scenarios.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -68,6 +69,28 @@ impl Node {
     }
 }
 
+impl Node {
+    fn flatten(&self, path: String, into: &mut BTreeMap<String, String>) {
+        let text = match &self.value {
+            Value::Table(table) if !table.entries.is_empty() => {
+                return table.flatten(&format!("{path}."), into);
+            }
+            Value::List(list) if !list.is_empty() => {
+                for (index, node) in list.iter().enumerate() {
+                    node.flatten(format!("{path}.{index}"), into);
+                }
+                return;
+            }
+            Value::Table(_) | Value::List(_) => String::new(),
+            Value::Text(text) | Value::Other(text) => text.clone(),
+            Value::Integer(integer) => integer.to_string(),
+            Value::Float(float) => float.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+        };
+        into.insert(path, text);
+    }
+}
+
 impl Table {
     /// The entry of a key.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
@@ -108,6 +131,13 @@ impl Table {
             let rest = path.strip_prefix(&entry.key)?.strip_prefix('.')?;
             entry.node.table()?.find_below(rest)
         })
+    }
+
+    /// Every value by its path, as text; elements of lists count from 0.
+    pub(crate) fn flatten(&self, prefix: &str, into: &mut BTreeMap<String, String>) {
+        for entry in &self.entries {
+            entry.node.flatten(format!("{prefix}{}", entry.key), into);
+        }
     }
 
     /// Puts a value at a path, making the tables on the way; `key_span` is the place of what it makes.

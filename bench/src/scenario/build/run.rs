@@ -1,10 +1,8 @@
 //! What holds for the whole file: `name`, `about`, `[run]`, `[gate]`.
 
-use indexmap::IndexMap;
-
+use crate::gate::Rules;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
-use crate::scenario::tree::Value;
 use crate::scenario::units::Repeats;
 use crate::scenario::{Order, RunSettings};
 
@@ -16,7 +14,7 @@ pub(crate) struct Head {
     pub(crate) name: String,
     pub(crate) about: String,
     pub(crate) run: RunSettings,
-    pub(crate) gate: IndexMap<String, String>,
+    pub(crate) gate: Rules,
 }
 
 /// Reads it.
@@ -55,13 +53,6 @@ pub(crate) fn head(root: &Section<'_>, problems: &mut Problems) -> Head {
             },
             seed: run.get("seed").or(1_u64).value.unwrap_or(1),
         },
-        gate: root
-            .section_names("gate")
-            .iter()
-            .filter_map(|entry| match &entry.node.value {
-                Value::Text(text) => Some((entry.key.clone(), text.clone())),
-                _ => None,
-            })
-            .collect(),
+        gate: super::gate(root.entry("gate"), problems),
     }
 }

@@ -73,7 +73,10 @@ pub(crate) static SCENARIO: Table = Table {
             name: "gate",
             kind: Kind::Limits,
             default: None,
-            about: "Tolerances and limits by metric id, for `lmbench gate`.",
+            about: "What `lmbench gate` asks, by metric id: how much worse than the baseline (\"+10 %\"), a limit of the median (\"<= 300 ms\") \
+                    or of each repeat (\"every <= 1 s\"), or several with commas between; by outcome (completed, did-not-converge, \
+                    cancelled, failed, skipped) \"all\", \"none\" or a share (\"<= 10 %\"). [gate.cells.\"carrier=tls\"] replaces \
+                    rules for the cells with these values.",
         },
     ],
 };

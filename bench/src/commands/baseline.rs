@@ -1,0 +1,105 @@
+//! `lmbench baseline RUN -o FILE`.
+
+use std::io::Write as _;
+
+use super::{Exit, Failed};
+use crate::cli::BaselineArguments;
+use crate::gate::baseline::NoiseFrom;
+use crate::gate::{Baseline, experiment_differences, machine_differences};
+use crate::record::Record;
+use crate::store::Store;
+use crate::terminal::text::{clean, counted};
+
+pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
+    let store = Store::open(&arguments.out);
+    let record = read(&store, &arguments.run)?;
+    let same = arguments
+        .noise_floor
+        .iter()
+        .map(|run| read(&store, run))
+        .collect::<Result<Vec<Record>, Failed>>()?;
+    let baseline =
+        Baseline::of(&record, &same).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    for other in &same {
+        fit(&baseline, other)?;
+    }
+    std::fs::write(&arguments.output, baseline.to_json()).map_err(|error| {
+        let message = format!(
+            "can't write {}: {error}\nhint: name a file in a folder that exists and is yours",
+            arguments.output.display()
+        );
+        Failed::new(Exit::Usage, message)
+    })?;
+    note(&told(&record, &baseline, arguments));
+    Ok(Exit::Success)
+}
+
+/// A run by what the user wrote for it.
+pub(super) fn read(store: &Store, run: &str) -> Result<Record, Failed> {
+    let found = store
+        .find(run)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    found
+        .read()
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))
+}
+
+/// Runs of another machine, or of something else, tell nothing about the noise of this one; the run itself even less.
+fn fit(baseline: &Baseline, other: &Record) -> Result<(), Failed> {
+    let id = clean(&other.run_id);
+    if other.run_id == baseline.run_id {
+        let message = format!(
+            "run {id} has no noise against itself\nhint: name other runs of the same scenario for --noise-floor"
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
+    let mut differences = experiment_differences(&baseline.scenario, other);
+    differences.extend(machine_differences(baseline, other));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "run {id} does not repeat the baseline's: {}\nhint: noise is what differs between runs of the same scenario on the same machine; name such runs for --noise-floor",
+        differences.join("; ")
+    );
+    Err(Failed::new(Exit::Usage, message))
+}
+
+fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> String {
+    let mut notes = vec![format!(
+        "baseline of run {}: {}, in {}",
+        clean(&record.run_id),
+        counted(baseline.cells.len(), "cell"),
+        arguments.output.display()
+    )];
+    if !record.complete {
+        notes.push(
+            "note: the run was not done to its end; `lmbench run … --resume` continues it"
+                .to_owned(),
+        );
+    }
+    let repeats = baseline
+        .cells
+        .values()
+        .flat_map(|cell| cell.metrics.values().map(|metric| metric.values.len()))
+        .max()
+        .unwrap_or(0);
+    if repeats < REPEATS_WANTED {
+        notes.push(format!(
+            "note: {} per cell are too few to find a regression against: run with --repeats {REPEATS_WANTED} or more",
+            counted(repeats, "repeat")
+        ));
+    }
+    if baseline.noise.from == NoiseFrom::Spread {
+        notes.push("note: the noise floor is estimated from the spread within the run; --noise-floor with other runs of the same measures it".to_owned());
+    }
+    notes.join("\n")
+}
+
+fn note(text: &str) {
+    // Nothing is lost when standard error is closed.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// With 5 and 5 values the rank test's smallest p is 0.008, which three metrics of a cell leave below 0.05.
+const REPEATS_WANTED: usize = 5;

@@ -1,0 +1,226 @@
+//! The baseline: what one run measured, kept in a file that is read by people, compared by git, and judged against by `lmbench gate`.
+//!
+//! It holds every value, not only medians, and what they were measured on. Unknown fields are passed over.
+
+mod file;
+mod layout;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use file::{BaselineError, MAX_BASELINE_BYTES};
+
+use super::noise::{self, finite_values};
+use crate::record::{Environment, Outcome, Record};
+use crate::statistics::median;
+
+/// What the file says it is.
+pub const KIND: &str = "lmbench-baseline";
+/// The format this program writes.
+pub const FORMAT: u32 = 1;
+
+/// What a run measured, to be judged against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// [`KIND`].
+    pub kind: String,
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub run_id: String,
+    /// When it started, RFC 3339.
+    pub started: String,
+    /// What was asked of it.
+    pub scenario: Experiment,
+    /// What it ran on.
+    pub environment: Machine,
+    /// Seed of order and workloads.
+    pub seed: u64,
+    /// How much two runs of the same differ.
+    #[serde(default)]
+    pub noise: Noise,
+    /// By id.
+    pub cells: IndexMap<String, BaselineCell>,
+}
+
+/// The scenario, as far as it must be the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
+    /// Its settings by path, see [`crate::scenario::settings`]; absent if its text could not be read.
+    #[serde(default)]
+    pub settings: Option<BTreeMap<String, String>>,
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// `tcg` or `kvm`.
+    pub accelerator: String,
+    /// CPU model of the source.
+    pub cpu: String,
+    /// Online CPUs of the source.
+    pub cores: u32,
+    /// Version of QEMU on the source.
+    pub qemu: String,
+    /// Kernel of the source.
+    pub kernel: String,
+    /// Version of lmbench.
+    pub lmbench: String,
+}
+
+/// How much medians of two runs of the same differ, with nothing changed between them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Noise {
+    /// How it was found.
+    #[serde(default)]
+    pub from: NoiseFrom,
+    /// The runs beside this one, if it was found by repeating.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// By metric id, as a part of the value: 0.05 is 5 %.
+    #[serde(default)]
+    pub floor: BTreeMap<String, f64>,
+}
+
+/// How the noise was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoiseFrom {
+    /// By comparing runs of the same with each other.
+    Runs,
+    /// Estimated from how much the repeats of this run differ.
+    #[default]
+    Spread,
+}
+
+/// A cell of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BaselineCell {
+    /// The matrix axes' values.
+    pub parameters: IndexMap<String, Value>,
+    /// How many repeats ended in which way.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// By metric id, over the completed repeats.
+    pub metrics: BTreeMap<String, Values>,
+}
+
+/// A metric's values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    /// For whoever reads the file; the values decide.
+    pub median: f64,
+    /// One per completed repeat that has it, in their order.
+    pub values: Vec<f64>,
+}
+
+impl Baseline {
+    /// Keeps a run; `same` are runs of the same, for the noise between runs.
+    pub fn of(record: &Record, same: &[Record]) -> Result<Baseline, BaselineError> {
+        fit_to_be_kept(record)?;
+        let floor = if same.is_empty() {
+            noise::of_spread(record)
+        } else {
+            let runs: Vec<&Record> = std::iter::once(record).chain(same).collect();
+            noise::of_runs(&runs)
+        };
+        let cells = record.cells.iter().map(|cell| {
+            let metrics = finite_values(cell)
+                .into_iter()
+                .filter_map(|(id, values)| {
+                    let median = median(&values)?;
+                    Some((id.to_owned(), Values { median, values }))
+                })
+                .collect();
+            let kept = BaselineCell {
+                parameters: cell.parameters.clone(),
+                outcomes: cell.outcomes(),
+                metrics,
+            };
+            (cell.id.clone(), kept)
+        });
+        Ok(Baseline {
+            kind: KIND.to_owned(),
+            format: FORMAT,
+            run_id: record.run_id.clone(),
+            started: record.started.clone(),
+            scenario: Experiment::of(record),
+            environment: Machine::of(&record.environment),
+            seed: record.seed,
+            noise: Noise {
+                from: if same.is_empty() {
+                    NoiseFrom::Spread
+                } else {
+                    NoiseFrom::Runs
+                },
+                runs: same.iter().map(|run| run.run_id.clone()).collect(),
+                floor,
+            },
+            cells: cells.collect(),
+        })
+    }
+
+    /// The file's text, ended by a newline.
+    pub fn to_json(&self) -> String {
+        layout::readable(self)
+    }
+}
+
+impl Experiment {
+    /// What a run asked.
+    pub fn of(record: &Record) -> Experiment {
+        Experiment {
+            name: record.scenario.name.clone(),
+            sha256: record.scenario.sha256.clone(),
+            settings: crate::scenario::settings(&record.scenario.text),
+        }
+    }
+}
+
+impl Machine {
+    /// Of a record's environment.
+    pub fn of(environment: &Environment) -> Machine {
+        Machine {
+            accelerator: environment.accelerator.clone(),
+            cpu: environment.cpu.clone(),
+            cores: environment.cores,
+            qemu: environment.qemu.clone(),
+            kernel: environment.kernel.clone(),
+            lmbench: environment.lmbench.clone(),
+        }
+    }
+}
+
+/// Whatever is judged against a run that lost something would look good.
+fn fit_to_be_kept(record: &Record) -> Result<(), BaselineError> {
+    for cell in &record.cells {
+        if let Some((repeat, problem)) = super::judge::lost(cell) {
+            return Err(BaselineError::Lost {
+                run_id: record.run_id.clone(),
+                cell: cell.id.clone(),
+                repeat,
+                problem,
+            });
+        }
+    }
+    let completed = |cell: &crate::record::CellRecord| {
+        let mut repeats = cell.repeats.iter();
+        repeats.any(|repeat| repeat.outcome == Outcome::Completed)
+    };
+    if record.cells.iter().any(completed) {
+        Ok(())
+    } else {
+        Err(BaselineError::Nothing {
+            run_id: record.run_id.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! From a run, its rules and a baseline to checks with verdicts.
+//!
+//! | what | verdict |
+//! |---|---|
+//! | memory that did not arrive, a guest that runs on both hosts or on none | regressed, whatever the figures |
+//! | a failed migration | regressed, unless allowed or as frequent in the baseline |
+//! | a cell that stopped converging | regressed; if only some of its migrations did, by Fisher's exact test, else inconclusive |
+//! | a cell or metric of the baseline that is not in the run, cancelled or skipped migrations, a run cut short | inconclusive |
+//! | a limit | by the 95 % interval of the median |
+//! | a change | by the 95 % interval of the ratio, see `change` |
+
+mod change;
+mod health;
+mod limit;
+
+pub(super) use health::lost;
+
+use std::collections::BTreeSet;
+
+use super::baseline::{Baseline, BaselineCell};
+use super::noise::{VALUES_MAX, finite_values};
+use super::report::{Check, Report, Sample, Subject, Verdict};
+use super::rule::Rule;
+use super::rules::{RuleSet, Rules, Selector};
+use crate::metric::{Direction, Metric, metric};
+use crate::record::{CellRecord, Outcome, Record};
+use crate::statistics::median;
+use crate::terminal::text::counted;
+
+/// What is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The run.
+    pub record: &'a Record,
+    /// What is asked of it.
+    pub rules: &'a Rules,
+    /// What it is compared with.
+    pub baseline: Option<&'a Baseline>,
+    /// Only these cells; without any, all.
+    pub only: &'a [Selector],
+}
+
+/// Judges a run. That run and baseline can be compared is the caller's to see.
+pub fn judge(ask: &Ask<'_>) -> Report {
+    let Ask {
+        record, baseline, ..
+    } = *ask;
+    let mut notes = Vec::new();
+    let mut rules = ask.rules.clone();
+    if !rules.asks_metrics() {
+        if baseline.is_some() {
+            rules.push_first(standard());
+            notes.push(format!(
+                "no rules for metrics were given: {} may get worse by {} % each",
+                STANDARD.join(", "),
+                STANDARD_TOLERANCE * 100.0
+            ));
+        } else {
+            notes.push("neither rules for metrics nor a baseline were given: only outcomes and memory are judged".to_owned());
+        }
+    }
+    let mut checks = Vec::new();
+    checks.extend(cut_short(record));
+    let cells: Vec<&CellRecord> = record
+        .cells
+        .iter()
+        .filter(|cell| ask.takes(&cell.id, &cell.parameters))
+        .collect();
+    // A metric that this run has anywhere is not misspelt or switched off: a cell without it has nothing to measure.
+    let known: BTreeSet<String> = cells
+        .iter()
+        .flat_map(|cell| finite_values(cell).into_keys().map(str::to_owned))
+        .collect();
+    let mut unknown_cells = 0_usize;
+    for cell in &cells {
+        let kept = baseline.and_then(|baseline| baseline.cells.get(&cell.id));
+        if baseline.is_some() && kept.is_none() {
+            unknown_cells += 1;
+        }
+        let rules = rules.of(&cell.id, &cell.parameters);
+        checks.extend(of_cell(cell, kept, &rules, ask, &known));
+    }
+    if unknown_cells > 0 {
+        notes.push(format!(
+            "{} of this run {} not in the baseline: nothing to compare with",
+            counted(unknown_cells, "cell"),
+            if unknown_cells == 1 { "is" } else { "are" }
+        ));
+    }
+    let ids: BTreeSet<&str> = record.cells.iter().map(|cell| cell.id.as_str()).collect();
+    let vanished = baseline
+        .iter()
+        .flat_map(|baseline| &baseline.cells)
+        .filter(|(id, cell)| !ids.contains(id.as_str()) && ask.takes(id, &cell.parameters));
+    for (id, _) in vanished {
+        let reason = "it is in the baseline and not in this run: run it, leave it out by --only, or make the baseline again";
+        checks.push(Check::new(id, Subject::Cell, Verdict::Inconclusive, reason));
+    }
+    if cells.is_empty() {
+        let reason = "it has no such cell";
+        checks.push(Check::new("", Subject::Run, Verdict::Inconclusive, reason));
+    }
+    Report {
+        run_id: record.run_id.clone(),
+        scenario: record.scenario.name.clone(),
+        baseline: baseline.map(|baseline| baseline.run_id.clone()),
+        notes,
+        checks,
+    }
+}
+
+impl Ask<'_> {
+    fn takes(&self, id: &str, parameters: &indexmap::IndexMap<String, serde_json::Value>) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only.takes(id, parameters))
+    }
+}
+
+/// A run that was not done to its end tells less than was asked.
+fn cut_short(record: &Record) -> Option<Check> {
+    let planned = record.planned()?;
+    let left = planned
+        .checked_sub(record.done())
+        .filter(|left| *left > 0)?;
+    let reason = format!("{left} of {} were not done", counted(planned, "migration"));
+    Some(Check::new("", Subject::Run, Verdict::Inconclusive, reason))
+}
+
+fn of_cell(
+    cell: &CellRecord,
+    kept: Option<&BaselineCell>,
+    rules: &RuleSet,
+    ask: &Ask<'_>,
+    known: &BTreeSet<String>,
+) -> Vec<Check> {
+    if cell.repeats.is_empty() {
+        let reason = "none of its migrations was done";
+        return vec![Check::new(
+            &cell.id,
+            Subject::Cell,
+            Verdict::Inconclusive,
+            reason,
+        )];
+    }
+    let mut checks: Vec<Check> = health::memory(cell).into_iter().collect();
+    checks.extend(health::outcomes(cell, kept, rules));
+    if !cell.outcomes().contains_key(&Outcome::Completed) {
+        // Its outcomes say all that there is to say.
+        if health::is_expected(cell, kept, rules) || rules.metrics.is_empty() {
+            return checks;
+        }
+        if !checks.iter().any(|check| check.verdict > Verdict::Improved) {
+            let reason = "no migration of it completed, hence no metric can be judged";
+            checks.push(Check::new(
+                &cell.id,
+                Subject::Cell,
+                Verdict::Inconclusive,
+                reason,
+            ));
+        }
+        return checks;
+    }
+    let values = finite_values(cell);
+    let mut changes = Vec::new();
+    for (id, rule) in &rules.metrics {
+        let Some(metric) = metric(id) else { continue };
+        let kept_values = kept.and_then(|kept| kept.metrics.get(*id));
+        let Some(values) = values.get(id) else {
+            checks.extend(missing(cell, metric, kept_values.is_some(), known));
+            continue;
+        };
+        checks.extend(limits(cell, metric, rule, values));
+        if let (Some(tolerance), Some(kept)) = (rule.tolerance, kept) {
+            let Some(kept) = kept_values.filter(|kept| !kept.values.is_empty()) else {
+                let reason = if kept.outcomes.contains_key(&Outcome::Completed) {
+                    "the baseline has no values of it: make the baseline again"
+                } else {
+                    // What did not complete then has nothing to be compared with now.
+                    continue;
+                };
+                checks.push(Check::new(
+                    &cell.id,
+                    Subject::Missing(metric.id),
+                    Verdict::Inconclusive,
+                    reason,
+                ));
+                continue;
+            };
+            changes.push(change::Question {
+                metric,
+                tolerance,
+                base: &kept.values[..kept.values.len().min(VALUES_MAX)],
+                run: values,
+                floor: floor(ask.baseline, metric),
+            });
+        }
+    }
+    checks.extend(change::judge(&cell.id, &changes, ask.record.seed));
+    checks
+}
+
+fn limits<'a>(
+    cell: &'a CellRecord,
+    metric: &'static Metric,
+    rule: &'a Rule,
+    values: &'a [f64],
+) -> impl Iterator<Item = Check> + 'a {
+    let of = move |limit| limit::judge(&cell.id, metric, limit, values);
+    rule.limits.iter().map(of)
+}
+
+/// A metric that was asked for, of a cell that completed without it.
+fn missing(
+    cell: &CellRecord,
+    metric: &'static Metric,
+    was_there: bool,
+    known: &BTreeSet<String>,
+) -> Option<Check> {
+    let reason = if was_there {
+        "it is in the baseline and not in this run"
+    } else if known.contains(metric.id) {
+        return None;
+    } else {
+        "no migration of this run has it: see `lmbench show RUN --all` for those it has"
+    };
+    Some(Check::new(
+        &cell.id,
+        Subject::Missing(metric.id),
+        Verdict::Inconclusive,
+        reason,
+    ))
+}
+
+fn floor(baseline: Option<&Baseline>, metric: &Metric) -> f64 {
+    baseline
+        .and_then(|baseline| baseline.noise.floor.get(metric.id).copied())
+        .filter(|floor| floor.is_finite() && *floor >= 0.0)
+        .unwrap_or(super::noise::FLOOR_UNKNOWN)
+}
+
+fn sample(values: &[f64]) -> Option<Sample> {
+    Some(Sample {
+        n: values.len(),
+        median: median(values)?,
+    })
+}
+
+/// What a scenario without rules for metrics is judged by.
+fn standard() -> RuleSet {
+    let mut rules = RuleSet::default();
+    for id in STANDARD {
+        if let Some(metric) = metric(id) {
+            debug_assert!(metric.direction != Direction::Informational);
+            let tolerance = Some(STANDARD_TOLERANCE);
+            let limits = Vec::new();
+            rules.metrics.insert(metric.id, Rule { tolerance, limits });
+        }
+    }
+    rules
+}
+
+const STANDARD: [&str; 3] = ["total_time_ms", "downtime_ms", "blackout_ms"];
+const STANDARD_TOLERANCE: f64 = 0.1;
+
+#[cfg(test)]
+mod tests;

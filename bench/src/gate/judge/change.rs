@@ -1,0 +1,244 @@
+//! A metric beside the baseline: regressed, improved, inconclusive or pass.
+//!
+//! After Criterion's noise threshold and the literature on change detection: worse only if the whole 95 % interval of the ratio of medians
+//! is beyond the tolerance, the change is greater than the noise between runs of the same, and it stays significant when all metrics of
+//! the cell are in mind (Holm). An interval with the tolerance inside does not tell.
+
+use super::super::report::{Change, Check, Subject, Verdict};
+use super::sample;
+use crate::metric::{Direction, Metric};
+use crate::statistics::{Effect, Pairing, effect, holm, smallest_p};
+
+/// A metric of a cell, to be compared.
+pub(super) struct Question<'a> {
+    pub(super) metric: &'static Metric,
+    /// How much worse it may get, as a part of the baseline.
+    pub(super) tolerance: f64,
+    pub(super) base: &'a [f64],
+    pub(super) run: &'a [f64],
+    /// Smallest change that says something.
+    pub(super) floor: f64,
+}
+
+/// What can be said of a change.
+enum Known {
+    Effect(Effect),
+    /// Nothing, and why; with the verdict that this deserves.
+    Not(Verdict, String),
+}
+
+/// Compares the metrics of one cell.
+pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Check> {
+    let known: Vec<Known> = questions
+        .iter()
+        .map(|question| known(question, seed))
+        .collect();
+    let p: Vec<f64> = known
+        .iter()
+        .filter_map(|known| match known {
+            Known::Effect(effect) => Some(effect.p),
+            Known::Not(..) => None,
+        })
+        .collect();
+    let mut adjusted = holm(&p).into_iter();
+    let mut checks = Vec::with_capacity(questions.len());
+    for (question, known) in questions.iter().zip(known) {
+        let id = question.metric.id;
+        let (verdict, reason, change) = match known {
+            Known::Not(verdict, reason) => (verdict, reason, None),
+            Known::Effect(effect) => {
+                let p_holm = adjusted.next().unwrap_or(1.0);
+                let (verdict, reason) = verdict(question, &effect, p_holm, p.len());
+                let change = Change {
+                    ratio: effect.ratio,
+                    interval: effect.interval,
+                    p: effect.p,
+                    p_holm,
+                };
+                (verdict, reason, Some(change))
+            }
+        };
+        checks.push(Check {
+            baseline: sample(question.base),
+            run: sample(question.run),
+            change,
+            rule: Some(rule_text(question)),
+            noise_floor: Some(question.floor),
+            ..Check::new(cell, Subject::Change(id), verdict, reason)
+        });
+    }
+    checks
+}
+
+fn known(question: &Question<'_>, seed: u64) -> Known {
+    let (base, run) = (question.base, question.run);
+    let least = base.len().min(run.len());
+    if least < REPEATS_MIN {
+        let reason = format!(
+            "{} here and {} in the baseline: a comparison needs {REPEATS_MIN} on each side",
+            completed(run.len()),
+            base.len()
+        );
+        return Known::Not(Verdict::Inconclusive, reason);
+    }
+    let all = || base.iter().chain(run);
+    if all().all(|value| value.total_cmp(&base[0]).is_eq()) {
+        return Known::Not(Verdict::Pass, "the same in every migration".to_owned());
+    }
+    if all().any(|value| *value <= 0.0) {
+        let reason = "some values are zero, of which a part says nothing: set a limit instead";
+        return Known::Not(Verdict::Inconclusive, reason.to_owned());
+    }
+    match effect(base, run, Pairing::Independent, seed) {
+        Some(effect) if is_finite(&effect) => Known::Effect(effect),
+        _ => Known::Not(
+            Verdict::Inconclusive,
+            "the values are beyond what can be compared".to_owned(),
+        ),
+    }
+}
+
+/// A number that is none is on no side of a bound, which would look like a pass.
+fn is_finite(effect: &Effect) -> bool {
+    let bounds = [effect.ratio, effect.interval.low, effect.interval.high];
+    let sound = |value: &f64| value.is_finite() && *value > 0.0;
+    bounds.iter().all(sound) && effect.p.is_finite()
+}
+
+/// The verdict on an effect that is finite and positive; `p` is adjusted, for one of `asked` questions.
+fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (Verdict, String) {
+    // As if smaller were better: how many times as bad it got.
+    let (low, high, bound) = match question.metric.direction {
+        Direction::HigherIsBetter => (
+            1.0 / effect.interval.high,
+            1.0 / effect.interval.low,
+            1.0 / (1.0 - question.tolerance),
+        ),
+        _ => (
+            effect.interval.low,
+            effect.interval.high,
+            1.0 + question.tolerance,
+        ),
+    };
+    let beyond_noise = effect.ratio.ln().abs() >= question.floor.ln_1p();
+    let sure = beyond_noise && p <= SIGNIFICANCE;
+    let figures = format!(
+        "{} ({} to {})",
+        change(effect.ratio),
+        change(effect.interval.low),
+        change(effect.interval.high)
+    );
+    let tolerance = rule_text(question);
+    if low > bound && sure {
+        return (
+            Verdict::Regressed,
+            format!("{figures}, beyond the tolerance {tolerance}"),
+        );
+    }
+    if high < 1.0 / bound && sure {
+        return (
+            Verdict::Improved,
+            format!("{figures}, better by more than the tolerance {tolerance}"),
+        );
+    }
+    if low > bound && !beyond_noise {
+        let floor = change(1.0 + question.floor);
+        return (
+            Verdict::Pass,
+            format!("{figures}, within the noise between runs of the same ({floor})"),
+        );
+    }
+    if low > bound {
+        return (
+            Verdict::Inconclusive,
+            format!(
+                "{figures}, beyond the tolerance {tolerance}, but that may be chance (p = {p:.2}): {} repeats or more on each side would tell",
+                repeats_needed(asked).max(question.run.len().min(question.base.len()) + 1)
+            ),
+        );
+    }
+    if high > bound {
+        let wanted = repeats_wanted(question, (low, high), bound);
+        return (
+            Verdict::Inconclusive,
+            format!("{figures}, with the tolerance {tolerance} inside: {wanted}"),
+        );
+    }
+    (
+        Verdict::Pass,
+        format!("{figures}, within the tolerance {tolerance}"),
+    )
+}
+
+/// Fewest repeats on each side with which the rank test can convince, were this the least of `asked` chances.
+fn repeats_needed(asked: usize) -> usize {
+    let convinces = |n: &usize| smallest_p(*n, Some(*n)) * asked.max(1) as f64 <= SIGNIFICANCE;
+    (REPEATS_MIN..100).find(convinces).unwrap_or(100)
+}
+
+/// How many repeats would leave the tolerance outside of the interval, if the change is what it looks like: an interval shrinks with
+/// their root.
+fn repeats_wanted(question: &Question<'_>, (low, high): (f64, f64), bound: f64) -> String {
+    let have = question.run.len().min(question.base.len());
+    let (width, middle) = (high.ln() - low.ln(), f64::midpoint(high.ln(), low.ln()));
+    let distance = (bound.ln() - middle).abs();
+    let wanted = (have as f64 * (width / 2.0 / distance).powi(2)).ceil();
+    if wanted.is_finite() && wanted <= REPEATS_BEARABLE {
+        let wanted = wanted.max(have as f64 + 1.0);
+        format!("about {wanted} repeats on each side would tell")
+    } else {
+        format!("more than {REPEATS_BEARABLE} repeats on each side would tell")
+    }
+}
+
+fn rule_text(question: &Question<'_>) -> String {
+    let sign = match question.metric.direction {
+        Direction::HigherIsBetter => '-',
+        _ => '+',
+    };
+    format!("{sign}{} %", short(question.tolerance * 100.0))
+}
+
+/// A ratio as a change: `+12 %`, `-3.4 %`, `12×`.
+pub(in crate::gate) fn change(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    if percent >= 900.0 {
+        return format!("{}×", short(ratio));
+    }
+    let text = short(percent.abs());
+    if text == "0" {
+        return "±0 %".to_owned();
+    }
+    let sign = if percent < 0.0 { '-' } else { '+' };
+    format!("{sign}{text} %")
+}
+
+/// One decimal below ten, none above; very large ones by their power of ten.
+fn short(value: f64) -> String {
+    if value >= 1e6 {
+        return format!("{value:.0e}");
+    }
+    let decimals = usize::from(value < 9.95);
+    let text = format!("{value:.decimals$}");
+    match text.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None => text,
+    }
+}
+
+fn completed(migrations: usize) -> String {
+    match migrations {
+        1 => "1 completed migration".to_owned(),
+        more => format!("{more} completed migrations"),
+    }
+}
+
+/// Of fewer values there is no interval.
+const REPEATS_MIN: usize = 3;
+/// More than these are not proposed.
+const REPEATS_BEARABLE: f64 = 200.0;
+/// Of adjusted p values.
+const SIGNIFICANCE: f64 = 0.05;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! What is judged without a metric: whether guests and their memory are there, and how migrations end.
+
+use std::collections::BTreeMap;
+
+use super::super::baseline::BaselineCell;
+use super::super::report::{Check, Subject, Verdict};
+use super::super::rules::RuleSet;
+use crate::record::{CellRecord, Outcome, Repeat};
+use crate::terminal::text::counted;
+
+/// The first repeat of a cell that lost something, and what.
+pub(in crate::gate) fn lost(cell: &CellRecord) -> Option<(u32, &'static str)> {
+    let lost = |repeat: &Repeat| Some((repeat.repeat, loss(repeat)?));
+    cell.repeats.iter().find_map(lost)
+}
+
+fn loss(repeat: &Repeat) -> Option<&'static str> {
+    let integrity = repeat.integrity.as_ref()?;
+    if integrity.memory_intact == Some(false) {
+        return Some("memory was lost");
+    }
+    match integrity.running_on.as_str() {
+        "both" => Some("the guest ran on both hosts"),
+        "none" => Some("the guest was lost"),
+        _ => None,
+    }
+}
+
+/// Whether everything arrived; nothing if nothing was looked at.
+pub(super) fn memory(cell: &CellRecord) -> Option<Check> {
+    let looked_at = cell
+        .repeats
+        .iter()
+        .filter(|repeat| repeat.integrity.is_some())
+        .count();
+    if looked_at == 0 {
+        return None;
+    }
+    let lost: Vec<(u32, &'static str)> = cell
+        .repeats
+        .iter()
+        .filter_map(|repeat| Some((repeat.repeat, loss(repeat)?)))
+        .collect();
+    let Some((repeat, problem)) = lost.first() else {
+        let reason = format!(
+            "the guest is whole, on one host, after {}",
+            counted(looked_at, "migration")
+        );
+        return Some(Check::new(&cell.id, Subject::Memory, Verdict::Pass, reason));
+    };
+    let more = match lost.len() {
+        1 => String::new(),
+        many => format!(", and {} more", counted(many - 1, "repeat")),
+    };
+    let reason = format!("{problem} in repeat {repeat}{more}");
+    Some(Check::new(
+        &cell.id,
+        Subject::Memory,
+        Verdict::Regressed,
+        reason,
+    ))
+}
+
+/// How the migrations of a cell end, beside what was asked and beside the baseline.
+pub(super) fn outcomes(
+    cell: &CellRecord,
+    kept: Option<&BaselineCell>,
+    rules: &RuleSet,
+) -> Vec<Check> {
+    let counts = Counts(cell.outcomes());
+    let kept = kept.map(|kept| Counts(kept.outcomes.clone()));
+    let mut checks = Vec::new();
+    for (outcome, rule) in &rules.outcomes {
+        let (count, all) = (counts.of(*outcome), counts.all());
+        let verdict = if rule.allows(count, all) {
+            Verdict::Pass
+        } else {
+            Verdict::Regressed
+        };
+        let reason = format!(
+            "{count} of {}; asked for {}{}",
+            counted(all, "migration"),
+            rule.text(),
+            first_reason(cell, *outcome, verdict)
+        );
+        let subject = Subject::Outcome(Some(*outcome));
+        checks.push(Check {
+            rule: Some(rule.text()),
+            ..Check::new(&cell.id, subject, verdict, reason)
+        });
+    }
+    let asked = |outcome: Outcome| rules.outcomes.contains_key(&outcome);
+    let mut troubles = Vec::new();
+    if !asked(Outcome::Failed) {
+        troubles.extend(failed(&counts, kept.as_ref()));
+    }
+    if let Some(kept) = &kept
+        && !asked(Outcome::Completed)
+        && !asked(Outcome::DidNotConverge)
+    {
+        troubles.extend(converged(&counts, kept));
+    }
+    for outcome in [Outcome::Cancelled, Outcome::Skipped] {
+        if !asked(outcome) && !asked(Outcome::Completed) {
+            troubles.extend(new(outcome, &counts, kept.as_ref()));
+        }
+    }
+    for (outcome, verdict, reason) in &troubles {
+        let reason = format!("{reason}{}", first_reason(cell, *outcome, *verdict));
+        checks.push(Check::new(
+            &cell.id,
+            Subject::Outcome(Some(*outcome)),
+            *verdict,
+            reason,
+        ));
+    }
+    if checks.is_empty() {
+        let subject = Subject::Outcome(None);
+        checks.push(Check::new(&cell.id, subject, Verdict::Pass, counts.text()));
+    }
+    checks
+}
+
+/// Whether it is no news that no migration of a cell completed: it was asked for, or is so in the baseline.
+pub(super) fn is_expected(cell: &CellRecord, kept: Option<&BaselineCell>, rules: &RuleSet) -> bool {
+    let counts = Counts(cell.outcomes());
+    let kept = kept.is_some_and(|kept| !kept.outcomes.contains_key(&Outcome::Completed));
+    kept || rules.outcomes.iter().any(|(outcome, rule)| {
+        *outcome != Outcome::Completed
+            && counts.of(*outcome) == counts.all()
+            && rule.allows(counts.all(), counts.all())
+    })
+}
+
+type Trouble = (Outcome, Verdict, String);
+
+fn failed(counts: &Counts, kept: Option<&Counts>) -> Option<Trouble> {
+    let count = counts.of(Outcome::Failed);
+    if count == 0 {
+        return None;
+    }
+    let share = format!("{count} of {}", counted(counts.all(), "migration"));
+    let before = kept.map_or(0.0, |kept| kept.share(Outcome::Failed));
+    Some(if counts.share(Outcome::Failed) <= before {
+        let reason = format!("{share}, no more than in the baseline");
+        (Outcome::Failed, Verdict::Pass, reason)
+    } else {
+        (Outcome::Failed, Verdict::Regressed, share)
+    })
+}
+
+/// A cell that converges less often than it did, or again.
+fn converged(counts: &Counts, kept: &Counts) -> Option<Trouble> {
+    let (stalled, completed) = (
+        counts.of(Outcome::DidNotConverge),
+        counts.of(Outcome::Completed),
+    );
+    let (kept_stalled, kept_completed) = (
+        kept.of(Outcome::DidNotConverge),
+        kept.of(Outcome::Completed),
+    );
+    if stalled == 0 {
+        let reason = "every migration converges; in the baseline none did".to_owned();
+        return (completed > 0 && kept_completed == 0 && kept_stalled > 0).then_some((
+            Outcome::Completed,
+            Verdict::Improved,
+            reason,
+        ));
+    }
+    let outcome = Outcome::DidNotConverge;
+    let share = format!(
+        "{stalled} of {}, in the baseline {kept_stalled} of {}",
+        counted(stalled + completed, "migration"),
+        kept_stalled + kept_completed
+    );
+    if completed == 0 && kept_completed > 0 && kept_stalled == 0 {
+        let reason = format!("it stopped converging: {share}");
+        return Some((outcome, Verdict::Regressed, reason));
+    }
+    let p = fisher(stalled, completed, kept_stalled, kept_completed);
+    let verdict = if p < SIGNIFICANCE {
+        Verdict::Regressed
+    } else if kept_stalled == 0 && kept_completed > 0 {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    };
+    Some((outcome, verdict, share))
+}
+
+/// Migrations that tell nothing, where the baseline has none such.
+fn new(outcome: Outcome, counts: &Counts, kept: Option<&Counts>) -> Option<Trouble> {
+    let count = counts.of(outcome);
+    if count == 0 || kept.is_some_and(|kept| kept.of(outcome) > 0) {
+        return None;
+    }
+    let reason = format!("{count} of {}", counted(counts.all(), "migration"));
+    Some((outcome, Verdict::Inconclusive, reason))
+}
+
+/// Why the first repeat of that outcome ended so, for whoever has only the gate's word.
+fn first_reason(cell: &CellRecord, outcome: Outcome, verdict: Verdict) -> String {
+    if verdict <= Verdict::Improved {
+        return String::new();
+    }
+    let ended = |repeat: &&Repeat| repeat.outcome == outcome;
+    let reason = cell.repeats.iter().find(ended);
+    reason
+        .and_then(|repeat| repeat.reason.as_deref())
+        .filter(|reason| !reason.is_empty())
+        .map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// How many ended how.
+struct Counts(BTreeMap<Outcome, usize>);
+
+impl Counts {
+    fn of(&self, outcome: Outcome) -> usize {
+        self.0.get(&outcome).copied().unwrap_or(0)
+    }
+
+    fn all(&self) -> usize {
+        self.0
+            .values()
+            .fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    fn share(&self, outcome: Outcome) -> f64 {
+        self.of(outcome) as f64 / self.all().max(1) as f64
+    }
+
+    fn text(&self) -> String {
+        let shown = self.0.iter().filter(|(_, count)| **count > 0);
+        let parts: Vec<String> = shown
+            .map(|(outcome, count)| format!("{count} {}", outcome.name()))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// Fisher's exact test, one-sided: the probability that so many or more of the bad ones are here, if both sides are alike.
+fn fisher(bad: usize, good: usize, kept_bad: usize, kept_good: usize) -> f64 {
+    // Counts of a file that lies must not become hours.
+    let cap = |count: usize| count.min(COUNT_MAX);
+    let (bad, good, kept_bad, kept_good) = (cap(bad), cap(good), cap(kept_bad), cap(kept_good));
+    let (here, all_bad) = (bad + good, bad + kept_bad);
+    let all = here + kept_bad + kept_good;
+    let mut logs = Vec::with_capacity(all + 1);
+    logs.push(0.0);
+    for number in 1..=all {
+        logs.push(logs[number - 1] + (number as f64).ln());
+    }
+    let choose = |n: usize, k: usize| logs[n] - logs[k] - logs[n - k];
+    let most = here.min(all_bad);
+    let p: f64 = (bad..=most)
+        .filter(|k| here - k <= all - all_bad)
+        .map(|k| (choose(all_bad, k) + choose(all - all_bad, here - k) - choose(all, here)).exp())
+        .sum();
+    p.min(1.0)
+}
+
+const COUNT_MAX: usize = 10_000;
+/// Of Fisher's test.
+const SIGNIFICANCE: f64 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fisher_is_that_of_the_books() {
+        // Fisher's lady tasting tea: three or more of four cups right by chance, 17/70; all four 1/70.
+        assert!((fisher(3, 1, 1, 3) - 17.0 / 70.0).abs() < 1e-12);
+        assert!((fisher(4, 0, 0, 4) - 1.0 / 70.0).abs() < 1e-12);
+        assert!((fisher(0, 5, 3, 2) - 1.0).abs() < 1e-12);
+        assert!(fisher(usize::MAX, 0, 0, usize::MAX) < 1e-9);
+    }
+}

@@ -1,0 +1,112 @@
+//! The examples of CI that users copy, and the commands of README's section on it: every `lmbench …` in them must be one that exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use lmbench::cli::Cli;
+
+fn root() -> PathBuf {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    bench.parent().expect("the workspace").to_owned()
+}
+
+/// The commands of lmbench in a text: at the beginning of a line, or behind the dash of a list.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let line = |line: &str| {
+        let line = line
+            .trim()
+            .trim_start_matches("- ")
+            .trim_start_matches("run: ");
+        line.starts_with("lmbench ").then(|| words(line))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Words as a shell makes them: quotes keep spaces, `$NAME` stays as it is, what follows `>`, `#` or `|` is not the command's.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for letter in line.chars() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open => quote = None,
+            (None, '\'' | '"') => {
+                word.get_or_insert_default();
+                quote = Some(letter);
+            }
+            (None, ' ') => words.extend(word.take()),
+            (None, '>' | '#' | '|') if word.is_none() => break,
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    assert!(quote.is_none(), "a quote is open in {line}");
+    words.extend(word);
+    words
+}
+
+fn check(name: &str, text: &str, at_least: usize) {
+    let commands = commands(text);
+    assert!(commands.len() >= at_least, "{name} has only {commands:?}");
+    for command in commands {
+        if let Err(error) = Cli::try_parse_from(&command) {
+            panic!("{name}: {command:?}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn words_are_the_shell_s() {
+    let line = "lmbench gate run.json --tolerance 'a=+10 %' --markdown \"$X\" > out # why";
+    let wanted = [
+        "lmbench",
+        "gate",
+        "run.json",
+        "--tolerance",
+        "a=+10 %",
+        "--markdown",
+        "$X",
+    ];
+    assert_eq!(words(line), wanted);
+    assert_eq!(
+        commands("  - lmbench doctor\n  run: lmbench man\n# lmbench x\n").len(),
+        2
+    );
+    // What is checked can be wrong.
+    assert!(Cli::try_parse_from(words("lmbench gate r --no-such-flag")).is_err());
+    assert!(Cli::try_parse_from(words("lmbench gate r --tolerance 'downtime=+1 %'")).is_err());
+}
+
+#[test]
+fn examples_use_only_what_exists() {
+    let folder = root().join(".github/examples");
+    let mut found = 0;
+    for entry in fs::read_dir(&folder)
+        .expect("the folder is there")
+        .flatten()
+    {
+        let path = entry.path();
+        let text = fs::read_to_string(&path).expect("a text");
+        check(&path.display().to_string(), &text, 4);
+        // Files and scripts that they name are there, and nobody's own tab spoils the YAML.
+        for script in ["harness/setup.sh", "scenarios/quick.toml"] {
+            assert!(
+                text.contains(script) && root().join(script).exists(),
+                "{script}"
+            );
+        }
+        assert!(!text.contains('\t'), "{} has a tab", path.display());
+        found += 1;
+    }
+    assert!(found >= 2, "only {found} examples in {}", folder.display());
+}
+
+#[test]
+fn readme_s_commands_for_ci_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README");
+    let section = readme
+        .split("\n## ")
+        .find(|section| section.starts_with("Use it in your CI\n"))
+        .expect("README.md has a section `## Use it in your CI`");
+    check("README.md", section, 3);
+}
