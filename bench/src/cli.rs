@@ -25,6 +25,16 @@ pub enum Command {
     List(ListArguments),
     /// Show everything one run measured.
     Show(ShowArguments),
+    /// Tell how a metric went from run to run, and where it changed for good.
+    History(HistoryArguments),
+    /// Write runs as tables (CSV, Parquet) or for monitoring (OpenMetrics).
+    Export(ExportArguments),
+    /// Make runs of other tools' results.
+    Import {
+        /// Whose.
+        #[command(subcommand)]
+        format: ImportFormat,
+    },
     /// Tell what policies would have decided on a recorded run.
     Replay(ReplayArguments),
     /// Tell a run that goes on what to do, or ask how it stands.
@@ -116,9 +126,97 @@ pub struct ListArguments {
     /// Only runs since then: RFC 3339, a date, or an age such as 2h or 3d.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
+    /// Only runs of the scenario with this name.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Only runs with a cell over this carrier.
+    #[arg(long, value_name = "NAME")]
+    pub carrier: Option<String>,
+    /// Only runs with a cell under this policy.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// `lmbench history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Id of a metric, such as `blackout_ms`; `lmbench show RUN --all` lists those of a run.
+    pub metric: String,
+    /// Only this cell: its id, or KEY=VALUE[,KEY=VALUE…] that it must have among its parameters.
+    #[arg(long, value_name = "CELL")]
+    pub cell: Option<String>,
+    /// Only runs of the scenario with this name.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Only runs since then: RFC 3339, a date, or an age such as 2h or 3d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = HistoryFormat::Human)]
+    pub format: HistoryFormat,
+}
+
+/// Form of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// For people.
+    Human,
+    /// For programs: JSON, and nothing else on stdout.
+    Json,
+    /// A row for each run of each cell.
+    Csv,
+}
+
+/// `lmbench export`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_FORMATS)]
+pub struct ExportArguments {
+    /// Ids below --out, or paths of runs' folders or records.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Form of the export.
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to make or to replace; `-` is standard output.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Also write the samples, to a second file beside the first: `results-samples.csv`.
+    #[arg(long)]
+    pub samples: bool,
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+}
+
+/// Form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A row for each metric of each repeat.
+    Csv,
+    /// The same table.
+    Parquet,
+    /// Medians of the cells, for the node exporter's textfile collector.
+    Openmetrics,
+}
+
+/// What `lmbench import` reads.
+#[derive(Debug, Subcommand)]
+pub enum ImportFormat {
+    /// JSON reports of guestperf, the benchmark in QEMU's sources. Prints the ids of the runs made.
+    Guestperf {
+        /// What `guestperf.py --output` or `guestperf-batch.py` wrote.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Directory that the runs' folders are made in.
+        #[arg(short = 'o', long, value_name = "DIRECTORY", default_value = "results")]
+        out: PathBuf,
+    },
 }
 
 /// `lmbench show`.
@@ -380,6 +478,10 @@ pub enum SchemaOf {
     /// `record.json`.
     Record,
 }
+
+const EXPORT_FORMATS: &str = "\
+CSV holds texts as they were recorded. A spreadsheet takes one that begins with =, +, - or @ for a formula: import such columns as text.
+OpenMetrics tells cells apart by the labels `scenario` and `cell`; when two of the runs have the same cell, every sample bears `run`.";
 
 const REPLAY_LIMIT: &str = "\
 A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \

@@ -5,6 +5,9 @@ mod capture;
 mod carry;
 mod ctl;
 mod doctor;
+mod export;
+mod history;
+mod import;
 mod link;
 mod list;
 mod replay;
@@ -84,6 +87,9 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
+        Command::History(arguments) => history::main(&arguments),
+        Command::Export(arguments) => export::main(&arguments),
+        Command::Import { format } => import::main(&format),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Selftest(arguments) => selftest::main(&arguments),
