@@ -17,5 +17,6 @@ pub mod replay;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
+pub mod statistics;
 pub mod store;
 pub mod terminal;
