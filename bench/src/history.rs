@@ -85,6 +85,8 @@ pub struct Level {
 /// A change that lasted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
+    /// The chance of a change as clear in a series without one.
+    pub p: f64,
     /// This level's median over the one's before; absent when that was zero.
     pub ratio: Option<f64>,
     /// In the metric's own direction.

@@ -66,7 +66,7 @@ fn record(run: usize, noise: &mut Pcg64Mcg) -> Record {
         cells,
     );
     let started = Timestamp::UNIX_EPOCH
-        .checked_add(SignedDuration::from_mins(29_000_000 + 7 * run as i64))
+        .checked_add(SignedDuration::from_mins(29_000_000 + 7 * run.cast_signed() as i64))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     record.run_id = format!(
         "{}-{name}-{:04x}",

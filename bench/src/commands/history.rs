@@ -8,9 +8,9 @@ use super::{Exit, Failed, print, print_json};
 use crate::cli::{HistoryArguments, HistoryFormat};
 use crate::history::{History, Wanted, to_csv};
 use crate::metric::metric;
-use crate::store::{Catalogue, Store, parse_since};
-use crate::terminal::history_text;
+use crate::store::{Catalogue, Filter, Status, Store, parse_since};
 use crate::terminal::text::clean;
+use crate::terminal::{history_text, list_problems};
 
 pub(super) fn main(arguments: &HistoryArguments) -> Result<Exit, Failed> {
     let since = arguments
@@ -29,6 +29,11 @@ pub(super) fn main(arguments: &HistoryArguments) -> Result<Exit, Failed> {
         .catalogue()
         .map_err(environment)?;
     super::list::tell_notes(&catalogue);
+    let unreadable = catalogue.runs(&Filter {
+        status: Some(Status::Unreadable),
+        ..Filter::default()
+    });
+    let _ = anstream::stderr().write_all(list_problems(&unreadable).as_bytes());
     let mut points = catalogue.history(&arguments.metric).map_err(environment)?;
     if points.is_empty() {
         check_metric(&catalogue, &arguments.metric)?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::ExportError;
 
 /// An output that was asked for.
-#[derive(Debug)]
 pub struct Output {
     path: PathBuf,
     writer: BufWriter<Box<dyn Write + Send + 'static>>,

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::{CellHistory, Change, Difference, Level, Machine, Series, Verdict};
 use crate::metric::Direction;
 use crate::record::summary;
+use crate::statistics::{ChangePoint, change_points};
 use crate::store::HistoryPoint;
 
 /// Cells, each with a series for every kind of machine, in the order of their first points.
@@ -98,22 +99,19 @@ fn different<const N: usize>(
 
 fn levels(points: &[HistoryPoint], direction: Direction) -> Vec<Level> {
     let values: Vec<f64> = points.iter().map(|point| point.median).collect();
+    let found = change_points(&values, SEED);
     let mut firsts = vec![0];
-    firsts.extend(
-        change_points(&values, SEED)
-            .into_iter()
-            .map(|change| change.index),
-    );
-    firsts.sort_unstable();
-    firsts.dedup();
-    firsts.retain(|first| *first < values.len());
+    firsts.extend(found.iter().map(|change| change.index));
     let mut levels: Vec<Level> = Vec::new();
     for (position, &first) in firsts.iter().enumerate() {
         let end = firsts.get(position + 1).copied().unwrap_or(values.len());
         let Some(of) = summary(values[first..end].to_vec()) else {
             continue;
         };
-        let change = levels.last().map(|before| Change {
+        let cause: Option<&ChangePoint> =
+            position.checked_sub(1).and_then(|index| found.get(index));
+        let change = levels.last().zip(cause).map(|(before, cause)| Change {
+            p: cause.p,
             ratio: Some(of.median / before.median).filter(|ratio| ratio.is_finite()),
             verdict: verdict(before.median, of.median, direction),
             differences: differences(&points[first - 1], &points[first]),
@@ -142,11 +140,3 @@ fn verdict(before: f64, after: f64, direction: Direction) -> Verdict {
 
 /// Any: the same history gives the same answer.
 const SEED: u64 = 1;
-
-// STUB until the statistics are there.
-struct ChangePoint {
-    index: usize,
-}
-fn change_points(_: &[f64], _: u64) -> Vec<ChangePoint> {
-    Vec::new()
-}

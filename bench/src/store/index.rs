@@ -195,6 +195,11 @@ fn summary(row: Row, out_dir: &Path, liveness: Liveness) -> RunSummary {
     row.digest.summary(row.folder, directory, liveness)
 }
 
+/// A path as errors write it: no name can reach the terminal's control codes.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
 const RUNS_AT_A_TIME: usize = 500;
 const RUNS_WORTH_A_THREAD: usize = 8;
 

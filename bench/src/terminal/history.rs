@@ -80,15 +80,16 @@ fn series_text(series: &Series, unit: Unit) -> String {
         when(series.points.last())
     );
     let rows = series.levels.iter().map(|level| row(level, unit)).collect();
-    for line in table(
+    text += &table(
         &["runs", "median", "smallest–largest", "from run", "change"],
         &[3, 4],
-        &[4],
+        &[],
         rows,
-    )
-    .lines()
-    {
-        text += &format!("  {line}\n");
+    );
+    for level in &series.levels {
+        text += &level.change.as_ref().map_or(String::new(), |change| {
+            wrapped(&with_it(&level.run_id, change), 2)
+        });
     }
     text
 }
@@ -112,12 +113,16 @@ fn change_text(change: &Change) -> String {
     let how = change.ratio.map_or(String::new(), |ratio| {
         format!("{:+.1} % ", (ratio - 1.0) * 100.0)
     });
-    let with = if change.differences.is_empty() {
-        "nothing else that the records know".to_owned()
-    } else {
-        differences(&change.differences)
-    };
-    format!("{how}{verdict}; with it changed: {with}")
+    format!("{how}{verdict}, p {:.3}", change.p)
+}
+
+/// What need not be the cause, but is all that can be known here.
+fn with_it(run_id: &str, change: &Change) -> String {
+    let run = clean_short(run_id, 60);
+    if change.differences.is_empty() {
+        return format!("With {run} nothing else changed that the records know.");
+    }
+    format!("With {run} also changed: {}", differences(&change.differences))
 }
 
 fn differences(differences: &[Difference]) -> String {

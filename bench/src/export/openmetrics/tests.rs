@@ -63,7 +63,7 @@ fn checked(text: &str) -> Vec<(String, Vec<(String, String)>, f64)> {
     let mut family = String::new();
     let (mut families, mut series) = (HashSet::new(), HashSet::new());
     let body = text.strip_suffix("# EOF\n").expect("the end is marked");
-    assert!(!body.contains("# EOF"));
+    assert!(body.lines().all(|line| line != "# EOF"));
     for line in body.lines() {
         if let Some(head) = line.strip_prefix("# ") {
             let (word, rest) = head.split_once(' ').unwrap();

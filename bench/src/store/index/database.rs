@@ -1,6 +1,6 @@
 //! The index's tables: made, filled, asked, and thrown away when they are damaged.
 //!
-//! Two processes at a time are the rule, not the exception. SQLite's own locks keep them apart; only throwing a damaged file
+//! Two processes at a time are the rule, not the exception. `SQLite`'s own locks keep them apart; only throwing a damaged file
 //! away needs more, because a journal of the old file must never be played into the new one. So whoever uses the file holds
 //! a shared lock on the folder, and whoever replaces it an exclusive one.
 
@@ -15,7 +15,7 @@ use rusqlite::{
 };
 use rustix::fs::{FlockOperation, flock};
 
-use super::INDEX_FILE;
+use super::{INDEX_FILE, quoted};
 use super::digest::{CellDigest, Digest};
 use super::scan::Stamp;
 use crate::store::history::HistoryPoint;
@@ -82,7 +82,8 @@ pub(super) fn on_disk(out_dir: &Path) -> Opened {
             not(None)
         }
         Err(Problem::Foreign) => not(Some(format!(
-            "{path:?} is another program's database, so runs are listed without an index, which is slower; move it away"
+            "{} is another program's database, so runs are listed without an index, which is slower; move it away",
+            quoted(&path)
         ))),
     }
 }
@@ -110,12 +111,12 @@ pub(super) fn make_anew(out_dir: &Path) -> Option<Index> {
 /// The note on a damaged index.
 pub(super) fn damaged(out_dir: &Path, error: &Error) -> String {
     format!(
-        "the index {:?} is damaged ({error}) and is made anew from the records",
-        out_dir.join(INDEX_FILE)
+        "the index {} is damaged ({error}) and is made anew from the records",
+        quoted(&out_dir.join(INDEX_FILE))
     )
 }
 
-/// Whether the file is not what SQLite or this program wrote.
+/// Whether the file is not what `SQLite` or this program wrote.
 pub(super) fn is_damage(error: &Error) -> bool {
     match error {
         Error::SqliteFailure(failure, _) => matches!(
@@ -318,7 +319,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<Option<String>, P
             let newer = version > VERSION;
             newer.then(|| {
                 format!(
-                    "the index {path:?} is of a newer lmbench and is made anew from the records"
+                    "the index {} is of a newer lmbench and is made anew from the records",
+                    quoted(path)
                 )
             })
         }

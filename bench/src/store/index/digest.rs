@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::choices::Known;
+use super::quoted;
 use super::scan::Stamp;
 use crate::record::{Outcome, Record, RecordError, Summary, summarise};
 use crate::store::list::{RunSummary, host_name};
-use crate::store::{Liveness, Status};
+use crate::store::{Liveness, RECORD_FILE, Status};
 
 /// A record in short; everything is absent or empty when it can't be read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -106,7 +107,7 @@ impl Digest {
     }
 
     fn unreadable(error: &RecordError, path: &Path) -> Self {
-        let problem = error.to_string().replace(&format!("{path:?}"), PLACE);
+        let problem = error.to_string().replace(&quoted(path), PLACE);
         Digest {
             problem: Some(problem),
             ..Digest::default()
@@ -125,7 +126,7 @@ impl Digest {
             Some(_) => Status::Unreadable,
             None => Status::of_parts(self.complete, failed, liveness),
         };
-        let place = || format!("{:?}", directory.join(crate::store::RECORD_FILE));
+        let place = || quoted(&directory.join(RECORD_FILE));
         RunSummary {
             problem: self.problem.map(|problem| problem.replace(PLACE, &place())),
             run_id,

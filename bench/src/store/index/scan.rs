@@ -33,10 +33,10 @@ impl Stamp {
     /// Of a file; the times of a file system beyond the year 2262 are as good as any other.
     pub(super) fn of(metadata: &Metadata) -> Self {
         Stamp {
-            size: metadata.len() as i64,
+            size: metadata.len().cast_signed(),
             modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino() as i64,
+            inode: metadata.ino().cast_signed(),
         }
     }
 
@@ -81,9 +81,9 @@ pub(super) fn scan(out_dir: &Path) -> Result<HashMap<String, Seen>, StoreError> 
         if locked || stamp.is_some() {
             let stamp = stamp.map(|stat| Stamp {
                 size: stat.st_size,
-                modified_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-                changed_ns: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
-                inode: stat.st_ino as i64,
+                modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+                changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+                inode: stat.st_ino.cast_signed(),
             });
             runs.insert(folder, Seen { liveness, stamp });
         }
