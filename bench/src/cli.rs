@@ -1,11 +1,15 @@
 //! The command line. One file per command below `commands/` does what is asked here.
 
+mod history;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::plan::Only;
+
+pub use history::{ExportArguments, ExportFormat, HistoryArguments, HistoryFormat, ImportFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
@@ -27,7 +31,7 @@ pub enum Command {
     Show(ShowArguments),
     /// Tell how a metric went from run to run, and where it changed for good.
     History(HistoryArguments),
-    /// Write runs as tables (CSV, Parquet) or for monitoring (OpenMetrics).
+    /// Write runs as tables (CSV, Parquet) or for monitoring (`OpenMetrics`).
     Export(ExportArguments),
     /// Make runs of other tools' results.
     Import {
@@ -138,85 +142,6 @@ pub struct ListArguments {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
-}
-
-/// `lmbench history`.
-#[derive(Debug, Args)]
-pub struct HistoryArguments {
-    /// Id of a metric, such as `blackout_ms`; `lmbench show RUN --all` lists those of a run.
-    pub metric: String,
-    /// Only this cell: its id, or KEY=VALUE[,KEY=VALUE…] that it must have among its parameters.
-    #[arg(long, value_name = "CELL")]
-    pub cell: Option<String>,
-    /// Only runs of the scenario with this name.
-    #[arg(long, value_name = "NAME")]
-    pub scenario: Option<String>,
-    /// Only runs since then: RFC 3339, a date, or an age such as 2h or 3d.
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// Directory with the runs.
-    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
-    pub out: PathBuf,
-    /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = HistoryFormat::Human)]
-    pub format: HistoryFormat,
-}
-
-/// Form of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HistoryFormat {
-    /// For people.
-    Human,
-    /// For programs: JSON, and nothing else on stdout.
-    Json,
-    /// A row for each run of each cell.
-    Csv,
-}
-
-/// `lmbench export`.
-#[derive(Debug, Args)]
-#[command(after_help = EXPORT_FORMATS)]
-pub struct ExportArguments {
-    /// Ids below --out, or paths of runs' folders or records.
-    #[arg(required = true, value_name = "RUN")]
-    pub runs: Vec<String>,
-    /// Form of the export.
-    #[arg(long, value_enum)]
-    pub format: ExportFormat,
-    /// The file to make or to replace; `-` is standard output.
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub output: PathBuf,
-    /// Also write the samples, to a second file beside the first: `results-samples.csv`.
-    #[arg(long)]
-    pub samples: bool,
-    /// Directory with the runs.
-    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
-    pub out: PathBuf,
-}
-
-/// Form of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// A row for each metric of each repeat.
-    Csv,
-    /// The same table.
-    Parquet,
-    /// Medians of the cells, for the node exporter's textfile collector.
-    Openmetrics,
-}
-
-/// What `lmbench import` reads.
-#[derive(Debug, Subcommand)]
-pub enum ImportFormat {
-    /// JSON reports of guestperf, the benchmark in QEMU's sources. Prints the ids of the runs made.
-    Guestperf {
-        /// What `guestperf.py --output` or `guestperf-batch.py` wrote.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Directory that the runs' folders are made in.
-        #[arg(short = 'o', long, value_name = "DIRECTORY", default_value = "results")]
-        out: PathBuf,
-    },
 }
 
 /// `lmbench show`.
@@ -478,10 +403,6 @@ pub enum SchemaOf {
     /// `record.json`.
     Record,
 }
-
-const EXPORT_FORMATS: &str = "\
-CSV holds texts as they were recorded. A spreadsheet takes one that begins with =, +, - or @ for a formula: import such columns as text.
-OpenMetrics tells cells apart by the labels `scenario` and `cell`; when two of the runs have the same cell, every sample bears `run`.";
 
 const REPLAY_LIMIT: &str = "\
 A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \

@@ -1,4 +1,4 @@
-//! Records for other programs: CSV and Parquet in long form, a row for each value, and OpenMetrics text for monitoring.
+//! Records for other programs: CSV and Parquet in long form, a row for each value, and `OpenMetrics` text for monitoring.
 //!
 //! Values and texts are as the records have them. It draws no conclusions and knows no terminal.
 
@@ -53,8 +53,8 @@ pub enum ExportError {
     /// The samples can't be read at all.
     #[error(transparent)]
     Samples(#[from] StoreError),
-    /// A table did not take a row.
-    #[error("cannot write the table: {0}")]
+    /// A table did not take a row; its file, where that is known, and why.
+    #[error("cannot write {0}")]
     Table(String),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p lmbench --bench index [-- --runs 10000 --keep DIRECTORY]`
 //!
-//! Makes runs of three cells and three repeats with the metrics and events that a real one has (some 60 kB each), below a
+//! Makes runs of three cells and three repeats with the metrics and events that a real one has (some 120 kB each), below a
 //! temporary folder or, to try the program itself on them, below `--keep`. Then, in milliseconds:
 //!
 //! | line | what is timed |

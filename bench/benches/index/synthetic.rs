@@ -18,7 +18,7 @@ pub(crate) const CELLS: usize = 3;
 const REPEATS: u32 = 3;
 /// Metrics of each repeat, of those that every migration over lmbench's carriers has.
 const METRICS: usize = 45;
-const EVENTS: usize = 40;
+const EVENTS: usize = 20;
 
 /// Makes so many runs below `out`; their size in bytes.
 pub(crate) fn make(out: &Path, runs: usize) -> io::Result<u64> {
@@ -66,7 +66,9 @@ fn record(run: usize, noise: &mut Pcg64Mcg) -> Record {
         cells,
     );
     let started = Timestamp::UNIX_EPOCH
-        .checked_add(SignedDuration::from_mins(29_000_000 + 7 * run.cast_signed() as i64))
+        .checked_add(SignedDuration::from_mins(
+            29_000_000 + 7 * run.cast_signed() as i64,
+        ))
         .unwrap_or(Timestamp::UNIX_EPOCH);
     record.run_id = format!(
         "{}-{name}-{:04x}",
@@ -107,7 +109,7 @@ fn repeat(run: usize, number: u32, noise: &mut Pcg64Mcg) -> Repeat {
             pages_checked: 114_688,
         }),
         events: (0..EVENTS).map(event).collect(),
-        op_latency_ns: (0..60).map(|bucket| (1000 + bucket * 33, 100)).collect(),
+        op_latency_ns: (0..25).map(|bucket| (1000 + bucket * 33, 100)).collect(),
         ..Repeat::completed(number, f64::from(number) * 12_000.0, metrics)
     }
 }

@@ -9,6 +9,7 @@ use crate::export::{
     ExportError, Output, Run, TableFormat, openmetrics, write_metrics, write_samples,
 };
 use crate::store::Store;
+use crate::terminal::text::{clean, counted};
 
 pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
     let table = match arguments.format {
@@ -46,7 +47,7 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
             .map_err(|error| failed(wrong(error)))?;
         return finish(output);
     };
-    write_metrics(&runs, format, &mut output).map_err(failed)?;
+    write_metrics(&runs, format, &mut output).map_err(|error| at(&arguments.output, error))?;
     finish(output)?;
     if arguments.samples {
         samples(&runs, format, &beside(&arguments.output))?;
@@ -58,9 +59,10 @@ fn read(store: &Store, run: &str) -> Result<Run, Failed> {
     let found = store
         .find(run)
         .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let record = found
-        .read()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let record = found.read().map_err(|error| {
+        Failed::from_error(Exit::Usage, &error)
+            .hint("leave this run out; `lmbench list` tells which can be read")
+    })?;
     Ok(Run {
         record,
         samples: found.samples(),
@@ -69,18 +71,14 @@ fn read(store: &Store, run: &str) -> Result<Run, Failed> {
 
 fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed> {
     let mut output = Output::create(path).map_err(failed)?;
-    let troubles = write_samples(runs, format, &mut output).map_err(failed)?;
+    let troubles = write_samples(runs, format, &mut output).map_err(|error| at(path, error))?;
     finish(output)?;
-    let mut notes = format!("samples: {path:?}\n");
+    let mut error = anstream::stderr();
+    let _ = writeln!(error, "samples: {}", clean(&path.to_string_lossy()));
     for trouble in troubles {
-        notes += &format!(
-            "warning: {} of {:?} left out: {}\n",
-            crate::terminal::text::counted(trouble.lines, "line"),
-            trouble.path,
-            trouble.first
-        );
+        let lines = counted(trouble.lines, "line");
+        let _ = writeln!(error, "warning: {lines} left out: {}", trouble.first);
     }
-    let _ = anstream::stderr().write_all(notes.as_bytes());
     Ok(())
 }
 
@@ -88,9 +86,20 @@ fn finish(output: Output) -> Result<Exit, Failed> {
     output.finish().map(|()| Exit::Success).map_err(failed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn failed(error: ExportError) -> Failed {
     Failed::from_error(Exit::Environment, &error)
         .hint("check the folder and its free space, or name another file with `-o`")
+}
+
+/// A table does not know its file.
+fn at(path: &Path, error: ExportError) -> Failed {
+    failed(match error {
+        ExportError::Table(problem) => {
+            ExportError::Table(format!("{:?}: {problem}", path.to_string_lossy()))
+        }
+        other => other,
+    })
 }
 
 /// `results.csv` to `results-samples.csv`.

@@ -15,7 +15,10 @@ pub(super) fn main(format: &ImportFormat) -> Result<Exit, Failed> {
     for file in files {
         // One bad file must not cost the others.
         match one(&store, file) {
-            Ok(id) => imported += &format!("{id}\n"),
+            Ok(id) => {
+                imported += &id;
+                imported.push('\n');
+            }
             Err(failed) => {
                 let _ = writeln!(anstream::stderr(), "{}", failed.text);
                 worst = failed.exit;
@@ -33,7 +36,10 @@ fn one(store: &Store, file: &std::path::Path) -> Result<String, Failed> {
     if store.out_dir().join(&id).exists() {
         return Err(Failed::new(
             Exit::Usage,
-            format!("{file:?} is imported already, as {id:?}"),
+            format!(
+                "{:?} is imported already, as {id:?}",
+                file.to_string_lossy()
+            ),
         )
         .hint(format!(
             "`lmbench show {id}` shows it; remove its folder to import it again"

@@ -1,6 +1,6 @@
-//! Medians as OpenMetrics text, for the textfile collector of Prometheus' node exporter and whoever else reads that format.
+//! Medians as `OpenMetrics` text, for the textfile collector of Prometheus' node exporter and whoever else reads that format.
 //!
-//! By the specification (OpenMetrics 1.0, RFC draft "openmetrics"): base units, the unit at the end of the name, one family after
+//! By the specification (`OpenMetrics` 1.0): base units, the unit at the end of the name, one family after
 //! the other, `# EOF` at the end. Everything is a gauge and without a time stamp, because the textfile collector refuses files
 //! with time stamps and knows no other type that fits; when the run started is a gauge of its own.
 

@@ -178,7 +178,7 @@ proptest! {
         let (_, csv) = csv_rows(&written(&runs, TableFormat::Csv));
         let (_, parquet) = parquet_rows(written(&runs, TableFormat::Parquet));
         prop_assert_eq!(&csv[0][1], &name);
-        prop_assert_eq!(csv[0].iter().last().unwrap().parse(), Ok(value));
+        prop_assert_eq!(csv[0].iter().next_back().unwrap().parse(), Ok(value));
         prop_assert_eq!(&parquet[0], &csv[0].iter().map(str::to_owned).collect::<Vec<_>>());
         let text = openmetrics::text(&runs);
         prop_assert!(text.ends_with("\n# EOF\n"));

@@ -7,6 +7,7 @@ mod measures;
 mod report;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -96,10 +97,10 @@ fn scenario(report: &Report) -> ScenarioText {
         ("scenario", &report.scenario),
         ("hardware", &report.hardware),
     ] {
-        text += &format!("\n[guestperf.{table}]\n");
+        let _ = writeln!(text, "\n[guestperf.{table}]");
         for (key, value) in map {
             if !value.is_null() {
-                text += &format!("{} = {}\n", literal(&json!(key)), literal(value));
+                let _ = writeln!(text, "{} = {}", literal(&json!(key)), literal(value));
             }
         }
     }

@@ -32,14 +32,14 @@ pub enum StoreError {
         /// What to try, as a line of its own; empty when nothing can be said.
         hint: &'static str,
     },
-    /// SQLite could not keep the index, not even in memory.
+    /// `SQLite` could not keep the index, not even in memory.
     #[error(
         "the index of {out_dir:?} can't be kept: {problem}\nhint: remove its index.sqlite; it is made anew from the records"
     )]
     Index {
         /// The folder of runs.
         out_dir: PathBuf,
-        /// SQLite's words.
+        /// `SQLite`'s words.
         problem: String,
     },
     /// The record itself.

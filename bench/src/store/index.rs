@@ -8,6 +8,7 @@
 mod choices;
 mod database;
 mod digest;
+mod rows;
 mod scan;
 
 use std::collections::HashMap;
@@ -19,7 +20,8 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use self::database::{Index, Opened, Row};
+use self::database::{Index, Opened};
+use self::rows::Row;
 use self::digest::Digest;
 use self::scan::{Seen, Stamp, scan};
 use super::history::HistoryPoint;
@@ -90,13 +92,13 @@ impl Catalogue {
 
     /// What a metric was in each cell of each run, oldest run first.
     pub fn history(&self, metric: &str) -> Result<Vec<HistoryPoint>, StoreError> {
-        database::history(&self.index.connection, metric)
+        rows::history(&self.index.connection, metric)
             .map_err(|error| StoreError::index(Path::new(INDEX_FILE), &error))
     }
 
     /// The ids of all metrics that any run has, sorted.
     pub fn metrics(&self) -> Result<Vec<String>, StoreError> {
-        database::metrics(&self.index.connection)
+        rows::metrics(&self.index.connection)
             .map_err(|error| StoreError::index(Path::new(INDEX_FILE), &error))
     }
 
@@ -124,7 +126,7 @@ fn refresh(
     seen: &HashMap<String, Seen>,
     now: SystemTime,
 ) -> rusqlite::Result<Vec<RunSummary>> {
-    let mut rows = database::rows(database)?;
+    let mut rows = rows::rows(database)?;
     let known: HashMap<&str, Option<Stamp>> = rows
         .iter()
         .map(|row| (row.folder.as_str(), row.stamp))
@@ -143,12 +145,12 @@ fn refresh(
         .map(|folder| (*folder).to_owned())
         .collect();
     if !stale.is_empty() || !gone.is_empty() {
-        database::forget(database, &gone)?;
+        rows::forget(database, &gone)?;
         // In parts: memory stays small, other processes get their turn, and a rebuild that is ended goes on from there.
         for part in stale.chunks(RUNS_AT_A_TIME) {
-            database::put(database, &read_all(out_dir, part, now))?;
+            rows::put(database, &read_all(out_dir, part, now))?;
         }
-        rows = database::rows(database)?;
+        rows = rows::rows(database)?;
     }
     let runs = rows.into_iter().filter_map(|row| {
         let liveness = seen.get(&row.folder)?.liveness;

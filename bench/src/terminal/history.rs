@@ -122,7 +122,10 @@ fn with_it(run_id: &str, change: &Change) -> String {
     if change.differences.is_empty() {
         return format!("With {run} nothing else changed that the records know.");
     }
-    format!("With {run} also changed: {}", differences(&change.differences))
+    format!(
+        "With {run} also changed: {}",
+        differences(&change.differences)
+    )
 }
 
 fn differences(differences: &[Difference]) -> String {

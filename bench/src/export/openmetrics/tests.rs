@@ -15,8 +15,11 @@ fn run(record: Record) -> Run {
     }
 }
 
+/// Name, labels and value.
+type Sample = (String, Vec<(String, String)>, f64);
+
 /// Splits `name{a="b",…} value`, undoing the escapes; fails where the grammar is broken.
-fn parse(line: &str) -> (String, Vec<(String, String)>, f64) {
+fn parse(line: &str) -> Sample {
     let (name, rest) = line.split_once('{').expect("every sample has labels");
     let mut labels = Vec::new();
     let mut letters = rest.chars();
@@ -58,7 +61,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Every line by the rules; the samples.
-fn checked(text: &str) -> Vec<(String, Vec<(String, String)>, f64)> {
+fn checked(text: &str) -> Vec<Sample> {
     let mut samples = Vec::new();
     let mut family = String::new();
     let (mut families, mut series) = (HashSet::new(), HashSet::new());

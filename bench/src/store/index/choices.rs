@@ -84,7 +84,7 @@ mod tests {
         axes.scenario = ScenarioText::new("axes", "carrier = \"ssh\"");
         let mut fixed = example::empty("fixed", 1, 1);
         fixed.cells[0].parameters.clear();
-        let mut of = |text: &str, record: &mut Record| {
+        let of = |text: &str, record: &mut Record| {
             record.scenario = ScenarioText::new("x", text);
             Known::default().of(record)
         };
