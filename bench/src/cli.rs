@@ -1,6 +1,7 @@
 //! The command line. One file per command below `commands/` does what is asked here.
 
 mod gate;
+mod history;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use crate::plan::Only;
 
 pub use gate::{BaselineArguments, GateArguments, GateFormat, InconclusiveIs};
+pub use history::{ExportArguments, ExportFormat, HistoryArguments, HistoryFormat, ImportFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
@@ -31,6 +33,16 @@ pub enum Command {
     Show(ShowArguments),
     /// Compare two runs, or cells of them: what differs, which way, how surely.
     Compare(CompareArguments),
+    /// Tell how a metric went from run to run, and where it changed for good.
+    History(HistoryArguments),
+    /// Write runs as tables (CSV, Parquet) or for monitoring (`OpenMetrics`).
+    Export(ExportArguments),
+    /// Make runs of other tools' results.
+    Import {
+        /// Whose.
+        #[command(subcommand)]
+        format: ImportFormat,
+    },
     /// Tell what policies would have decided on a recorded run.
     Replay(ReplayArguments),
     /// Keep what a run measured, for `lmbench gate` to compare later ones with.
@@ -126,6 +138,15 @@ pub struct ListArguments {
     /// Only runs since then: RFC 3339, a date, or an age such as 2h or 3d.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
+    /// Only runs of the scenario with this name.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Only runs with a cell over this carrier.
+    #[arg(long, value_name = "NAME")]
+    pub carrier: Option<String>,
+    /// Only runs with a cell under this policy.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -8,6 +8,9 @@ mod compare;
 mod ctl;
 mod doctor;
 mod gate;
+mod export;
+mod history;
+mod import;
 mod link;
 mod list;
 mod replay;
@@ -92,6 +95,9 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
+        Command::History(arguments) => history::main(&arguments),
+        Command::Export(arguments) => export::main(&arguments),
+        Command::Import { format } => import::main(&format),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Baseline(arguments) => baseline::main(&arguments),

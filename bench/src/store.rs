@@ -4,11 +4,14 @@
 //! results/20261120-234840-jvm-heavy-1f3c/record.json     replaced as a whole after every repeat
 //!                                        samples.jsonl   only ever appended to
 //!                                        lock            there while the run is not ended in order, locked while it lives
+//!         index.sqlite                                    a cache of all records, made anew whenever it is missing or wrong
 //! ```
 //! It judges nothing in a record and prints nothing.
 
 mod error;
 mod find;
+mod history;
+mod index;
 mod list;
 mod lock;
 mod samples;
@@ -21,6 +24,9 @@ use crate::record::Record;
 
 pub use error::StoreError;
 pub use find::FoundRun;
+pub use history::HistoryPoint;
+pub use index::{Catalogue, INDEX_FILE};
+pub(crate) use list::host_name;
 pub use list::{Filter, RunSummary, parse_since};
 pub use lock::Liveness;
 pub use samples::{Sample, read_samples};
@@ -67,7 +73,12 @@ impl Store {
 
     /// Every run, newest first; a record that can not be read is among them with the reason.
     pub fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, StoreError> {
-        list::list(&self.out_dir, filter)
+        Ok(self.catalogue()?.runs(filter))
+    }
+
+    /// All runs as they stand now, for more than one question.
+    pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        Catalogue::open(&self.out_dir)
     }
 }
 

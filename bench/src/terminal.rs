@@ -11,6 +11,7 @@
 
 mod compare;
 mod gate;
+mod history;
 mod list;
 mod progress;
 mod replay;
@@ -23,6 +24,7 @@ pub mod time;
 
 pub use compare::compare_text;
 pub use gate::gate_text;
+pub use history::history_text;
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;

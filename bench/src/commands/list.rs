@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Exit, Failed, print, print_json, runtime};
 use crate::cli::{Format, ListArguments};
 use crate::control::{self, Answer, Command, ask};
-use crate::store::{Filter, RunSummary, Status, Store, parse_since};
+use crate::store::{Catalogue, Filter, RunSummary, Status, Store, parse_since};
 use crate::terminal::text::clean;
 use crate::terminal::{list_problems, list_text};
 
@@ -32,10 +32,15 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
         status,
         host: arguments.host.clone(),
         since,
+        scenario: arguments.scenario.clone(),
+        carrier: arguments.carrier.clone(),
+        policy: arguments.policy.clone(),
     };
-    let runs = Store::open(&arguments.out)
-        .list(&filter)
+    let catalogue = Store::open(&arguments.out)
+        .catalogue()
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
+    tell_notes(&catalogue);
+    let runs = catalogue.runs(&filter);
     let mut notes = list_problems(&runs);
     if !arguments.out.exists() {
         notes += "note: there is no folder ";
@@ -48,6 +53,13 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     match arguments.format {
         Format::Human => print(|output| output.write_all(list_text(&runs, &standing).as_bytes())),
         Format::Json => print_json(&with_standing(&runs, &standing)?),
+    }
+}
+
+/// Says on standard error what there is to know about the index.
+pub(super) fn tell_notes(catalogue: &Catalogue) {
+    for note in catalogue.notes() {
+        let _ = writeln!(anstream::stderr(), "note: {}", clean(note));
     }
 }
 

@@ -32,6 +32,16 @@ pub enum StoreError {
         /// What to try, as a line of its own; empty when nothing can be said.
         hint: &'static str,
     },
+    /// `SQLite` could not keep the index, not even in memory.
+    #[error(
+        "the index of {out_dir:?} can't be kept: {problem}\nhint: remove its index.sqlite; it is made anew from the records"
+    )]
+    Index {
+        /// The folder of runs.
+        out_dir: PathBuf,
+        /// `SQLite`'s words.
+        problem: String,
+    },
     /// The record itself.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -87,6 +97,13 @@ impl StoreError {
     /// Whether the disk is full: what was measured so far is safe, and a run can only end.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, StoreError::DiskFull { .. })
+    }
+
+    pub(super) fn index(out_dir: &Path, error: &rusqlite::Error) -> Self {
+        StoreError::Index {
+            out_dir: out_dir.to_owned(),
+            problem: error.to_string(),
+        }
     }
 
     /// Sorts a system error on `path`: a full disk is a case of its own.

@@ -1,15 +1,14 @@
 //! What runs there are, one line's worth each.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Status;
-use super::find::run_ids;
-use super::{Liveness, RECORD_FILE, StoreError};
+use super::StoreError;
 use crate::record::{Outcome, Record};
 
 /// A run in a list.
@@ -28,10 +27,17 @@ pub struct RunSummary {
     pub scenario: Option<String>,
     /// When it started, RFC 3339.
     pub started: Option<String>,
+    /// The same, if it is a time.
+    #[serde(skip)]
+    pub started_at: Option<Timestamp>,
     /// Name of the source host, if the record knows one.
     pub source: Option<String>,
     /// Name of the destination host.
     pub destination: Option<String>,
+    /// The carriers that its cells use, sorted; an axis of the matrix, or what the scenario's text chooses.
+    pub carriers: Vec<String>,
+    /// The policies, likewise.
+    pub policies: Vec<String>,
     /// Number of cells.
     pub cells: usize,
     /// Migrations done.
@@ -51,47 +57,12 @@ pub struct Filter {
     pub host: Option<String>,
     /// Only runs that started then or later.
     pub since: Option<Timestamp>,
-}
-
-impl RunSummary {
-    /// Of a record in `directory`.
-    pub fn new(record: &Record, directory: &Path, liveness: Liveness) -> Self {
-        RunSummary {
-            run_id: record.run_id.clone(),
-            directory: directory.to_owned(),
-            status: Status::of(record, liveness),
-            problem: None,
-            scenario: Some(record.scenario.name.clone()),
-            started: Some(record.started.clone()),
-            source: host_name(record, "source"),
-            destination: host_name(record, "destination"),
-            cells: record.cells.len(),
-            done: record.done(),
-            planned: record.planned(),
-            outcomes: record.outcomes(),
-        }
-    }
-
-    fn unreadable(run_id: String, directory: PathBuf, problem: String) -> Self {
-        RunSummary {
-            run_id,
-            directory,
-            status: Status::Unreadable,
-            problem: Some(problem),
-            scenario: None,
-            started: None,
-            source: None,
-            destination: None,
-            cells: 0,
-            done: 0,
-            planned: None,
-            outcomes: BTreeMap::new(),
-        }
-    }
-
-    fn started_at(&self) -> Option<Timestamp> {
-        self.started.as_deref().and_then(|text| text.parse().ok())
-    }
+    /// Only runs of a scenario whose name is this.
+    pub scenario: Option<String>,
+    /// Only runs with a cell over this carrier.
+    pub carrier: Option<String>,
+    /// Only runs with a cell under this policy.
+    pub policy: Option<String>,
 }
 
 impl Filter {
@@ -106,9 +77,16 @@ impl Filter {
         let host = self.host.as_ref().is_none_or(|host| {
             run.source.as_ref() == Some(host) || run.destination.as_ref() == Some(host)
         });
-        host && self
-            .since
-            .is_none_or(|since| run.started_at().is_some_and(|started| started >= since))
+        let scenario = &self.scenario;
+        let among = |wanted: &Option<String>, names: &[String]| {
+            wanted.as_ref().is_none_or(|name| names.contains(name))
+        };
+        host && (scenario.is_none() || *scenario == run.scenario)
+            && among(&self.carrier, &run.carriers)
+            && among(&self.policy, &run.policies)
+            && self
+                .since
+                .is_none_or(|since| run.started_at.is_some_and(|started| started >= since))
     }
 }
 
@@ -140,31 +118,7 @@ pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, StoreError> 
         .map_err(|_| wrong())
 }
 
-pub(super) fn list(out_dir: &Path, filter: &Filter) -> Result<Vec<RunSummary>, StoreError> {
-    let mut runs: Vec<RunSummary> = run_ids(out_dir)?
-        .into_iter()
-        .map(|id| summarise(out_dir, id))
-        .collect();
-    runs.retain(|run| filter.admits(run));
-    runs.sort_by_key(|run| std::cmp::Reverse((run.started_at(), run.run_id.clone())));
-    Ok(runs)
-}
-
-fn summarise(out_dir: &Path, id: String) -> RunSummary {
-    let directory = out_dir.join(&id);
-    // The lock first: a run that ends in between is then complete in the record, never "died".
-    let liveness = Liveness::of(&directory);
-    match Record::read(&directory.join(RECORD_FILE)) {
-        // The folder's name is what `show` finds, whatever the record says after somebody copied it.
-        Ok(record) => RunSummary {
-            run_id: id,
-            ..RunSummary::new(&record, &directory, liveness)
-        },
-        Err(error) => RunSummary::unreadable(id, directory, error.to_string()),
-    }
-}
-
-fn host_name(record: &Record, role: &str) -> Option<String> {
+pub(crate) fn host_name(record: &Record, role: &str) -> Option<String> {
     record
         .environment
         .hosts

@@ -39,12 +39,16 @@ impl Status {
 
     /// Of a run with this record.
     pub fn of(record: &Record, liveness: Liveness) -> Status {
+        let failed = record.outcomes().contains_key(&Outcome::Failed);
+        Status::of_parts(record.complete, failed, liveness)
+    }
+
+    /// Of a run that did all it planned or not, with a migration that failed or not.
+    pub fn of_parts(complete: bool, failed: bool, liveness: Liveness) -> Status {
         match liveness {
             Liveness::Running => Status::Running,
-            _ if record.complete && record.outcomes().contains_key(&Outcome::Failed) => {
-                Status::Failed
-            }
-            _ if record.complete => Status::Completed,
+            _ if complete && failed => Status::Failed,
+            _ if complete => Status::Completed,
             Liveness::Died => Status::Interrupted,
             Liveness::Ended => Status::Partial,
         }

@@ -7,6 +7,7 @@ mod carry;
 mod control;
 mod doctor;
 mod fake_qemu;
+mod history;
 mod live;
 mod preflight;
 mod scenario;

@@ -1,0 +1,130 @@
+//! `lmbench export RUN…`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failed};
+use crate::cli::{ExportArguments, ExportFormat};
+use crate::export::{
+    ExportError, Output, Run, TableFormat, openmetrics, write_metrics, write_samples,
+};
+use crate::store::Store;
+use crate::terminal::text::{clean, counted};
+
+pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
+    let table = match arguments.format {
+        ExportFormat::Csv => Some(TableFormat::Csv),
+        ExportFormat::Parquet => Some(TableFormat::Parquet),
+        ExportFormat::Openmetrics => None,
+    };
+    let to_stdout = arguments.output == Path::new("-");
+    if arguments.samples && (table.is_none() || to_stdout) {
+        let why = if to_stdout {
+            "samples go to a second file beside the first, so that one must have a name"
+        } else {
+            "OpenMetrics text holds no samples: it has one value for each series"
+        };
+        return Err(
+            Failed::new(Exit::Usage, why).hint("write --format csv or parquet, and -o FILE")
+        );
+    }
+    // Every record before the first byte: a run that is not there leaves no half-made file.
+    let store = Store::open(&arguments.out);
+    let runs = arguments
+        .runs
+        .iter()
+        .map(|run| read(&store, run))
+        .collect::<Result<Vec<Run>, Failed>>()?;
+    let mut output = Output::create(&arguments.output).map_err(failed)?;
+    let Some(format) = table else {
+        let text = openmetrics::text(&runs);
+        let wrong = |source| ExportError::Write {
+            path: arguments.output.clone(),
+            source,
+        };
+        output
+            .write_all(text.as_bytes())
+            .map_err(|error| failed(wrong(error)))?;
+        return finish(output);
+    };
+    write_metrics(&runs, format, &mut output).map_err(|error| at(&arguments.output, error))?;
+    finish(output)?;
+    if arguments.samples {
+        samples(&runs, format, &beside(&arguments.output))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn read(store: &Store, run: &str) -> Result<Run, Failed> {
+    let found = store
+        .find(run)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let record = found.read().map_err(|error| {
+        Failed::from_error(Exit::Usage, &error)
+            .hint("leave this run out; `lmbench list` tells which can be read")
+    })?;
+    Ok(Run {
+        record,
+        samples: found.samples(),
+    })
+}
+
+fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed> {
+    let mut output = Output::create(path).map_err(failed)?;
+    let troubles = write_samples(runs, format, &mut output).map_err(|error| at(path, error))?;
+    finish(output)?;
+    let mut error = anstream::stderr();
+    let _ = writeln!(error, "samples: {}", clean(&path.to_string_lossy()));
+    for trouble in troubles {
+        let lines = counted(trouble.lines, "line");
+        let _ = writeln!(error, "warning: {lines} left out: {}", trouble.first);
+    }
+    Ok(())
+}
+
+fn finish(output: Output) -> Result<Exit, Failed> {
+    output.finish().map(|()| Exit::Success).map_err(failed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+fn failed(error: ExportError) -> Failed {
+    Failed::from_error(Exit::Environment, &error)
+        .hint("check the folder and its free space, or name another file with `-o`")
+}
+
+/// A table does not know its file.
+fn at(path: &Path, error: ExportError) -> Failed {
+    failed(match error {
+        ExportError::Table(problem) => {
+            ExportError::Table(format!("{:?}: {problem}", path.to_string_lossy()))
+        }
+        other => other,
+    })
+}
+
+/// `results.csv` to `results-samples.csv`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-samples");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_go_beside() {
+        for (path, samples) in [
+            ("a.csv", "a-samples.csv"),
+            ("folder.d/a", "folder.d/a-samples"),
+            ("/x/a.b.parquet", "/x/a.b-samples.parquet"),
+        ] {
+            assert_eq!(beside(Path::new(path)), Path::new(samples));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A history as CSV, a row for each run of each cell.
+
+use csv::Writer;
+
+use super::{History, Series};
+use crate::store::HistoryPoint;
+
+/// The whole history; texts are as the records have them.
+pub fn to_csv(history: &History) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS)?;
+    for cell in &history.cells {
+        for series in &cell.series {
+            for (index, point) in series.points.iter().enumerate() {
+                writer.write_record(row(history, series, index, point))?;
+            }
+        }
+    }
+    writer
+        .into_inner()
+        .map_err(|error| error.into_error().into())
+}
+
+fn row(history: &History, series: &Series, index: usize, point: &HistoryPoint) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let level = series.levels.iter().rposition(|level| level.first <= index);
+    let [low, high] = point
+        .ci95
+        .map_or([String::new(), String::new()], |interval| {
+            interval.map(|end| end.to_string())
+        });
+    vec![
+        history.metric.clone(),
+        history.unit.unwrap_or_default().to_owned(),
+        text(&point.scenario),
+        point.cell.clone(),
+        text(&point.accelerator),
+        text(&point.cpu),
+        text(&point.qemu),
+        text(&point.lmbench),
+        text(&point.kernel),
+        point.run_id.clone(),
+        text(&point.started),
+        point.n.to_string(),
+        point.median.to_string(),
+        low,
+        high,
+        point.min.to_string(),
+        point.max.to_string(),
+        level.map_or(String::new(), |level| (level + 1).to_string()),
+    ]
+}
+
+const COLUMNS: [&str; 18] = [
+    "metric",
+    "unit",
+    "scenario",
+    "cell",
+    "accelerator",
+    "cpu",
+    "qemu",
+    "lmbench",
+    "kernel",
+    "run",
+    "started",
+    "n",
+    "median",
+    "ci95_low",
+    "ci95_high",
+    "min",
+    "max",
+    "level",
+];

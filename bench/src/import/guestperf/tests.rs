@@ -1,0 +1,218 @@
+//! Reports as guestperf's versions write them, and what comes of damaged ones.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::terminal::{show_text, summary_text};
+
+const REPORT: &str = include_str!("../../../tests/fixtures/guestperf.json");
+
+fn import(text: &str) -> Result<Imported, ImportError> {
+    from_json(text.as_bytes(), Path::new("reports/post-copy-iters-5.json"))
+}
+
+/// The fixture with another value at a JSON pointer.
+fn with(pointer: &str, value: Value) -> String {
+    let mut report: Value = serde_json::from_str(REPORT).unwrap();
+    *report.pointer_mut(pointer).unwrap() = value;
+    report.to_string()
+}
+
+#[test]
+fn a_report_becomes_a_record() {
+    let Imported { record, samples } = import(REPORT).unwrap();
+    assert_eq!(record.scenario.name, "guestperf-auto-converge-10");
+    assert_eq!(
+        record.cells[0].id,
+        "carrier=native-tcp,policy=auto-converge"
+    );
+    assert!(record.complete);
+    // By the last reading's stamp and QEMU's total time.
+    assert_eq!(record.started, "2026-03-01T12:00:20.000Z");
+    assert_eq!(record.finished.as_deref(), Some("2026-03-01T12:00:28.000Z"));
+    let metrics = &record.cells[0].repeats[0].metrics;
+    for (id, value) in [
+        ("total_time_ms", 8_000.0),
+        ("downtime_ms", 412.0),
+        ("setup_time_ms", 10.0),
+        ("iterations", 7.0),
+        ("throttle_max_percent", 40.0),
+        ("ram_bytes", 4_294_967_296.0),
+        ("throughput_bps", 4_294_967_296.0 * 8.0 / 7.99),
+        ("dirty_rate_bps", 60_000.0 * 4096.0),
+        // 80 % of a CPU before and while it migrated, a tenth of that not the vCPU's.
+        ("cpu_qemu_source_s_per_gib", 0.8 * 8.0 / 4.0),
+        ("cpu_qemu_without_vcpus_source_s_per_gib", 0.08 * 8.0 / 4.0),
+    ] {
+        let found = metrics.get(id).copied().unwrap_or(f64::NAN);
+        assert!(
+            (found - value).abs() <= value * 1e-6,
+            "{id}: {found}, not {value}"
+        );
+    }
+    // What guestperf does not measure is not there.
+    for absent in [
+        "blackout_ms",
+        "guest_pause_ms",
+        "wire_bytes",
+        "transfer_amplification",
+    ] {
+        assert!(!metrics.contains_key(absent), "{absent}");
+    }
+    assert_eq!(record.environment.qemu, "unknown");
+    assert!(
+        record.scenario.text.parse::<toml::Table>().is_ok(),
+        "{}",
+        record.scenario.text
+    );
+    let migration = samples.iter().filter(|sample| sample.kind == "migration");
+    assert_eq!(migration.count(), 4);
+    assert!(samples.is_sorted_by(|a, b| a.at_ms <= b.at_ms));
+    insta::assert_snapshot!(show_text(&record, false));
+}
+
+#[test]
+fn the_same_file_is_the_same_run() {
+    let id = |text: &str| import(text).unwrap().record.run_id;
+    assert_eq!(id(REPORT), id(REPORT));
+    assert_ne!(id(REPORT), id(&with("/sleep", json!(16))));
+}
+
+#[test]
+fn what_did_not_complete_is_no_time() {
+    let outcome = |status: &str| {
+        let record = import(&with("/progress_history/3/status", json!(status)))
+            .unwrap()
+            .record;
+        record.cells[0].repeats[0].clone()
+    };
+    let cancelled = outcome("cancelled");
+    assert_eq!(cancelled.outcome, Outcome::DidNotConverge);
+    assert!(
+        cancelled
+            .reason
+            .unwrap()
+            .contains("after 7 passes (limits: 30 passes, 300 s)")
+    );
+    assert!(
+        cancelled.metrics.contains_key("iterations")
+            && !cancelled.metrics.contains_key("total_time_ms")
+    );
+    for status in ["failed", "active", "\u{1b}[31m"] {
+        let repeat = outcome(status);
+        assert_eq!(
+            (repeat.outcome, repeat.metrics.len()),
+            (Outcome::Failed, 0),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn transports_and_strategies_have_our_names() {
+    for (pointer, value, id) in [
+        (
+            "/transport",
+            json!("unix"),
+            "carrier=native-unix,policy=auto-converge",
+        ),
+        (
+            "/transport",
+            json!("rdma"),
+            "carrier=rdma,policy=auto-converge",
+        ),
+        (
+            "/scenario/auto_converge",
+            json!(false),
+            "carrier=native-tcp,policy=static",
+        ),
+        (
+            "/scenario/post_copy",
+            json!(true),
+            "carrier=native-tcp,policy=post-copy+auto-converge",
+        ),
+        (
+            "/scenario/multifd",
+            json!(true),
+            "carrier=native-tcp,policy=auto-converge,migration.multifd-channels=4",
+        ),
+    ] {
+        assert_eq!(
+            import(&with(pointer, value)).unwrap().record.cells[0].id,
+            id
+        );
+    }
+}
+
+// Of a migration shorter than two readings, the CPU's share would be a guess.
+#[test]
+fn too_few_readings_are_no_figure() {
+    let text = with("/progress_history/3/duration", json!(1500));
+    let record = import(&text).unwrap().record;
+    assert!(
+        record.cells[0].repeats[0]
+            .metrics
+            .keys()
+            .all(|id| !id.starts_with("cpu_"))
+    );
+    let text = with("/qemu_timings", json!([]));
+    let record = import(&text).unwrap().record;
+    assert!(
+        record.cells[0].repeats[0]
+            .metrics
+            .keys()
+            .all(|id| !id.starts_with("cpu_"))
+    );
+}
+
+#[test]
+fn each_kind_of_damage_has_its_message() {
+    let cases = [
+        ("empty", String::new()),
+        ("cut off", REPORT[..REPORT.len() / 2].to_owned()),
+        (
+            "not a number",
+            REPORT.replacen("\"sleep\": 15", "\"sleep\": NaN", 1),
+        ),
+        ("a record of ours", crate::record::example::jvm().to_json()),
+        (
+            "deeply nested",
+            format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        ),
+        ("no progress", with("/progress_history", json!([]))),
+        (
+            "of another kind",
+            with("/progress_history/0/ram", json!("\u{1b}[31m")),
+        ),
+    ];
+    let messages: Vec<String> = cases
+        .into_iter()
+        .map(|(name, text)| {
+            let error = import(&text).expect_err(name).to_string();
+            assert!(
+                !error.contains('\u{1b}') && error.contains("hint: "),
+                "{name}: {error:?}"
+            );
+            format!("{name}: {error}")
+        })
+        .collect();
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+proptest! {
+    #[test]
+    fn mutated_reports_do_not_panic(cuts in proptest::collection::vec((any::<prop::sample::Index>(), "[0-9e.,\"a-]{1,6}"), 1..6)) {
+        let mut bytes = REPORT.as_bytes().to_vec();
+        for (at, new) in cuts {
+            let at = at.index(bytes.len());
+            let end = (at + new.len()).min(bytes.len());
+            bytes.splice(at..end, new.bytes());
+        }
+        if let Ok(Imported { record, .. }) = from_json(&bytes, Path::new("x")) {
+            let _ = summary_text(&record) + &show_text(&record, true);
+            // What was imported can be read again.
+            let again = Record::from_json(record.to_json().as_bytes(), Path::new("x")).unwrap();
+            prop_assert_eq!(again.run_id, record.run_id);
+        }
+    }
+}
