@@ -8,6 +8,7 @@ mod doctor;
 mod link;
 mod list;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod selftest;
@@ -85,6 +86,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Selftest(arguments) => selftest::main(&arguments),
         Command::Doctor { format, out } => doctor::main(format, &out),
