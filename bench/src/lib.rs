@@ -15,5 +15,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
+pub mod statistics;
 pub mod store;
 pub mod terminal;
