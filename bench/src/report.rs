@@ -41,10 +41,17 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads a run, one of `runs`: a record that can't be used is an error, samples that can't be read are only said.
-    pub fn read(found: &FoundRun, runs: usize) -> Result<Source, RecordError> {
-        let record = found.read()?;
-        let chosen = choose(&record, (TIMELINES / runs.max(1)).max(2));
+    /// Reads run number `index` (from 0) of `runs`: a record that can't be used is an error, samples that can't be read are only said.
+    pub fn read(found: &FoundRun, index: usize, runs: usize) -> Result<Source, RecordError> {
+        let share = TIMELINES / runs.max(1) + usize::from(index < TIMELINES % runs.max(1));
+        let mut chosen = Vec::new();
+        let record = Record::read_slim(&found.record, |record| {
+            chosen = choose(record, share);
+            chosen
+                .iter()
+                .map(|chosen| (chosen.cell, chosen.repeat))
+                .collect()
+        })?;
         let wanted: Vec<(usize, u32)> = chosen
             .iter()
             .map(|chosen| (chosen.cell, chosen.repeat))
@@ -89,6 +96,13 @@ pub fn report(sources: &[Source]) -> Report {
         .map(|problem| clean_short(problem, 400))
         .collect();
     let timelines = timelines(sources, &mut notes);
+    let all_cells: usize = sources.iter().map(|source| source.record.cells.len()).sum();
+    if all_cells > matrix::CELLS {
+        notes.push(format!(
+            "The matrix shows {} of {all_cells} cells; the table of all repeats has the others.",
+            matrix::CELLS
+        ));
+    }
     let letters = |index| (sources.len() > 1).then(|| letter(index));
     let grids = match sources {
         [only] => matrix::grids(&only.record),

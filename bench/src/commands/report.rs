@@ -13,11 +13,11 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     let format = format(arguments)?;
     let store = Store::open(&arguments.out);
     let mut sources = Vec::new();
-    for run in &arguments.runs {
+    for (index, run) in arguments.runs.iter().enumerate() {
         let found = store
             .find(run)
             .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-        let source = Source::read(&found, arguments.runs.len())
+        let source = Source::read(&found, index, arguments.runs.len())
             .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
         sources.push(source);
     }

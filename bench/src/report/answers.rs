@@ -30,6 +30,7 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
             answers.push(answer);
         }
     }
+    answers.extend(comparisons.iter().filter_map(best));
     answers.extend(comparisons.iter().flat_map(differences));
     answers.extend(few_repeats(sources));
     answers.sort_by_key(|answer| answer.weight);
@@ -314,6 +315,29 @@ fn limits(record: &Record) -> Option<Answer> {
     answer(Weight::Warning, Section::Blackout, text)
 }
 
+/// Who is best at what.
+fn best(comparison: &Comparison) -> Option<Answer> {
+    let said: Vec<String> = comparison
+        .best
+        .iter()
+        .map(|best| {
+            let winners: Vec<&str> = best.winners.iter().map(String::as_str).collect();
+            let tied = if winners.len() > 1 {
+                " (not told apart)"
+            } else {
+                ""
+            };
+            format!("{}: {}{tied}", best.quantity.name, list(&winners))
+        })
+        .collect();
+    if said.is_empty() {
+        return None;
+    }
+    let axis = comparison.title.split(" against ").next().unwrap_or_default();
+    let text = format!("Best {axis} by {}.", said.join("; "));
+    answer(Weight::Finding, Section::Comparison, text)
+}
+
 /// What a comparison found: prices against speed where there are both, then each metric's best.
 fn differences(comparison: &Comparison) -> Vec<Answer> {
     let real: Vec<&Difference> = comparison
@@ -359,7 +383,7 @@ fn differences(comparison: &Comparison) -> Vec<Answer> {
     }
     let more = texts.len().saturating_sub(SENTENCES);
     texts.truncate(SENTENCES);
-    let mut text = format!("{} – {}", comparison.title, texts.join("; "));
+    let mut text = format!("{}: {}", comparison.title, texts.join("; "));
     if more > 0 {
         text += &format!("; and {} below", counted(more, "other"));
     }

@@ -6,11 +6,13 @@
 
 use super::Source;
 use super::label::{self, Axis, quantity};
-use super::model::{Comparison, Difference, Range, Verdict};
+use super::model::{Best, Comparison, Difference, Range, Verdict};
 use super::values::of_cell;
 use crate::metric::Direction;
 use crate::record::{CellRecord, Record};
-use crate::statistics::{Difference as Decided, Effect, Interval, Pairing, Rule, effect, holm};
+use crate::statistics::{
+    Difference as Decided, Effect, Interval, Pairing, Rule, effect, holm, median,
+};
 use crate::terminal::text::clean_short;
 
 /// All comparisons of a report, corrected metric by metric.
@@ -68,9 +70,13 @@ fn of_axis(record: &Record, axis: &Axis) -> Option<Comparison> {
         .collect();
     let axis_name = label::axis(&axis.key);
     Some(Comparison {
-        title: format!("{axis_name}: against {}", clean_short(base, 60)),
+        title: format!("{axis_name} against {}", clean_short(base, 60)),
         method: "Ratios over pairs of repeats with the same number that differ in this setting only, with 95 % intervals.".to_owned(),
         rows,
+        best: METRICS
+            .iter()
+            .filter_map(|id| best(record, axis, base, id))
+            .collect(),
     })
 }
 
@@ -116,11 +122,8 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
     let axes = label::axes(other);
     let mut rows = Vec::new();
     for cell in other.cells.iter().take(CELLS) {
-        let same = base.cells.iter();
-        let Some(same) = same
-            .into_iter()
-            .find(|b| only || b.parameters == cell.parameters)
-        else {
+        let mut same = base.cells.iter();
+        let Some(same) = same.find(|b| only || b.parameters == cell.parameters) else {
             continue;
         };
         for id in METRICS {
@@ -136,7 +139,7 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
         }
     }
     let method = if rows.is_empty() {
-        "There is nothing to compare: no cell of the same parameters has values of three repeats or more in both runs."
+        "There is nothing to compare: no cell of the same parameters has values of six repeats or more in both runs."
     } else {
         "Ratios of medians, cell by cell, with 95 % intervals. The runs were not interleaved: a change of the machine between them is part of the difference."
     };
@@ -144,7 +147,57 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
         title: format!("Run {letter} against run A"),
         method: method.to_owned(),
         rows,
+        best: Vec::new(),
     }
+}
+
+/// The best of an axis's values at a metric: the leader against the base is compared with all others, and keeps the title alone
+/// only if it is really better than each. `None` if nobody is better than anybody, or the metric has no good direction.
+fn best(record: &Record, axis: &Axis, base: &str, id: &str) -> Option<Best> {
+    let ratio_to_base = |value: &String| {
+        if value == base {
+            return Some(1.0);
+        }
+        let (bases, values) = pairs(record, axis, [base, value], id);
+        let ratios = bases.iter().zip(&values).map(|(base, value)| value / base);
+        let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+        (ratios.len() >= FEWEST).then(|| median(&ratios)).flatten()
+    };
+    let quantity = quantity(id);
+    let sign = match quantity.direction {
+        Direction::LowerIsBetter => 1.0,
+        Direction::HigherIsBetter => -1.0,
+        Direction::Informational => return None,
+    };
+    let mut values: Vec<(f64, &String)> = axis
+        .values
+        .iter()
+        .take(VALUES)
+        .filter_map(|value| Some((sign * ratio_to_base(value)?, value)))
+        .collect();
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let ((_, leader), others) = values.split_first()?;
+    let mut compared: Vec<Difference> = others
+        .iter()
+        .filter_map(|(_, other)| {
+            let (leaders, others) = pairs(record, axis, [leader, other], id);
+            let names = [leader, other].map(|name| clean_short(name, 60));
+            difference(id, names, (&leaders, &others), Pairing::Pairs)
+        })
+        .collect();
+    let raw: Vec<f64> = compared.iter().map(|difference| difference.p).collect();
+    for (difference, p) in compared.iter_mut().zip(holm(&raw)) {
+        difference.p = p;
+        difference.verdict = verdict(difference);
+    }
+    let worse = |difference: &&Difference| difference.verdict == Verdict::Worse;
+    if compared.len() < others.len() || compared.iter().filter(worse).count() == 0 {
+        return None;
+    }
+    let tied = compared.iter().filter(|difference| !worse(difference));
+    let mut winners = vec![clean_short(leader, 60)];
+    winners.extend(tied.map(|difference| difference.candidate.clone()));
+    Some(Best { quantity, winners })
 }
 
 /// `None` with too few values, or such that have no ratio.

@@ -84,12 +84,16 @@ pub(super) fn axis(key: &str) -> String {
 
 /// A metric as the report calls it.
 pub(super) fn quantity(id: &str) -> Quantity {
-    let known = metric::metric(id);
+    let known = metric::metric(id).map(|metric| (metric.unit, metric.direction));
+    let (unit, direction) = match id {
+        CPU_ALL => (Unit::SecondPerGib, Direction::LowerIsBetter),
+        _ => known.unwrap_or((Unit::Count, Direction::Informational)),
+    };
     Quantity {
         id: clean_short(id, LONGEST),
         name: name(id),
-        unit: known.map_or(Unit::Count, |metric| metric.unit),
-        direction: known.map_or(Direction::Informational, |metric| metric.direction),
+        unit,
+        direction,
     }
 }
 

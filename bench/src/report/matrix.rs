@@ -11,9 +11,10 @@ use crate::metric::Direction;
 use crate::record::{CellRecord, Record, Summary};
 use crate::terminal::text::clean_short;
 
-/// Cells by metrics; `None` without any value.
+/// Cells by metrics, [`CELLS`] at most; `None` without any value.
 pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
-    let cells: Vec<&CellRecord> = sources.iter().flat_map(|s| &s.record.cells).collect();
+    let cells = sources.iter().flat_map(|source| &source.record.cells);
+    let cells: Vec<&CellRecord> = cells.take(CELLS).collect();
     let mut columns = Vec::new();
     let mut rows: Vec<Vec<Option<Shade>>> = vec![Vec::new(); cells.len()];
     for id in HEADLINES {
@@ -33,6 +34,9 @@ pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
 /// One for each metric, if the matrix has two axes or more: the last axis across, the others down.
 pub(super) fn grids(record: &Record) -> Vec<Grid> {
     let axes = label::axes(record);
+    if record.cells.len() > CELLS {
+        return Vec::new();
+    }
     let Some((across, down)) = axes.split_last().filter(|(_, down)| !down.is_empty()) else {
         return Vec::new();
     };
@@ -179,6 +183,8 @@ impl Scale {
     }
 }
 
+/// More rows than this nobody reads.
+pub(super) const CELLS: usize = 500;
 /// Medians nearer to each other than this share are not coloured.
 const LEAST_APART: f64 = 0.03;
 

@@ -133,7 +133,7 @@ pub struct Shade {
 pub struct Overview {
     /// The columns.
     pub columns: Vec<Quantity>,
-    /// A row for each of [`Report::cells`].
+    /// A row for each of [`Report::cells`], or for the first of them if there are very many.
     pub rows: Vec<Vec<Option<Shade>>>,
 }
 
@@ -235,6 +235,17 @@ pub struct Comparison {
     pub method: String,
     /// One for each metric.
     pub rows: Vec<Difference>,
+    /// Who is best at what.
+    pub best: Vec<Best>,
+}
+
+/// Which values of an axis are best at something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Best {
+    /// At what.
+    pub quantity: Quantity,
+    /// The best, and those that can't be told from it.
+    pub winners: Vec<String>,
 }
 
 /// One thing's value over another's.

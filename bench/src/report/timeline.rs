@@ -116,7 +116,7 @@ fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
         panel(
             "remaining",
             Unit::Byte,
-            vec![Curve::line("RAM left", qemu.of("/ram/remaining"))],
+            vec![Curve::line("RAM left", qemu.each("/ram/remaining"))],
         ),
         panel(
             "dirty rate",
@@ -136,7 +136,7 @@ fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
             Unit::Count,
             vec![Curve::steps(
                 "dirty syncs",
-                qemu.of("/ram/dirty-sync-count"),
+                qemu.each("/ram/dirty-sync-count"),
             )],
         ),
         panel(

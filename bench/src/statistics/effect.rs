@@ -125,7 +125,9 @@ fn resampled(base: &[f64], candidate: &[f64], few: usize, seed: u64) -> (f64, f6
     let cut = (expanded(1.0 - CONFIDENCE, few) * DRAWS as f64).floor() as usize;
     let cut = cut.min(DRAWS / 2 - 1);
     let low = *draws.select_nth_unstable_by(cut, f64::total_cmp).1;
-    let high = *draws.select_nth_unstable_by(DRAWS - 1 - cut, f64::total_cmp).1;
+    let high = *draws
+        .select_nth_unstable_by(DRAWS - 1 - cut, f64::total_cmp)
+        .1;
     (low, high)
 }
 

@@ -187,7 +187,7 @@ mod tests {
         );
         assert_eq!(
             of(1e9, 1.2e9, Unit::Byte),
-            ["0.95 GiB", "1 GiB", "1.05 GiB", "1.1 GiB"]
+            ["973 MiB", "1 GiB", "1.05 GiB", "1.1 GiB"]
         );
         assert_eq!(
             of(1.0, 1000.0, Unit::Millisecond),

@@ -28,16 +28,16 @@ impl<'a> Migration<'a> {
             .filter_map(move |(at, value)| Some((*at, number(value)?)))
     }
 
-    pub(super) fn of(&self, pointer: &str) -> Vec<(f64, f64)> {
+    pub(super) fn each(&self, pointer: &str) -> Vec<(f64, f64)> {
         self.of_each(pointer).collect()
     }
 
     pub(super) fn sent_bits_per_second(&self) -> Vec<(f64, f64)> {
-        scaled(rate(&self.of("/ram/transferred")), 8.0)
+        scaled(rate(&self.each("/ram/transferred")), 8.0)
     }
 
     pub(super) fn dirty_bytes_per_second(&self) -> Vec<(f64, f64)> {
-        scaled(self.of("/ram/dirty-pages-rate"), PAGE_BYTES)
+        scaled(self.each("/ram/dirty-pages-rate"), PAGE_BYTES)
     }
 
     /// QEMU names the throttle only while it acts: elsewhere it is none.
@@ -155,7 +155,8 @@ pub(super) fn latencies(samples: &[Sample]) -> Vec<Curve> {
         let stall = report.data.get("longest-stall-ns").and_then(Value::as_f64);
         for (share, curve) in &mut curves {
             let ns = quantile(&buckets, *share);
-            let ns = if *share < 1.0 { ns } else { ns.max(stall) };
+            // The histogram's last bucket is coarser than the stall.
+            let ns = if *share < 1.0 { ns } else { stall.or(ns) };
             if let Some(ns) = ns {
                 curve.points.push((report.at_ms, ns / 1e3));
             }
