@@ -31,14 +31,19 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
         }
     }
     answers.extend(comparisons.iter().filter_map(best));
-    answers.extend(comparisons.iter().flat_map(differences));
+    answers.extend(comparisons.iter().filter_map(differences));
     answers.extend(few_repeats(sources));
     answers.sort_by_key(|answer| answer.weight);
     answers
 }
 
 fn answer(weight: Weight, see: Section, text: String) -> Option<Answer> {
-    Some(Answer { weight, text, see })
+    Some(Answer {
+        weight,
+        text,
+        points: Vec::new(),
+        see,
+    })
 }
 
 fn repeats(record: &Record) -> impl Iterator<Item = (&CellRecord, &Repeat)> {
@@ -333,19 +338,23 @@ fn best(comparison: &Comparison) -> Option<Answer> {
     if said.is_empty() {
         return None;
     }
-    let axis = comparison.title.split(" against ").next().unwrap_or_default();
+    let axis = comparison
+        .title
+        .split(" against ")
+        .next()
+        .unwrap_or_default();
     let text = format!("Best {axis} by {}.", said.join("; "));
     answer(Weight::Finding, Section::Comparison, text)
 }
 
 /// What a comparison found: prices against speed where there are both, then each metric's best.
-fn differences(comparison: &Comparison) -> Vec<Answer> {
+fn differences(comparison: &Comparison) -> Option<Answer> {
     let real: Vec<&Difference> = comparison
         .rows
         .iter()
         .filter(|row| row.verdict.is_real())
         .collect();
-    let mut texts = Vec::new();
+    let mut points = Vec::new();
     let mut candidates: Vec<&str> = Vec::new();
     for row in &comparison.rows {
         if !candidates.contains(&row.candidate.as_str()) {
@@ -357,44 +366,48 @@ fn differences(comparison: &Comparison) -> Vec<Answer> {
             real.iter()
                 .find(|row| row.candidate == candidate && row.quantity.id == id)
         };
-        let phrases: Vec<String> = PHRASES
+        let mut phrases: Vec<String> = PHRASES
             .iter()
             .filter_map(|(id, before, after)| {
-                let row = of(id)?;
-                Some(format!("{before}{}{after}", times(row.ratio)))
+                Some(format!("{before}{}{after}", times(of(id)?.ratio)))
             })
             .collect();
+        phrases.truncate(3);
         let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
         if !phrases.is_empty() {
-            texts.push(format!("{candidate} {}", list(&phrases)));
+            points.push(format!("{candidate} {}", list(&phrases)));
         }
     }
-    if texts.is_empty() {
+    if points.is_empty() {
         if comparison.rows.is_empty() {
-            return Vec::new();
+            return None;
         }
         let text = format!(
             "{}: no difference could be told from noise.",
             comparison.title
         );
-        return answer(Weight::Note, Section::Comparison, text)
-            .into_iter()
-            .collect();
+        return answer(Weight::Note, Section::Comparison, text);
     }
-    let more = texts.len().saturating_sub(SENTENCES);
-    texts.truncate(SENTENCES);
-    let mut text = format!("{}: {}", comparison.title, texts.join("; "));
+    let more = points.len().saturating_sub(POINTS);
+    points.truncate(POINTS);
     if more > 0 {
-        text += &format!("; and {} below", counted(more, "other"));
+        points.push(format!("and {} below", counted(more, "other")));
     }
-    answer(Weight::Finding, Section::Comparison, sentence(&text))
-        .into_iter()
-        .collect()
+    Some(Answer {
+        weight: Weight::Finding,
+        text: format!("{}:", comparison.title),
+        points,
+        see: Section::Comparison,
+    })
 }
 
-/// A ratio in a sentence: `1.4 ×`.
+/// A ratio in a sentence: `1.4 ×`, with the digits that a reader keeps in mind.
 fn times(ratio: f64) -> String {
-    Unit::Ratio.format(ratio).replace('×', " ×")
+    match ratio {
+        ratio if ratio >= 9.95 => format!("{ratio:.0} ×"),
+        ratio if ratio >= 1.95 => format!("{ratio:.1} ×"),
+        ratio => format!("{ratio:.2} ×"),
+    }
 }
 
 /// Says it where there is too little to compare.
@@ -456,13 +469,13 @@ fn sentence(text: &str) -> String {
 const PHRASES: &[(&str, &str, &str)] = &[
     (label::CPU_ALL, "costs ", " the CPU"),
     ("throughput_bps", "gives ", " the throughput"),
-    ("total_time_ms", "takes ", " the time"),
     ("blackout_ms", "has ", " the blackout"),
+    ("total_time_ms", "takes ", " the time"),
     ("workload_slowdown", "slows the guest down ", " as much"),
     ("wire_bytes", "sends ", " the bytes"),
 ];
 const NAMES: usize = 6;
-const SENTENCES: usize = 6;
+const POINTS: usize = 12;
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,11 @@ pub(super) fn blackout(sources: &[Source]) -> Option<Bars> {
             total,
         });
     }
+    let known = |row: &Bar| row.values[..BLACKOUT.len()].iter().any(Option::is_some);
+    if !rows.iter().any(known) {
+        // Records of programs that did not look.
+        return None;
+    }
     let parts = BLACKOUT.iter().map(|(_, part)| part.clone());
     let rest = Part {
         name: "not told apart",

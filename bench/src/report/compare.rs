@@ -9,7 +9,7 @@ use super::label::{self, Axis, quantity};
 use super::model::{Best, Comparison, Difference, Range, Verdict};
 use super::values::of_cell;
 use crate::metric::Direction;
-use crate::record::{CellRecord, Record};
+use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::{
     Difference as Decided, Effect, Interval, Pairing, Rule, effect, holm, median,
 };
@@ -47,10 +47,9 @@ pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
 /// Every value of an axis against the first one that has results.
 fn of_axis(record: &Record, axis: &Axis) -> Option<Comparison> {
     let has_results = |value: &&String| {
-        record
-            .cells
-            .iter()
-            .any(|cell| is_at(cell, axis, value) && !cell.summary.is_empty())
+        record.cells.iter().any(|cell| {
+            is_at(cell, axis, value) && cell.outcomes().contains_key(&Outcome::Completed)
+        })
     };
     let base = axis.values.iter().find(has_results)?;
     let others = || {

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::model::{Answer, Bars, Report, Section, Weight};
-use text::{Escaped, base64, table_json};
+use text::{Coded, Escaped, base64, table_json};
 
 /// Appends to a string, which can't fail.
 macro_rules! put {
@@ -178,10 +178,18 @@ fn answers(page: &mut String, answers: &[Answer]) {
         };
         put!(
             page,
-            "<li class=\"{class}\"><span class=\"tag\">{word}</span><span>{} <a class=\"see\" href=\"#{}\">figures</a></span></li>\n",
-            Escaped(&answer.text),
+            "<li class=\"{class}\"><span class=\"tag\">{word}</span><div>{} <a class=\"see\" href=\"#{}\">figures</a>",
+            Coded(&answer.text),
             answer.see.id()
         );
+        if !answer.points.is_empty() {
+            page.push_str("<ul>");
+            for point in &answer.points {
+                put!(page, "<li>{}</li>", Coded(point));
+            }
+            page.push_str("</ul>");
+        }
+        page.push_str("</div></li>\n");
     }
     if answers.is_empty() {
         page.push_str("<li class=\"note\"><span class=\"tag\">Note</span><span>Nothing was measured yet.</span></li>");

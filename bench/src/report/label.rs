@@ -145,7 +145,7 @@ const NAMES: &[(&str, &str)] = &[
         "cpu_qemu_without_vcpus_destination_s_per_gib",
         "QEMU CPU without vCPUs, destination",
     ),
-    (CPU_ALL, "CPU of carrier and QEMU without vCPUs, both sides"),
+    (CPU_ALL, "CPU per GiB"),
 ];
 /// Not in the record: the sum of the four parts of the processor's chart.
 pub(super) const CPU_ALL: &str = "cpu_both_sides_s_per_gib";

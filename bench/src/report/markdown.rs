@@ -22,6 +22,9 @@ pub fn markdown(report: &Report) -> String {
             Weight::Note => "Note: ",
         };
         put(&mut page, &format!("- {before}{}\n", text(&answer.text)));
+        for point in &answer.points {
+            put(&mut page, &format!("  - {}\n", text(point)));
+        }
     }
     if !report.troubles.is_empty() {
         page += "\n## What went wrong\n\n";

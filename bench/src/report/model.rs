@@ -62,6 +62,8 @@ pub struct Answer {
     pub weight: Weight,
     /// The sentence.
     pub text: String,
+    /// More of it, a line each; the text ends with a colon then.
+    pub points: Vec<String>,
     /// Where the figures behind it stand.
     pub see: Section,
 }
@@ -233,7 +235,7 @@ pub struct Comparison {
     pub title: String,
     /// How, in a sentence.
     pub method: String,
-    /// One for each metric.
+    /// Metric by metric.
     pub rows: Vec<Difference>,
     /// Who is best at what.
     pub best: Vec<Best>,
@@ -334,8 +336,10 @@ pub struct Panel {
     pub name: &'static str,
     /// Its unit.
     pub unit: Unit,
-    /// Upper end of the scale; the lower is 0.
+    /// Upper end of the scale.
     pub top: f64,
+    /// Its lower end, from which it is logarithmic; without one the scale is linear from 0.
+    pub bottom: Option<f64>,
     /// The curves.
     pub curves: Vec<Curve>,
 }

@@ -19,6 +19,9 @@ pub fn terminal(report: &Report) -> String {
             Weight::Note => "note",
         };
         page += &wrapped(&format!("{word:<8} {}", answer.text), 9);
+        for point in &answer.points {
+            page += &wrapped(&format!("{:<8} - {point}", ""), 11);
+        }
     }
     page += &matrix(report);
     for comparison in &report.comparisons {

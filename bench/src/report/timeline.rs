@@ -98,6 +98,7 @@ fn panel(name: &'static str, unit: Unit, curves: Vec<Curve>) -> Panel {
         name,
         unit,
         top: 0.0,
+        bottom: None,
         curves,
     }
 }
@@ -144,11 +145,7 @@ fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
             Unit::Count,
             vec![Curve::steps("operations", curves::operations(guest))],
         ),
-        panel(
-            "guest operation latency",
-            Unit::Microsecond,
-            curves::latencies(samples),
-        ),
+        panel(LATENCY, Unit::Microsecond, curves::latencies(samples)),
         panel("CPUs busy", Unit::Count, curves::processors(samples)),
         panel(
             "round-trip time",
@@ -176,6 +173,15 @@ fn finished(mut panel: Panel, range: Range) -> Option<Panel> {
         .iter()
         .flat_map(|curve| curve.points.iter().map(|point| point.1));
     panel.top = values.max_by(f64::total_cmp).filter(|top| *top > 0.0)?;
+    if panel.name == LATENCY {
+        // From a page in the cache to a page that post-copy fetches are five decades.
+        let values = panel
+            .curves
+            .iter()
+            .flat_map(|curve| curve.points.iter().map(|point| point.1));
+        let least = values.filter(|value| *value > 0.0).min_by(f64::total_cmp);
+        panel.bottom = least.filter(|least| panel.top > 4.0 * least);
+    }
     Some(panel)
 }
 
@@ -205,6 +211,7 @@ impl Timeline {
     }
 }
 
+const LATENCY: &str = "guest operation latency";
 /// Columns that a curve is thinned to: four points each at most.
 pub(super) const COLUMNS: usize = 600;
 /// Shown before and behind a migration, as a share of it.

@@ -11,7 +11,14 @@ fn texts(record: Record) -> Vec<(Weight, String)> {
     let comparisons = comparisons(&sources);
     answers(&sources, &comparisons)
         .into_iter()
-        .map(|answer| (answer.weight, answer.text))
+        .map(|answer| {
+            (
+                answer.weight,
+                format!("{} {}", answer.text, answer.points.join("; "))
+                    .trim_end()
+                    .to_owned(),
+            )
+        })
         .collect()
 }
 
@@ -155,11 +162,11 @@ fn only_real_differences_are_told() {
     let told = run(8);
     with_text(
         &told,
-        "carrier against native-tcp: tcp costs 1.5 × the CPU and gives 0.8 × the throughput.",
+        "carrier against native-tcp: tcp costs 1.50 × the CPU and gives 0.80 × the throughput",
     );
     with_text(
         &told,
-        "Best carrier by throughput: native-tcp; CPU of carrier and QEMU without vCPUs, both sides: native-tcp.",
+        "Best carrier by throughput: native-tcp; CPU per GiB: native-tcp.",
     );
     assert!(run(3).iter().all(|(_, text)| !text.contains("costs")));
 }

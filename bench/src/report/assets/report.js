@@ -176,7 +176,7 @@
         cursor.style.display = x === null ? "none" : "";
         if (x !== null) for (const name of ["x1", "x2"]) cursor.setAttribute(name, percent(x));
       }
-      if (x === null) return reading.replaceChildren();
+      if (x === null) return reading.replaceChildren("Move over a chart to read its values.");
       const ms = time(x), found = data(figure.dataset.data), near = (time(to) - time(from)) / 80;
       const parts = [make("b", { textContent: `${(ms / 1000).toFixed(3)} s` })];
       let panel = null;
@@ -252,6 +252,7 @@
       bar.append(button("Switch-over", () => show(place(a - margin), place(b + margin))));
     }
     ticks();
+    point(null);
   };
   // A closed one has no width yet, and most are never opened.
   for (const details of all("details.tl")) {

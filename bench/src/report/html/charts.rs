@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::axis::Axis;
 use super::put;
-use super::text::Escaped;
+use super::text::{Coded, Escaped};
 use crate::metric::Unit;
 use crate::report::model::{Bar, Bars, Data, Datum, Distribution, Report, Spread};
 
@@ -18,7 +18,7 @@ pub(super) fn distribution(page: &mut String, report: &Report, distribution: &Di
         "<figure class=\"rows\" data-data=\"repeats\" data-column=\"{0}\"><figcaption><h3>{1}</h3><p class=\"how\"><code>{0}</code>: {2}</p></figcaption>\n",
         Escaped(&distribution.quantity.id),
         Escaped(&distribution.quantity.name),
-        Escaped(&distribution.definition)
+        Coded(&distribution.definition)
     );
     ticks(page, &axis);
     for row in &distribution.rows {
@@ -80,7 +80,7 @@ fn spread(page: &mut String, report: &Report, row: &Spread, axis: &Axis, unit: U
     }
     put!(
         page,
-        "<div class=\"row\"><span class=\"name\" title=\"{}\">{}</span><svg class=\"strip\" width=\"100%\" height=\"24\" role=\"img\" aria-label=\"{}\"><title>{}</title><svg viewBox=\"0 0 10000 24\" preserveAspectRatio=\"none\" width=\"100%\" height=\"24\">",
+        "<div class=\"row\"><span class=\"name\" title=\"{}\">{}</span><svg class=\"strip\" width=\"100%\" height=\"28\" role=\"img\" aria-label=\"{}\"><title>{}</title><svg viewBox=\"0 0 10000 28\" preserveAspectRatio=\"none\" width=\"100%\" height=\"28\">",
         Escaped(&cell.full),
         Escaped(&cell.label),
         Escaped(&words),
@@ -99,7 +99,7 @@ fn spread(page: &mut String, report: &Report, row: &Spread, axis: &Axis, unit: U
         let from = x(interval.low);
         put!(
             page,
-            "<rect class=\"interval\" x=\"{from}\" y=\"3\" width=\"{}\" height=\"18\"/>",
+            "<rect class=\"interval\" x=\"{from}\" y=\"5\" width=\"{}\" height=\"18\"/>",
             (x(interval.high) - from).max(1)
         );
     }
@@ -107,7 +107,7 @@ fn spread(page: &mut String, report: &Report, row: &Spread, axis: &Axis, unit: U
     let mut far = String::new();
     for (index, (value, outlier)) in row.values.iter().zip(&row.outliers).enumerate() {
         // Neighbours in time do not cover each other.
-        let y = [12, 8, 16, 10, 14][index % 5];
+        let y = [14, 10, 18, 12, 16][index % 5];
         if *outlier {
             if far.len() < LONGEST_PATH {
                 let _ = write!(far, "M{} {y}h0", x(*value));
@@ -127,14 +127,14 @@ fn spread(page: &mut String, report: &Report, row: &Spread, axis: &Axis, unit: U
     }
     put!(
         page,
-        "<path class=\"median\" d=\"M{} 1V23\"/></svg></svg><span class=\"value\">{}</span></div>\n",
+        "<path class=\"median\" d=\"M{} 3V25\"/></svg></svg><span class=\"value\">{}</span></div>\n",
         x(row.median),
         Escaped(&median)
     );
 }
 
 fn grid(axis: &Axis) -> String {
-    let line = |(place, _): &(f64, String)| format!("M{:.0} 0V24", place * 10_000.0);
+    let line = |(place, _): &(f64, String)| format!("M{:.0} 0V28", place * 10_000.0);
     axis.ticks().iter().map(line).collect()
 }
 
@@ -147,13 +147,13 @@ fn silhouette(values: &[f64], axis: &Axis) -> String {
     }
     let most = f64::from(counts.iter().copied().max().unwrap_or(1).max(1));
     let edge = |index: usize| index * 10_000 / BINS;
-    let mut path = String::from("M0 12");
+    let mut path = String::from("M0 14");
     let half = |count: u32| (f64::from(count) / most * 10.0 * 10.0).round() / 10.0;
     for (index, count) in counts.iter().enumerate() {
-        let _ = write!(path, "V{}H{}", 12.0 - half(*count), edge(index + 1));
+        let _ = write!(path, "V{}H{}", 14.0 - half(*count), edge(index + 1));
     }
     for (index, count) in counts.iter().enumerate().rev() {
-        let _ = write!(path, "V{}H{}", 12.0 + half(*count), edge(index));
+        let _ = write!(path, "V{}H{}", 14.0 + half(*count), edge(index));
     }
     path + "Z"
 }

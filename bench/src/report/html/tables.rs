@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::axis::Axis;
 use super::put;
-use super::text::Escaped;
+use super::text::{Coded, Escaped};
 use crate::metric::Unit;
 use crate::report::model::{
     Comparison, Definition, Difference, Grid, Overview, Quantity, Range, Report, RunFacts, Shade,
@@ -15,7 +15,7 @@ use crate::report::model::{
 pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) {
     put!(
         page,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><caption>Medians of completed repeats. Blue is better, orange is worse, ★ is the best of a column; uncoloured columns hardly differ.</caption><thead><tr><th scope=\"col\">cell</th><th scope=\"col\">outcome</th>"
+        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is the best of a column; uncoloured columns hardly differ.</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>"
     );
     for column in &overview.columns {
         put!(
@@ -111,11 +111,11 @@ pub(super) fn comparison(page: &mut String, number: usize, comparison: &Comparis
     let axis = Axis::of_ratios(all);
     put!(
         page,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"diff dl\" data-name=\"comparison-{number}\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">what</th><th scope=\"col\">ratio</th><th scope=\"col\">95 % interval</th><th scope=\"col\" class=\"plotcol\">",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"diff dl\" data-name=\"comparison-{number}\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\" class=\"words\">what</th><th scope=\"col\">ratio</th><th scope=\"col\">95 % interval</th><th scope=\"col\" class=\"plotcol\">",
         Escaped(&comparison.title)
     );
     ticks(page, &axis);
-    page.push_str("</th><th scope=\"col\">verdict</th><th scope=\"col\">p</th><th scope=\"col\">pairs</th></tr></thead><tbody>\n");
+    page.push_str("</th><th scope=\"col\" class=\"words\">verdict</th><th scope=\"col\">p</th><th scope=\"col\">pairs</th></tr></thead><tbody>\n");
     let mut metric = None;
     for row in &comparison.rows {
         difference(
@@ -223,7 +223,7 @@ pub(super) fn run(page: &mut String, run: &RunFacts) {
 
 /// What every metric is.
 pub(super) fn definitions(page: &mut String, definitions: &[Definition]) {
-    page.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Definitions\"><table class=\"defs\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">unit</th><th scope=\"col\">what it is</th><th scope=\"col\">which way</th></tr></thead><tbody>\n");
+    page.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Definitions\"><table class=\"defs\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\" class=\"words\">unit</th><th scope=\"col\" class=\"words\">what it is</th><th scope=\"col\" class=\"words\">which way</th></tr></thead><tbody>\n");
     let mut topic = None;
     for definition in definitions {
         if topic.replace(definition.topic) != Some(definition.topic) {
@@ -238,7 +238,7 @@ pub(super) fn definitions(page: &mut String, definitions: &[Definition]) {
             "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td class=\"words\">{}</td><td class=\"words\">{}</td></tr>\n",
             Escaped(definition.id),
             Escaped(definition.unit),
-            Escaped(definition.text),
+            Coded(definition.text),
             Escaped(definition.direction)
         );
     }

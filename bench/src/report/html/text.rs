@@ -25,6 +25,26 @@ impl Display for Escaped<'_> {
     }
 }
 
+/// A text in HTML in which what stands between backticks is code.
+pub(super) struct Coded<'a>(pub(super) &'a str);
+
+impl Display for Coded<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let mut parts = self.0.split('`').peekable();
+        let mut code = false;
+        while let Some(part) = parts.next() {
+            // A backtick without a partner is one.
+            match (code, parts.peek().is_some()) {
+                (true, true) => write!(formatter, "<code>{}</code>", Escaped(part))?,
+                (true, false) => write!(formatter, "`{}", Escaped(part))?,
+                (false, _) => write!(formatter, "{}", Escaped(part))?,
+            }
+            code = !code;
+        }
+        Ok(())
+    }
+}
+
 /// JSON for the inside of a `<script>`, which ends at the first `</script` whatever the JSON says.
 pub(super) fn json(value: &serde_json::Value) -> String {
     hidden(&value.to_string())
@@ -107,6 +127,18 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn backticks_mark_code() {
+        for (text, html) in [
+            ("a `b` c", "a <code>b</code> c"),
+            ("`<b>`", "<code>&lt;b&gt;</code>"),
+            ("a ` b", "a ` b"),
+            ("", ""),
+        ] {
+            assert_eq!(Coded(text).to_string(), html);
         }
     }
 

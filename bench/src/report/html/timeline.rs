@@ -25,7 +25,7 @@ pub(super) fn timeline(page: &mut String, report: &Report, number: usize, timeli
     );
     put!(
         page,
-        "<figure data-data=\"tl-data-{number}\" data-low=\"{}\" data-high=\"{}\"{} tabindex=\"0\" role=\"group\" aria-label=\"Time line of {} repeat {}, {length}\"><div class=\"bar\" hidden></div><p class=\"read\" role=\"status\"></p>\n",
+        "<figure data-data=\"tl-data-{number}\" data-low=\"{}\" data-high=\"{}\"{} tabindex=\"0\" role=\"group\" aria-label=\"Time line of {} repeat {}, {length}\"><div class=\"bar\" hidden></div><p class=\"read\"></p>\n",
         timeline.range.low,
         timeline.range.high,
         timeline.blackout.map_or(String::new(), |b| format!(
@@ -89,9 +89,16 @@ fn shading_legend(page: &mut String, timeline: &Timeline) {
 fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
     put!(
         page,
-        "<div class=\"panel\"><div class=\"head\"><b>{}</b><span class=\"top\">up to {}</span>",
+        "<div class=\"panel\"><div class=\"head\"><b>{}</b><span class=\"top\">{}</span>",
         Escaped(panel.name),
-        Escaped(&panel.unit.format(panel.top))
+        Escaped(&match panel.bottom {
+            None => format!("up to {}", panel.unit.format(panel.top)),
+            Some(low) => format!(
+                "{} to {}, logarithmic",
+                panel.unit.format(low),
+                panel.unit.format(panel.top)
+            ),
+        })
     );
     if panel.curves.len() > 1 {
         for (index, curve) in panel.curves.iter().enumerate() {
@@ -123,7 +130,7 @@ fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
         put!(
             page,
             "<path class=\"curve c{index}\" d=\"{}\"/>",
-            path(curve, timeline.range, panel.top)
+            path(curve, timeline.range, panel)
         );
     }
     page.push_str("</svg></svg></div>\n");
@@ -153,9 +160,13 @@ fn place(at: f64, range: Range) -> i64 {
     (share.clamp(0.0, 1.0) * WIDTH).round() as i64
 }
 
-fn path(curve: &Curve, range: Range, top: f64) -> String {
+fn path(curve: &Curve, range: Range, panel: &Panel) -> String {
     let mut path = String::new();
-    let y = |value: f64| (999.0 - (value / top).clamp(0.0, 1.0) * 939.0).round() as i64;
+    let share = |value: f64| match panel.bottom {
+        None => value / panel.top,
+        Some(low) => (value.max(low) / low).ln() / (panel.top / low).ln(),
+    };
+    let y = |value: f64| (999.0 - share(value).clamp(0.0, 1.0) * 939.0).round() as i64;
     for (index, (at, value)) in curve.points.iter().enumerate() {
         let (x, y) = (place(*at, range), y(*value));
         let _ = match (index, curve.steps) {

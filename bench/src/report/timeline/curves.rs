@@ -33,7 +33,10 @@ impl<'a> Migration<'a> {
     }
 
     pub(super) fn sent_bits_per_second(&self) -> Vec<(f64, f64)> {
-        scaled(rate(&self.each("/ram/transferred")), 8.0)
+        scaled(
+            rate(&apart(self.each("/ram/transferred"), BETWEEN_ANSWERS_MS)),
+            8.0,
+        )
     }
 
     pub(super) fn dirty_bytes_per_second(&self) -> Vec<(f64, f64)> {
@@ -282,6 +285,8 @@ const SLOW: f64 = 0.9;
 /// Reports come every 100 ms; a longer pause is one.
 const GAP_MS: f64 = 30.0;
 const LEAST_MS: f64 = 100.0;
+/// QEMU is asked every 90 ms, and at each pass besides.
+const BETWEEN_ANSWERS_MS: f64 = 80.0;
 
 #[cfg(test)]
 mod tests {

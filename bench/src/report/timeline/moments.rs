@@ -11,6 +11,8 @@ pub(super) fn moments(events: &[Event], range: Range) -> (Vec<Moment>, usize) {
     let within = |event: &&Event| (range.low..=range.high).contains(&event.at_ms);
     let mut moments: Vec<Moment> = events.iter().filter(within).filter_map(moment).collect();
     moments.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
+    // One reason for several settings is said once.
+    moments.dedup_by(|a, b| a.text == b.text && (a.at_ms - b.at_ms).abs() < 5.0);
     let all = moments.len();
     if all > MOST {
         // A pass is seen in its curve too.
