@@ -60,12 +60,15 @@ impl Source {
         let (samples, problem) = match samples::read(&path, &record, &wanted) {
             Ok(found) => {
                 let damaged = counted(found.damaged, "line");
-                let problem = format!("{damaged} of {path:?} could not be read and are left out.");
+                let problem = format!(
+                    "{damaged} of {} could not be read and are left out.",
+                    path.display()
+                );
                 (found.samples, (found.damaged > 0).then_some(problem))
             }
             Err(error) => (
                 HashMap::new(),
-                Some(format!("{path:?} could not be read: {error}.")),
+                Some(format!("{} could not be read: {error}.", path.display())),
             ),
         };
         Ok(Source {

@@ -8,6 +8,7 @@ use super::{Exit, Failed, print};
 use crate::cli::{ReportArguments, ReportFormat};
 use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
 use crate::store::Store;
+use crate::terminal::text::clean;
 
 pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     let format = format(arguments)?;
@@ -33,11 +34,11 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     write(file, &text).map_err(|error| {
         Failed::new(
             Exit::Environment,
-            format!("can't write the report {file:?}: {error}"),
+            format!("can't write the report {}: {error}", named(file)),
         )
         .hint("choose another file with `-o`")
     })?;
-    let _ = writeln!(anstream::stderr(), "wrote {file:?}");
+    let _ = writeln!(anstream::stderr(), "wrote {}", named(file));
     Ok(Exit::Success)
 }
 
@@ -56,10 +57,18 @@ fn format(arguments: &ReportArguments) -> Result<ReportFormat, Failed> {
         Some("txt") => Ok(ReportFormat::Text),
         _ => Err(Failed::new(
             Exit::Usage,
-            format!("{file:?} does not say which form the report shall have"),
+            format!(
+                "{} does not say which form the report shall have",
+                named(file)
+            ),
         )
         .hint("end its name with .html, .md or .txt, or say it with `--format`")),
     }
+}
+
+/// A path without anything that moves a cursor.
+fn named(file: &Path) -> String {
+    clean(&file.to_string_lossy())
 }
 
 /// Whole or not at all: a report that broke off would look like one of fewer charts.

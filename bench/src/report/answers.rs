@@ -4,6 +4,7 @@
 //! found the difference to be real.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::Source;
@@ -20,9 +21,14 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
     let mut answers = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let record = &source.record;
-        let mut of_run = vec![memory(record), lost(record), failed(record), undone(record)];
-        of_run.extend(convergence(record).map(Some));
-        of_run.push(limits(record));
+        let of_run = [
+            memory(record),
+            lost(record),
+            failed(record),
+            undone(record),
+            convergence(record),
+            limits(record),
+        ];
         for mut answer in of_run.into_iter().flatten() {
             if several {
                 answer.text = format!("Run {}: {}", super::letter(index), answer.text);
@@ -37,13 +43,13 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
     answers
 }
 
-fn answer(weight: Weight, see: Section, text: String) -> Option<Answer> {
-    Some(Answer {
+fn answer(weight: Weight, see: Section, text: String) -> Answer {
+    Answer {
         weight,
         text,
         points: Vec::new(),
         see,
-    })
+    }
 }
 
 fn repeats(record: &Record) -> impl Iterator<Item = (&CellRecord, &Repeat)> {
@@ -72,17 +78,17 @@ fn memory(record: &Record) -> Option<Answer> {
             migrations(damaged.len()),
             place(record, cell, repeat)
         );
-        return answer(Weight::Alarm, Section::Troubles, text);
+        return Some(answer(Weight::Alarm, Section::Troubles, text));
     }
     match (done, compared) {
         (0, _) => None,
-        (_, 0) => answer(
+        (_, 0) => Some(answer(
             Weight::Note,
             Section::Runs,
             "The guests' memory was not compared: this guest has no code of lmbench.".to_owned(),
-        ),
+        )),
         (done, compared) => {
-            let rest = match done - compared {
+            let rest = match done.saturating_sub(compared) {
                 0 => String::new(),
                 rest => format!(" ({} could not be compared)", migrations(rest)),
             };
@@ -90,7 +96,7 @@ fn memory(record: &Record) -> Option<Answer> {
                 "No memory was damaged: compared page by page after {}{rest}.",
                 migrations(compared)
             );
-            answer(Weight::Note, Section::Troubles, text)
+            Some(answer(Weight::Note, Section::Troubles, text))
         }
     }
 }
@@ -122,15 +128,8 @@ fn lost(record: &Record) -> Option<Answer> {
             ));
         }
     }
-    (!parts.is_empty())
-        .then(|| {
-            answer(
-                Weight::Alarm,
-                Section::Troubles,
-                sentence(&parts.join("; ")),
-            )
-        })
-        .flatten()
+    let text = sentence(&parts.join("; "));
+    (!parts.is_empty()).then(|| answer(Weight::Alarm, Section::Troubles, text))
 }
 
 fn failed(record: &Record) -> Option<Answer> {
@@ -144,7 +143,7 @@ fn failed(record: &Record) -> Option<Answer> {
         place(record, cell, repeat),
         clean_short(reason, 160).trim_end_matches('.')
     );
-    answer(Weight::Warning, Section::Troubles, text)
+    Some(answer(Weight::Warning, Section::Troubles, text))
 }
 
 fn undone(record: &Record) -> Option<Answer> {
@@ -167,15 +166,8 @@ fn undone(record: &Record) -> Option<Answer> {
             migrations(skipped)
         ));
     }
-    (!parts.is_empty())
-        .then(|| {
-            answer(
-                Weight::Warning,
-                Section::Troubles,
-                sentence(&parts.join("; ")),
-            )
-        })
-        .flatten()
+    let text = sentence(&parts.join("; "));
+    (!parts.is_empty()).then(|| answer(Weight::Warning, Section::Troubles, text))
 }
 
 /// Who converges: by policy if the policies vary, else by cell.
@@ -193,14 +185,14 @@ fn convergence(record: &Record) -> Option<Answer> {
     }
     if converged == all.len() {
         let text = format!("Every migration converged ({converged} of {}).", all.len());
-        return answer(Weight::Finding, Section::Matrix, text);
+        return Some(answer(Weight::Finding, Section::Matrix, text));
     }
     if converged == 0 {
         let text = format!(
             "Nothing converged here: all {} ran into their timeout.",
             migrations(all.len())
         );
-        return answer(Weight::Warning, Section::Matrix, text);
+        return Some(answer(Weight::Warning, Section::Matrix, text));
     }
     let axes = label::axes(record);
     let policy = axes.iter().find(|axis| axis.key == "policy");
@@ -221,11 +213,8 @@ fn convergence(record: &Record) -> Option<Answer> {
     }
     groups.retain(|group| group.2 > 0);
     let thing = if policy.is_some() { "policy" } else { "cell" };
-    answer(
-        Weight::Finding,
-        Section::Matrix,
-        convergence_text(thing, &groups),
-    )
+    let text = convergence_text(thing, &groups);
+    Some(answer(Weight::Finding, Section::Matrix, text))
 }
 
 fn convergence_text(thing: &str, groups: &[(String, usize, usize)]) -> String {
@@ -261,10 +250,10 @@ fn convergence_text(thing: &str, groups: &[(String, usize, usize)]) -> String {
     };
     if !partly.is_empty() {
         let partly: Vec<&str> = partly.iter().map(String::as_str).collect();
-        text += &format!("; sometimes: {}", list(&partly));
+        let _ = write!(text, "; sometimes: {}", list(&partly));
     }
     if !never.is_empty() {
-        text += &format!("; never: {}", list(&never));
+        let _ = write!(text, "; never: {}", list(&never));
     }
     sentence(&text)
 }
@@ -307,7 +296,7 @@ fn limits(record: &Record) -> Option<Answer> {
     let worst = missed.iter().max_by(|a, b| a.0.total_cmp(&b.0));
     let Some((times, cell, repeat, blackout_ms)) = worst else {
         let text = format!("Every blackout stayed within {limit} ({measured} of {measured}).");
-        return answer(Weight::Finding, Section::Blackout, text);
+        return Some(answer(Weight::Finding, Section::Blackout, text));
     };
     let text = format!(
         "{} of {} missed {limit}; the longest blackout was {} ({}, {} the limit).",
@@ -317,7 +306,7 @@ fn limits(record: &Record) -> Option<Answer> {
         place(record, cell, repeat),
         Unit::Ratio.format(*times),
     );
-    answer(Weight::Warning, Section::Blackout, text)
+    Some(answer(Weight::Warning, Section::Blackout, text))
 }
 
 /// Who is best at what.
@@ -344,7 +333,7 @@ fn best(comparison: &Comparison) -> Option<Answer> {
         .next()
         .unwrap_or_default();
     let text = format!("Best {axis} by {}.", said.join("; "));
-    answer(Weight::Finding, Section::Comparison, text)
+    Some(answer(Weight::Finding, Section::Comparison, text))
 }
 
 /// What a comparison found: prices against speed where there are both, then each metric's best.
@@ -386,7 +375,7 @@ fn differences(comparison: &Comparison) -> Option<Answer> {
             "{}: no difference could be told from noise.",
             comparison.title
         );
-        return answer(Weight::Note, Section::Comparison, text);
+        return Some(answer(Weight::Note, Section::Comparison, text));
     }
     let more = points.len().saturating_sub(POINTS);
     points.truncate(POINTS);
@@ -430,7 +419,7 @@ fn few_repeats(sources: &[Source]) -> Option<Answer> {
         "Some cells have {} only: differences between them may be noise, and medians have no interval. `--repeats 8` gives both.",
         counted(fewest, "completed repeat")
     );
-    answer(Weight::Note, Section::Distributions, text)
+    Some(answer(Weight::Note, Section::Distributions, text))
 }
 
 fn place(record: &Record, cell: &CellRecord, repeat: &Repeat) -> String {

@@ -73,11 +73,14 @@ fn head(page: &mut String, report: &Report) {
 struct Shown {
     id: &'static str,
     name: &'static str,
-    draw: fn(&mut String, &Report),
+    draw: Draw,
 }
 
+/// Appends a section's inside to the page.
+type Draw = fn(&mut String, &Report);
+
 fn parts(report: &Report) -> Vec<Shown> {
-    let all: [(Section, &'static str, bool, fn(&mut String, &Report)); 9] = [
+    let all: [(Section, &'static str, bool, Draw); 9] = [
         (
             Section::Troubles,
             "What went wrong",

@@ -114,8 +114,8 @@ fn shades(quantity: &Quantity, summaries: Vec<Option<Summary>>) -> Vec<Option<Sh
     let shade = |summary: Summary| {
         let mut more = format!("{} repeats", summary.n);
         if summary.n > 1 {
-            more += &format!(
-                ", {} to {}",
+            more = format!(
+                "{more}, {} to {}",
                 quantity.unit.format(summary.min),
                 quantity.unit.format(summary.max)
             );

@@ -50,7 +50,6 @@ pub(super) const HEADLINES: &[&str] = &[
     "workload_slowdown",
     "op_latency_us_p99",
     "wire_bytes",
-    "transfer_amplification",
     CPU_ALL,
 ];
 /// What every repeat's value is drawn of.

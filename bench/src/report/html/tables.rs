@@ -69,7 +69,7 @@ fn shade(page: &mut String, quantity: &Quantity, shade: Option<&Shade>) {
 pub(super) fn grid(page: &mut String, grid: &Grid) {
     put!(
         page,
-        "<div class=\"scroll\"><table class=\"heat dl small\" data-name=\"{}\"><caption>{}</caption><thead><tr><th scope=\"col\"><span class=\"axes\">{} ↓ · {} →</span></th>",
+        "<div><div class=\"scroll\"><table class=\"heat dl small\" data-name=\"{}\"><caption>{}</caption><thead><tr><th scope=\"col\"><span class=\"axes\">{} ↓ · {} →</span></th>",
         Escaped(&grid.quantity.id),
         Escaped(&grid.quantity.name),
         Escaped(&grid.axes[0]),
@@ -86,7 +86,7 @@ pub(super) fn grid(page: &mut String, grid: &Grid) {
         }
         page.push_str("</tr>");
     }
-    page.push_str("</tbody></table></div>\n");
+    page.push_str("</tbody></table></div></div>\n");
 }
 
 /// Ratios with their intervals.
