@@ -1,11 +1,14 @@
 //! The command line. One file per command below `commands/` does what is asked here.
 
+mod report;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::plan::Only;
+pub use report::{ReportArguments, ReportFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
@@ -25,6 +28,8 @@ pub enum Command {
     List(ListArguments),
     /// Show everything one run measured.
     Show(ShowArguments),
+    /// Compare two runs, or cells of them: what differs, which way, how surely.
+    Compare(CompareArguments),
     /// Tell what policies would have decided on a recorded run.
     Replay(ReplayArguments),
     /// Report what runs measured: one HTML file with charts, Markdown, or text.
@@ -142,32 +147,47 @@ pub struct ShowArguments {
     pub format: Format,
 }
 
-/// `lmbench report`.
+/// `lmbench compare`.
 #[derive(Debug, Args)]
-pub struct ReportArguments {
-    /// Ids below --out, or paths of runs' folders or records. Others are compared with the first.
-    #[arg(required = true, value_name = "RUN")]
-    pub runs: Vec<String>,
+#[command(after_help = COMPARE_HELP)]
+pub struct CompareArguments {
+    /// What to compare with: RUN or RUN:CELL, where RUN is an id below --out or the path of a run's folder or record.
+    pub base: String,
+    /// What is in question.
+    pub candidate: String,
+    /// Both are scenario files: run them in turns, then compare. The run is kept; its cells have the axis `variant`.
+    #[arg(long)]
+    pub interleave: bool,
+    /// With --interleave: only cells whose parameter has this value; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", requires = "interleave")]
+    pub only: Vec<Only>,
+    /// With --interleave: repeats per cell instead of the base's.
+    #[arg(long, value_name = "N", requires = "interleave")]
+    pub repeats: Option<u32>,
+    /// With --interleave: seed of order and workloads instead of the base's.
+    #[arg(long, value_name = "S", requires = "interleave")]
+    pub seed: Option<u64>,
+    /// With --interleave: print the plan and end.
+    #[arg(long, requires = "interleave")]
+    pub dry_run: bool,
+    /// With --interleave: go on with such a run that was begun.
+    #[arg(long, value_name = "RUN", requires = "interleave", conflicts_with_all = ["seed", "repeats"])]
+    pub resume: Option<String>,
+    /// Only this metric; may be given several times. Fewer questions take fewer repeats.
+    #[arg(long, value_name = "ID")]
+    pub metric: Vec<String>,
+    /// Another run of the base, which tells how much two runs of the same differ; without it, halves of the base's repeats do.
+    #[arg(long, value_name = "RUN")]
+    pub noise_floor: Option<String>,
+    /// Also print the metrics that only explain others.
+    #[arg(long)]
+    pub all: bool,
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
-    /// File to write; its ending (.html, .md, .txt) says the form. Without it the report goes to stdout.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Form of the report, whatever the file is called.
-    #[arg(long, value_enum)]
-    pub format: Option<ReportFormat>,
-}
-
-/// Form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// One HTML file with everything in it.
-    Html,
-    /// GitHub's Markdown.
-    Markdown,
-    /// For a terminal.
-    Text,
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// `lmbench replay`.
@@ -410,6 +430,11 @@ pub enum SchemaOf {
     /// `record.json`.
     Record,
 }
+
+const COMPARE_HELP: &str = "\
+CELL is a cell's id, or KEY=VALUE[,KEY=VALUE…] that its parameters must have: `compare RUN:carrier=tls RUN:carrier=quic` compares the \
+cells that differ in nothing but the carrier.\n\n\
+It tells and does not judge: whatever differs, the exit code is 0.";
 
 const REPLAY_LIMIT: &str = "\
 A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \

@@ -3,6 +3,7 @@
 mod agent;
 mod capture;
 mod carry;
+mod compare;
 mod ctl;
 mod doctor;
 mod link;
@@ -85,6 +86,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
+        Command::Compare(arguments) => compare::main(&arguments),
         Command::Replay(arguments) => replay::main(&arguments),
         Command::Report(arguments) => report::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),

@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod cli;
 pub mod commands;
+pub mod compare;
 pub mod control;
 pub mod doctor;
 pub mod error;

@@ -7,6 +7,7 @@ mod estimate;
 mod only;
 mod order;
 mod show;
+mod until;
 
 pub use estimate::Estimate;
 pub use only::Only;
@@ -14,6 +15,7 @@ pub use only::Only;
 use std::collections::BTreeSet;
 
 use crate::record::{Outcome, Record};
+use crate::scenario::units::Until;
 use crate::scenario::{Cell, Scenario, reseed};
 
 /// What a run will do.
@@ -25,8 +27,10 @@ pub struct Plan {
     pub cells: Vec<Cell>,
     /// The migrations in the order in which they are done.
     pub steps: Vec<Step>,
-    /// Measured migrations per cell.
+    /// Measured migrations per cell, at most.
     pub repeats: u32,
+    /// When a cell was measured often enough before that.
+    pub until: Option<Until>,
     /// Migrations per cell before those.
     pub warmup: u32,
     /// Of the order and of the workloads. The workload's seed is the same in all cells and repeats: they migrate the same memory and
@@ -98,6 +102,8 @@ impl Plan {
         repeats: Option<u32>,
         seed: Option<u64>,
     ) -> Result<Self, PlanError> {
+        // Who gives a number means it.
+        let until = scenario.run.until.filter(|_| repeats.is_none());
         let repeats = repeats.unwrap_or(scenario.run.repeats);
         if repeats == 0 {
             return Err(PlanError::NoRepeats);
@@ -117,6 +123,7 @@ impl Plan {
             steps: order::steps(scenario.run.order, cells.len(), warmup, repeats, seed),
             cells,
             repeats,
+            until,
             warmup,
             seed,
         })
@@ -133,7 +140,13 @@ impl Plan {
                 .collect(),
             ..scenario.clone()
         };
-        Plan::new(&begun, only, record.planned_repeats, Some(record.seed))
+        let plan = Plan::new(&begun, only, record.planned_repeats, Some(record.seed))?;
+        // The condition stands in the scenario, whose text is the one that the run was begun with. `--repeats` had set it aside.
+        let is_whole = record.planned_repeats == Some(scenario.run.repeats);
+        Ok(Self {
+            until: scenario.run.until.filter(|_| is_whole),
+            ..plan
+        })
     }
 
     /// The steps that a record does not hold yet, for `--resume`.
@@ -154,8 +167,15 @@ impl Plan {
             })
             .map(|(id, repeat)| (id, repeat.repeat))
             .collect();
+        let settled: BTreeSet<&str> = record
+            .cells
+            .iter()
+            .filter(|cell| cell.settled)
+            .map(|cell| cell.id.as_str())
+            .collect();
         let is_open = |step: &&Step| {
-            step.repeat > 0 && !done.contains(&(self.cells[step.cell].id.as_str(), step.repeat))
+            let id = self.cells[step.cell].id.as_str();
+            step.repeat > 0 && !settled.contains(id) && !done.contains(&(id, step.repeat))
         };
         let open: BTreeSet<Step> = self.steps.iter().filter(is_open).copied().collect();
         let unfinished: BTreeSet<usize> = open.iter().map(|step| step.cell).collect();

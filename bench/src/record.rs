@@ -50,7 +50,7 @@ pub struct Record {
     pub environment: Environment,
     /// Seed of order and workloads.
     pub seed: u64,
-    /// Repeats planned for each cell; absent in records of programs that did not say.
+    /// Repeats planned for each cell, at most; absent in records of programs that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_repeats: Option<u32>,
     /// The matrix, in the order of the scenario.
@@ -102,6 +102,9 @@ pub struct CellRecord {
     pub parameters: IndexMap<String, Value>,
     /// Its migrations, warm-ups not among them.
     pub repeats: Vec<Repeat>,
+    /// Whether it needs no more repeats: its figure is known as well as the scenario's `run.repeats` asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
     /// Per metric, over the completed repeats.
     #[serde(default)]
     pub summary: BTreeMap<String, Summary>,

@@ -35,7 +35,7 @@ use thiserror::Error;
 
 use crate::control::Desk;
 use crate::event::RunEvent;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::record::{Outcome, Record, Repeat, ScenarioText};
 use crate::scenario::Cell;
 use crate::store::{RunWriter, Store, StoreError};
@@ -153,6 +153,9 @@ impl Run<'_> {
         let started_ns = monotonic_ns();
         for (index, step) in steps.iter().enumerate() {
             let cell = &self.plan.cells[step.cell];
+            if self.settles(cell, *step, record, writer)? {
+                continue;
+            }
             (self.observer)(RunEvent::RepeatStarted {
                 position: index + 1,
                 cell: cell.id.clone(),
@@ -201,6 +204,27 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the cell needs no more repeats; if that is new, the record says it from now on.
+    fn settles(
+        &self,
+        cell: &Cell,
+        step: Step,
+        record: &mut Record,
+        writer: &RunWriter,
+    ) -> Result<bool, RunError> {
+        let (Some(until), Some(position)) = (&self.plan.until, record.cell_index(&cell.id)) else {
+            return Ok(false);
+        };
+        if step.repeat == 0 || !until.is_met(&record.cells[position]) {
+            return Ok(false);
+        }
+        if !record.cells[position].settled {
+            record.settle(position);
+            writer.save(record)?;
+        }
+        Ok(true)
     }
 
     fn open(

@@ -40,6 +40,7 @@ use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::{Combination, Document};
 use crate::scenario::problem::Problem;
 use crate::scenario::section::Section;
+use crate::scenario::units::Until;
 
 /// A scenario that makes sense.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,8 +105,10 @@ pub struct Mismatch {
 /// How often, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunSettings {
-    /// Measured migrations per cell.
+    /// Measured migrations per cell, at most.
     pub repeats: u32,
+    /// When a cell was measured often enough before that.
+    pub until: Option<Until>,
     /// Migrations per cell before those.
     pub warmup: u32,
     /// In which order.

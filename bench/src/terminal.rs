@@ -9,6 +9,7 @@
     reason = "texts of a screen, made once; `write!` would add errors that can not happen"
 )]
 
+mod compare;
 mod list;
 mod progress;
 mod replay;
@@ -19,6 +20,7 @@ mod table;
 pub mod text;
 pub mod time;
 
+pub use compare::compare_text;
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;

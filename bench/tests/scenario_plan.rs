@@ -198,6 +198,7 @@ fn record(plan: &Plan, repeats: &[(usize, u32, Outcome)]) -> Record {
                 op_latency_ns: Vec::new(),
             })
             .collect(),
+        settled: false,
         summary: BTreeMap::new(),
     };
     Record {

@@ -18,34 +18,45 @@ use crate::store::{Liveness, Store};
 use crate::terminal;
 
 pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
-    let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
     let scenario =
         scenario::load(&arguments.scenario).map_err(|error| Failed::from_scenario(&error))?;
+    let command = format!("run {}", arguments.scenario.display());
+    match perform(&scenario, arguments, &command)? {
+        Some(record) => report(&record, arguments),
+        None => Ok(Exit::Success),
+    }
+}
+
+/// Runs the scenario, or what is left of a run of it. `None` if only the plan was wanted, which is printed.
+///
+/// `command` is what was typed, without `lmbench` and options: it goes on with the run if that is interrupted.
+pub(super) fn perform(
+    scenario: &Scenario,
+    arguments: &RunArguments,
+    command: &str,
+) -> Result<Option<Record>, Failed> {
+    let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
     // Only looked at so far: the run's lock is taken when all is known to fit.
     let begun = arguments
         .resume
         .as_deref()
-        .map(|run| begun(run, arguments, &scenario))
+        .map(|run| begun(run, arguments, scenario))
         .transpose()?;
     let plan = match &begun {
-        Some(record) => Plan::resumed(&scenario, &arguments.only, record),
-        None => Plan::new(
-            &scenario,
-            &arguments.only,
-            arguments.repeats,
-            arguments.seed,
-        ),
+        Some(record) => Plan::resumed(scenario, &arguments.only, record),
+        None => Plan::new(scenario, &arguments.only, arguments.repeats, arguments.seed),
     };
     let plan = plan.map_err(|error| usage(&error))?;
     if arguments.dry_run {
-        return print(|output| writeln!(output, "{}", plan.to_string().trim_end()));
+        print(|output| writeln!(output, "{}", plan.to_string().trim_end()))?;
+        return Ok(None);
     }
     if let Some(record) = begun.filter(|record| plan.remaining(record).is_empty()) {
         note(&format!(
             "run {} is complete: nothing is left to do",
             record.run_id
         ));
-        return report(&record, arguments);
+        return Ok(Some(record));
     }
     lmbench_harness::lab::enter_user_namespace_if_needed()
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
@@ -56,8 +67,9 @@ pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
             Target::Resumed(Box::new(begun.map_err(|error| usage(&error))?))
         }
     };
-    let record = runtime()?.block_on(execute(&scenario, arguments, &plan, target))?;
-    report(&record, arguments)
+    runtime()?
+        .block_on(execute(scenario, arguments, command, &plan, target))
+        .map(Some)
 }
 
 /// The record of a run that is to go on, if it fits the scenario and nobody is at it.
@@ -96,6 +108,7 @@ fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Rec
 async fn execute(
     scenario: &Scenario,
     arguments: &RunArguments,
+    command: &str,
     plan: &Plan,
     target: Target,
 ) -> Result<Record, Failed> {
@@ -144,7 +157,10 @@ async fn execute(
     drop(server);
     listening.abort();
     drop(progress);
-    result.map_err(|error| failed(&error, scenario, arguments, started.as_deref()))
+    result.map_err(|error| {
+        let again = started.map(|id| (command, id));
+        failed(&error, scenario, arguments, again)
+    })
 }
 
 /// A run that was begun can go on: whoever reads the error at night should not have to look for its id.
@@ -152,7 +168,7 @@ fn failed(
     error: &RunError,
     scenario: &Scenario,
     arguments: &RunArguments,
-    started: Option<&str>,
+    again: Option<(&str, String)>,
 ) -> Failed {
     let exit = match error {
         RunError::Unfit(unfit) => return refused(unfit, scenario, arguments),
@@ -162,16 +178,15 @@ fn failed(
         RunError::Internal(_) => Exit::Internal,
     };
     let mut failed = Failed::from_error(exit, error);
-    if let Some(id) = started {
+    if let Some((command, id)) = again {
         let out = if arguments.out.as_os_str() == "results" {
             String::new()
         } else {
             format!(" --out {}", arguments.out.display())
         };
         failed.text = format!(
-            "{}\nwhat was measured is kept; go on with: lmbench run {}{out} --resume {id}",
-            failed.text,
-            arguments.scenario.display()
+            "{}\nwhat was measured is kept; go on with: lmbench {command}{out} --resume {id}",
+            failed.text
         );
     }
     failed

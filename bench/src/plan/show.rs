@@ -17,12 +17,16 @@ impl fmt::Display for Plan {
         };
         writeln!(
             formatter,
-            "{}: {}, {}, seed {}",
+            "{}: {}, {}{}, seed {}",
             self.scenario,
             count(self.cells.len(), "cell"),
+            if self.until.is_some() { "at most " } else { "" },
             count(self.steps.len(), "migration"),
             self.seed
         )?;
+        if let Some(until) = &self.until {
+            writeln!(formatter, "each cell {until}")?;
+        }
         writeln!(formatter, "\ncells")?;
         for (index, cell) in self.cells.iter().enumerate() {
             writeln!(formatter, "  {:>3}  {}", index + 1, cell.id)?;

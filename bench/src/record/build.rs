@@ -28,6 +28,7 @@ impl Record {
             id,
             parameters,
             repeats: Vec::new(),
+            settled: false,
             summary: BTreeMap::new(),
         };
         Record {
@@ -59,10 +60,27 @@ impl Record {
         self.complete = self.planned().is_some_and(|planned| self.done() >= planned);
     }
 
-    /// Migrations that the run set out to do, warm-ups not among them.
+    /// No more repeats of the cell at `cell` are wanted.
+    pub fn settle(&mut self, cell: usize) {
+        if let Some(cell) = self.cells.get_mut(cell) {
+            cell.settled = true;
+        }
+        self.complete = self.planned().is_some_and(|planned| self.done() >= planned);
+    }
+
+    /// Migrations that the run set out to do, as far as they are still wanted; warm-ups not among them.
     pub fn planned(&self) -> Option<usize> {
-        self.planned_repeats
-            .map(|repeats| repeats as usize * self.cells.len())
+        let repeats = self.planned_repeats? as usize;
+        let wanted = |cell: &CellRecord| {
+            if cell.settled {
+                cell.repeats.len()
+            } else {
+                repeats
+            }
+        };
+        // A record may say any number.
+        let sum = |sum: usize, cell| sum.saturating_add(wanted(cell));
+        Some(self.cells.iter().fold(0, sum))
     }
 
     /// Migrations done, in whatever way they ended.

@@ -69,6 +69,8 @@ struct SlimCell<'a> {
     #[serde(borrow)]
     repeats: Vec<SlimRepeat<'a>>,
     #[serde(default)]
+    settled: bool,
+    #[serde(default)]
     summary: BTreeMap<String, Summary>,
 }
 
@@ -100,6 +102,7 @@ impl<'a> Slim<'a> {
                     .into_iter()
                     .map(SlimRepeat::without_events)
                     .collect(),
+                settled: cell.settled,
                 summary: cell.summary,
             }
         };

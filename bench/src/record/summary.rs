@@ -1,11 +1,11 @@
 //! What a metric's values over a cell's repeats come down to: median, range, and an interval for the median.
 //!
-//! The interval is the exact one from order statistics: how many of n values lie below the median is binomial with p = 1/2
-//! whatever the distribution, so it needs no assumption about noise that is known to be skewed.
+//! The interval is the bootstrap's, see [`crate::statistics::median_interval`].
 
 use std::collections::BTreeMap;
 
 use super::{Outcome, Repeat, Summary};
+use crate::statistics::{median, median_interval};
 
 /// Summaries of every metric that at least one completed repeat has.
 pub fn summarise(repeats: &[Repeat]) -> BTreeMap<String, Summary> {
@@ -28,72 +28,21 @@ pub fn summarise(repeats: &[Repeat]) -> BTreeMap<String, Summary> {
 pub fn summary(mut values: Vec<f64>) -> Option<Summary> {
     values.sort_by(f64::total_cmp);
     let (min, max) = (*values.first()?, *values.last()?);
-    let ci95 =
-        interval_rank(values.len()).map(|rank| [values[rank - 1], values[values.len() - rank]]);
+    let ci95 = median_interval(&values, 0.95).map(|interval| [interval.low, interval.high]);
     Some(Summary {
         n: u32::try_from(values.len()).unwrap_or(u32::MAX),
-        median: median(&values),
+        median: median(&values)?,
         ci95,
         min,
         max,
     })
 }
 
-/// The median of sorted values; there is at least one.
-fn median(sorted: &[f64]) -> f64 {
-    let upper = sorted[sorted.len() / 2];
-    if sorted.len() % 2 == 1 {
-        upper
-    } else {
-        // Halved before the sum, which could otherwise overflow.
-        sorted[sorted.len() / 2 - 1] / 2.0 + upper / 2.0
-    }
-}
-
-/// The greatest rank k such that [k-th smallest, k-th largest] of `n` values holds the median with at least 95 %.
-///
-/// `None` when even the whole range does not: with 5 values both ends miss it with 2 × (1/2)^5 = 6 %.
-fn interval_rank(n: usize) -> Option<usize> {
-    let mut log_probability = -(n as f64) * std::f64::consts::LN_2;
-    let mut below = 0.0;
-    let mut rank = None;
-    for k in 1..=n / 2 {
-        // Now: the probability that exactly k - 1 of n values lie below the median.
-        below += log_probability.exp();
-        if below > (1.0 - COVERAGE) / 2.0 {
-            break;
-        }
-        rank = Some(k);
-        log_probability += ((n - k + 1) as f64 / k as f64).ln();
-    }
-    rank
-}
-
-const COVERAGE: f64 = 0.95;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn ranks_are_those_of_the_sign_test_tables() {
-        // Conover, Practical Nonparametric Statistics: ranks of the 95 % interval of a median.
-        for (n, rank) in [
-            (5, None),
-            (6, Some(1)),
-            (8, Some(1)),
-            (9, Some(2)),
-            (10, Some(2)),
-            (20, Some(6)),
-            (50, Some(18)),
-        ] {
-            assert_eq!(interval_rank(n), rank, "n = {n}");
-        }
-        // Far beyond where (1/2)^n is zero as a double; the normal approximation gives 5000 - 0.98 × 100.
-        assert!(interval_rank(10_000).is_some_and(|rank| (4895..=4905).contains(&rank)));
-    }
 
     #[test]
     fn small_samples_have_no_interval() {

@@ -240,7 +240,7 @@ fn comparisons(page: &mut String, report: &Report) {
 }
 
 fn distributions(page: &mut String, report: &Report) {
-    page.push_str("<p class=\"how\">A point is a completed migration; ringed ones lie far from the others (modified z-score above 3.5) and are counted all the same. The line is the median, the band its 95 % interval by order statistics, which takes 6 values or more. Where a cell has more than 40 values their shape is drawn.</p>\n");
+    page.push_str("<p class=\"how\">A point is a completed migration; ringed ones lie far from the others (modified z-score above 3.5) and are counted all the same. The line is the median, the band its 95 % bootstrap interval, which takes 6 values or more. Where a cell has more than 40 values their shape is drawn.</p>\n");
     for distribution in &report.distributions {
         charts::distribution(page, report, distribution);
     }

@@ -120,6 +120,7 @@ impl Series<'_> {
             cells: examples.cloned().collect(),
             steps: Vec::new(),
             repeats: 1,
+            until: None,
             warmup: 0,
             seed: self.seed,
         };

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Share,
     /// `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`: a moment of a migration.
     Moment,
+    /// `5`, or `"until ci95 < 5 %, at most 20"`: how often a cell is measured.
+    Repeats { max: u32 },
     /// One of some words.
     Choice(&'static [&'static str]),
     /// A table with keys of its own.

@@ -45,6 +45,11 @@ fn kind(kind: &Kind) -> Value {
         Kind::Moment => {
             json!({ "type": "string", "examples": ["200 MiB", "2 s", "pass 2", "switchover", "post-copy"] })
         }
+        Kind::Repeats { max } => {
+            let count = json!({ "type": "integer", "minimum": 1, "maximum": max });
+            let until = json!({ "type": "string", "pattern": "^until ([a-z0-9_]+ +)?ci95 *< *[0-9]+(\\.[0-9]+)? *%, *at most *[0-9]+$" });
+            json!({ "anyOf": [count, until], "examples": [8, "until ci95 < 5 %, at most 20"] })
+        }
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Table(keys) => table(keys),
         Kind::Selection { options, .. } => json!({ "anyOf": [names(options), table(options)] }),

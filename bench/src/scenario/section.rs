@@ -9,7 +9,7 @@ use lmbench_harness::spec::Moment;
 use crate::scenario::keys::{Kind, Table as Keys};
 use crate::scenario::problem::{Problem, Problems, table_name};
 use crate::scenario::tree::{Entry, Span, Table};
-use crate::scenario::units::{Rate, Share, Size, Time};
+use crate::scenario::units::{Rate, Repeats, Share, Size, Time};
 use crate::scenario::value::{self, Scalar};
 
 /// A table of the file beside its keys.
@@ -191,7 +191,7 @@ macro_rules! from_scalar {
     };
 }
 
-from_scalar!(Text => String, Flag => bool, Count => u64, Number => f64, Size => Size, Rate => Rate, Time => Time, Share => Share, Moment => Moment);
+from_scalar!(Text => String, Flag => bool, Count => u64, Number => f64, Size => Size, Rate => Rate, Time => Time, Share => Share, Moment => Moment, Repeats => Repeats);
 
 impl FromScalar for u32 {
     fn from_scalar(scalar: Scalar) -> Option<Self> {

@@ -6,6 +6,7 @@
 mod decimal;
 mod moment;
 mod rate;
+mod repeats;
 mod share;
 mod size;
 mod time;
@@ -13,6 +14,8 @@ mod time;
 pub(crate) use moment::{HINT as MOMENT_HINT, moment};
 pub(crate) use rate::QUANTITY as RATE;
 pub use rate::Rate;
+pub(crate) use repeats::{HINT as REPEATS_HINT, repeats};
+pub use repeats::{Repeats, Until};
 pub(crate) use share::QUANTITY as SHARE;
 pub use share::Share;
 pub(crate) use size::QUANTITY as SIZE;

@@ -7,7 +7,8 @@ use crate::scenario::keys::Kind;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::tree::{Node, Span, Value};
 use crate::scenario::units::{
-    MOMENT_HINT, Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError, moment,
+    MOMENT_HINT, Quantity, RATE, REPEATS_HINT, Rate, Repeats, SHARE, SIZE, Share, Size, TIME, Time,
+    UnitError, moment, repeats,
 };
 
 /// A value that its key accepts.
@@ -23,6 +24,7 @@ pub(crate) enum Scalar {
     Time(Time),
     Share(Share),
     Moment(Moment),
+    Repeats(Repeats),
 }
 
 /// Reads the value of the setting `name`.
@@ -47,6 +49,7 @@ pub(crate) fn read(kind: &Kind, name: &str, node: &Node) -> Result<Scalar, Probl
         Kind::Time => quantity(name, node, &TIME).map(Scalar::Time),
         Kind::Share => quantity(name, node, &SHARE).map(Scalar::Share),
         Kind::Moment => moment_of(name, node),
+        Kind::Repeats { max } => repeats_of(name, node, *max),
         Kind::Choice(words) => word(name, node, words, &[]),
         Kind::Selection { options, planned } => {
             let names: Vec<&str> = options.names().collect();
@@ -201,6 +204,21 @@ fn moment_of(name: &str, node: &Node) -> Result<Scalar, Problem> {
         Problem::at(&node.span, format!("`{name}` is no moment of a migration"))
             .label(wrong)
             .hint(MOMENT_HINT)
+    })
+}
+
+fn repeats_of(name: &str, node: &Node, max: u32) -> Result<Scalar, Problem> {
+    let Value::Text(text) = &node.value else {
+        let most = match count(name, node, 1, max.into())? {
+            Scalar::Count(count) => u32::try_from(count).unwrap_or(max),
+            _ => max,
+        };
+        return Ok(Scalar::Repeats(Repeats { most, until: None }));
+    };
+    repeats(text, max).map(Scalar::Repeats).map_err(|wrong| {
+        Problem::at(&node.span, format!("`{name}` is not how often to measure"))
+            .label(wrong)
+            .hint(REPEATS_HINT)
     })
 }
 

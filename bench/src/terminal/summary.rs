@@ -148,7 +148,12 @@ fn headline(record: &Record) -> String {
         counted(record.cells.len(), "cell")
     );
     if let Some(repeats) = record.planned_repeats {
-        text += &format!(" of {}", counted(repeats as usize, "repeat"));
+        let most = if record.cells.iter().any(|cell| cell.settled) {
+            "at most "
+        } else {
+            ""
+        };
+        text += &format!(" of {most}{}", counted(repeats as usize, "repeat"));
     }
     text += &format!(", {}", outcomes(&record.outcomes()));
     if let Some(took) = record

@@ -4,11 +4,11 @@ use lmbench_harness::agent::protocol::Usage;
 
 use super::time_line::TimeLine;
 use super::{Measured, Values};
-use crate::record::summary;
+use crate::statistics::median;
 
 pub(super) fn measure(values: &mut Values, measured: &Measured, line: &TimeLine<'_>) {
     values.put("agent_cpu_share", agent_share(measured));
-    let median_us = |nanoseconds: Vec<f64>| Some(summary(nanoseconds)?.median / 1e3);
+    let median_us = |nanoseconds: Vec<f64>| Some(median(&nanoseconds)? / 1e3);
     let answers = line
         .answers()
         .map(|(_, sample)| sample.cost.answer_ns as f64);

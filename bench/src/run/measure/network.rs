@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::time_line::TimeLine;
 use super::{Measured, Sides, Values, number};
-use crate::record::summary;
+use crate::statistics::median;
 
 pub(super) fn measure(values: &mut Values, measured: &Measured, line: &TimeLine<'_>) {
     values.put("time_to_first_byte_ms", first_byte_ms(measured, line));
@@ -114,8 +114,10 @@ fn first_byte_ms(measured: &Measured, line: &TimeLine<'_>) -> Option<f64> {
 fn round_trip(source: Option<&Metering>, line: &TimeLine<'_>) -> Option<f64> {
     let flow = source?.flow.iter().map(|point| point.flow);
     let during = flow.filter(|flow| (0.0..=line.end_ms).contains(&line.of_source(flow.at_ns)));
-    let rtts = during.filter_map(|flow| flow.rtt_us.map(f64::from));
-    Some(summary(rtts.collect())?.median)
+    let rtts: Vec<f64> = during
+        .filter_map(|flow| flow.rtt_us.map(f64::from))
+        .collect();
+    median(&rtts)
 }
 
 /// From the acknowledged bytes of the source's connections; without any from QEMU's own counter.

@@ -126,7 +126,7 @@ fn dirty_rate(line: &TimeLine<'_>) -> Option<f64> {
         .filter(|(at_ms, rate)| *rate > 0.0 || *at_ms > DIRTY_RATE_PERIOD_MS);
     let mut rates: Vec<f64> = known.map(|(_, rate)| rate).collect();
     rates.dedup();
-    crate::record::summary(rates).map(|summary| summary.median)
+    crate::statistics::median(&rates)
 }
 
 fn in_post_copy(line: &TimeLine<'_>) -> bool {

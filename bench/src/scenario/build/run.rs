@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::tree::Value;
+use crate::scenario::units::Repeats;
 use crate::scenario::{Order, RunSettings};
 
 /// Longest name: it becomes part of folder names.
@@ -36,11 +37,17 @@ pub(crate) fn head(root: &Section<'_>, problems: &mut Problems) -> Head {
         }
     }
     let run = root.section("run");
+    let usual = Repeats {
+        most: 3,
+        until: None,
+    };
+    let repeats = run.get("repeats").or(usual).value.unwrap_or(usual);
     Head {
         name: name.value.unwrap_or_default(),
         about: root.get::<String>("about").value.unwrap_or_default(),
         run: RunSettings {
-            repeats: run.get("repeats").or(3).value.unwrap_or(1),
+            repeats: repeats.most,
+            until: repeats.until,
             warmup: run.get("warmup").or(0).value.unwrap_or(0),
             order: match run.get::<String>("order").value.as_deref() {
                 Some("sequential") => Order::Sequential,

@@ -1,0 +1,269 @@
+//! Two runs, or two cells of runs, side by side: what differs, which way, how surely.
+//!
+//! A pure function of records. It compares and does not judge: whether a regression is too much is for the gate to say.
+//!
+//! Cells are compared one with one. The questions asked of a pair of cells, one for each metric that has a better and a worse, are counted:
+//! chances are adjusted by Holm's method within the pair, so that of a hundred pairs of equal cells one shows any difference.
+
+mod environment;
+mod interleave;
+mod metrics;
+mod noise;
+mod outcomes;
+mod select;
+#[cfg(test)]
+mod tests;
+
+pub use environment::EnvironmentDifference;
+pub use interleave::{interleaved, variant};
+pub use metrics::{Kind, MetricComparison, Values};
+pub use noise::NoiseFloor;
+pub use outcomes::OutcomeComparison;
+pub use select::{Choice, SelectError};
+
+use serde::Serialize;
+
+use crate::record::{CellRecord, Record};
+use crate::statistics::{Difference, Pairing, Rule, smallest_p};
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The run.
+    pub record: &'a Record,
+    /// Which of its cells.
+    pub choice: &'a Choice,
+}
+
+/// What to compare, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Options<'a> {
+    /// Only these metrics, which keeps the number of questions small; empty for all that have a better and a worse.
+    pub metrics: &'a [String],
+    /// Another run of the base, to learn from how much two runs of the same differ.
+    pub noise: Option<&'a Record>,
+}
+
+/// What two sides have to do with each other. Everything that a report or a program needs to tell it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The side compared with.
+    pub base: Label,
+    /// The side in question.
+    pub candidate: Label,
+    /// What was asked of a difference.
+    pub rule: Rule,
+    /// Where noise floors come from.
+    pub noise_floor: NoiseFloor,
+    /// In what both were measured differently.
+    pub environment: Vec<EnvironmentDifference>,
+    /// Cells that only the base has.
+    pub only_base: Vec<String>,
+    /// Cells that only the candidate has.
+    pub only_candidate: Vec<String>,
+    /// The cells that both have, in the base's order.
+    pub cells: Vec<CellComparison>,
+}
+
+/// Which run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// Its id.
+    pub run_id: String,
+    /// Its scenario.
+    pub scenario: String,
+    /// When it started.
+    pub started: String,
+    /// Which of its cells were chosen, if not all.
+    pub cells: Option<String>,
+}
+
+/// Two cells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CellComparison {
+    /// The base's cell.
+    pub base: String,
+    /// The candidate's cell.
+    pub candidate: String,
+    /// How the migrations ended: the first thing to know.
+    pub outcomes: OutcomeComparison,
+    /// Whether repeats of the same number were compared with each other.
+    pub pairing: Pairing,
+    /// Why they were not, though both are of one run; or what these few repeats can't tell.
+    pub notes: Vec<String>,
+    /// Metrics that have a better and a worse, counted for the adjustment of chances.
+    pub questions: usize,
+    /// The metrics that both have: first what repeats itself exactly, then times, then what explains.
+    pub metrics: Vec<MetricComparison>,
+    /// Metrics that only the base has.
+    pub only_base: Vec<String>,
+    /// Metrics that only the candidate has.
+    pub only_candidate: Vec<String>,
+}
+
+/// What a difference means, in the metric's own direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The candidate is better.
+    Better,
+    /// The candidate is worse.
+    Worse,
+    /// No difference worth speaking of.
+    Same,
+    /// These values can't tell.
+    CantTell,
+}
+
+impl Verdict {
+    /// The words for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Better => "better",
+            Verdict::Worse => "worse",
+            Verdict::Same => "same",
+            Verdict::CantTell => "can't tell",
+        }
+    }
+
+    fn of(difference: Difference, higher_is_better: bool) -> Self {
+        match difference {
+            Difference::Same => Verdict::Same,
+            Difference::Unclear => Verdict::CantTell,
+            Difference::Higher if higher_is_better => Verdict::Better,
+            Difference::Lower if !higher_is_better => Verdict::Better,
+            Difference::Higher | Difference::Lower => Verdict::Worse,
+        }
+    }
+}
+
+/// Compares two sides.
+pub fn compare(
+    base: Side<'_>,
+    candidate: Side<'_>,
+    options: &Options<'_>,
+) -> Result<Comparison, SelectError> {
+    let matched = select::matched(base, candidate)?;
+    let rule = Rule::default();
+    let noise = noise::Noise::new(base.record, options.noise);
+    let cells = matched
+        .both
+        .iter()
+        .map(|(one, other)| {
+            let same_run = base.record.run_id == candidate.record.run_id;
+            cell(one, other, same_run, &noise, &rule, options)
+        })
+        .collect();
+    let label = |side: Side<'_>| Label {
+        run_id: side.record.run_id.clone(),
+        scenario: side.record.scenario.name.clone(),
+        started: side.record.started.clone(),
+        cells: side.choice.text().map(str::to_owned),
+    };
+    Ok(Comparison {
+        base: label(base),
+        candidate: label(candidate),
+        rule,
+        noise_floor: noise.source(),
+        environment: environment::differences(base.record, candidate.record),
+        only_base: matched.only_base,
+        only_candidate: matched.only_candidate,
+        cells,
+    })
+}
+
+fn cell(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    same_run: bool,
+    noise: &noise::Noise<'_>,
+    rule: &Rule,
+    options: &Options<'_>,
+) -> CellComparison {
+    let asked = metrics::asked(base, candidate, options.metrics);
+    let questions = asked
+        .both
+        .iter()
+        .filter(|metric| metric.kind != Kind::Explains)
+        .count();
+    let (pairing, mut notes) = pairing(base, candidate, same_run, questions, rule);
+    let metrics = metrics::compared(base, candidate, &asked.both, pairing, noise, rule);
+    notes.extend(too_few(base, candidate, questions, pairing, rule));
+    CellComparison {
+        base: base.id.clone(),
+        candidate: candidate.id.clone(),
+        outcomes: outcomes::compared(base, candidate, rule),
+        pairing,
+        notes,
+        questions,
+        metrics,
+        only_base: asked.only_base,
+        only_candidate: asked.only_candidate,
+    }
+}
+
+/// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.
+fn pairing(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    same_run: bool,
+    questions: usize,
+    rule: &Rule,
+) -> (Pairing, Vec<String>) {
+    if !same_run || base.id == candidate.id {
+        return (Pairing::Independent, Vec::new());
+    }
+    if !took_turns(base, candidate) {
+        let note = "not paired: the repeats of both cells did not take turns".to_owned();
+        return (Pairing::Independent, vec![note]);
+    }
+    let pairs = metrics::pairs(base, candidate);
+    if smallest_p(pairs, None) * questions as f64 > rule.alpha {
+        let note =
+            format!("not paired: with {pairs} pairs chances are too coarse for so many metrics");
+        return (Pairing::Independent, vec![note]);
+    }
+    (Pairing::Pairs, Vec::new())
+}
+
+fn took_turns(base: &CellRecord, candidate: &CellRecord) -> bool {
+    let mut starts: Vec<(f64, u32)> = base
+        .repeats
+        .iter()
+        .chain(&candidate.repeats)
+        .map(|repeat| (repeat.started_ms, repeat.repeat))
+        .collect();
+    starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    starts.len() > 2 && starts.windows(2).all(|two| two[0].1 <= two[1].1)
+}
+
+/// What to do when no data of this size could convince.
+fn too_few(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    questions: usize,
+    pairing: Pairing,
+    rule: &Rule,
+) -> Option<String> {
+    let (a, b) = (metrics::completed(base), metrics::completed(candidate));
+    let smallest = |a: usize, b: usize| match pairing {
+        Pairing::Pairs => smallest_p(a.min(b), None),
+        Pairing::Independent => smallest_p(a, Some(b)),
+    };
+    let convinces = |n: &usize| smallest(*n, *n) * questions as f64 <= rule.alpha;
+    if questions == 0 || smallest(a, b) * questions as f64 <= rule.alpha {
+        return None;
+    }
+    let needed = (1..100).find(convinces).unwrap_or(100);
+    let few = a.min(b);
+    Some(format!(
+        "{few} completed {} can't tell a difference in any of {questions} {}, however great it is: {needed} of each cell can{}",
+        if few == 1 { "repeat" } else { "repeats" },
+        if questions == 1 { "metric" } else { "metrics" },
+        if questions == 1 {
+            ""
+        } else {
+            ", and fewer metrics (--metric) take fewer"
+        },
+    ))
+}

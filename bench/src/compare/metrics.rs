@@ -1,0 +1,304 @@
+//! The metrics of two cells, one by one.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Verdict;
+use super::noise::Noise;
+use crate::metric::{ALL, Direction, Metric, Topic, Unit, metric};
+use crate::record::{CellRecord, Outcome, Repeat};
+use crate::statistics::{
+    Difference, Effect, Interval, Pairing, Rule, effect, holm, mad, median, median_interval,
+    outliers, paired_p, unpaired_p,
+};
+
+/// What a metric is good for in a comparison; better first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Counts and CPU time per byte, which repeat themselves nearly exactly and see what a busy machine hides.
+    Proxy,
+    /// Times and speeds by the wall clock, and what the guest felt: what matters, and what noise reaches.
+    Wall,
+    /// It has no better and no worse, or is a part of another: it explains, and is not asked.
+    Explains,
+}
+
+/// A metric in both cells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricComparison {
+    /// Its id.
+    pub id: String,
+    /// Unit of the values.
+    pub unit: &'static str,
+    /// What it is good for.
+    pub kind: Kind,
+    /// The base's values.
+    pub base: Values,
+    /// The candidate's.
+    pub candidate: Values,
+    /// Candidate over base; absent where no ratio tells, as of zeros, or with fewer than three values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// The chance of such values for no reason, with all questions counted; absent where nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjusted_p: Option<f64>,
+    /// Up to which share two measurements of the base differ; absent where nothing can say it, and the rule's own holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<f64>,
+    /// What that means; absent where nothing is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+/// A metric's values in a cell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Values {
+    /// How many.
+    pub n: usize,
+    /// Their median.
+    pub median: f64,
+    /// Its 95 % interval; absent with too few values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ci95: Option<Interval>,
+    /// Their median absolute deviation.
+    pub mad: f64,
+    /// How many of them are outliers; they count as all others.
+    pub outliers: usize,
+}
+
+/// A metric that is looked at.
+pub(super) struct Asked {
+    pub(super) id: String,
+    pub(super) kind: Kind,
+}
+
+/// The metrics of two cells.
+pub(super) struct AskedMetrics {
+    pub(super) both: Vec<Asked>,
+    pub(super) only_base: Vec<String>,
+    pub(super) only_candidate: Vec<String>,
+}
+
+/// Which metrics are looked at, in the order of reports; `chosen` is empty for all.
+pub(super) fn asked(base: &CellRecord, candidate: &CellRecord, chosen: &[String]) -> AskedMetrics {
+    let (one, other) = (ids(base), ids(candidate));
+    let is_chosen = |id: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == id);
+    let only = |has: &BTreeSet<&str>, lacks: &BTreeSet<&str>| -> Vec<String> {
+        has.difference(lacks)
+            .filter(|id| is_chosen(id) && metric(id).is_none_or(|metric| !metric.detail))
+            .map(|id| (*id).to_owned())
+            .collect()
+    };
+    let mut both: Vec<Asked> = one
+        .intersection(&other)
+        .filter(|id| is_chosen(id))
+        .map(|id| Asked {
+            id: (*id).to_owned(),
+            kind: metric(id).map_or(Kind::Explains, |metric| kind(metric, !chosen.is_empty())),
+        })
+        .collect();
+    let place = |id: &str| {
+        ALL.iter()
+            .position(|metric| metric.id == id)
+            .unwrap_or(ALL.len())
+    };
+    both.sort_by_key(|asked| (asked.kind, place(&asked.id)));
+    AskedMetrics {
+        both,
+        only_base: only(&one, &other),
+        only_candidate: only(&other, &one),
+    }
+}
+
+fn ids(cell: &CellRecord) -> BTreeSet<&str> {
+    cell.repeats
+        .iter()
+        .filter(|repeat| repeat.outcome == Outcome::Completed)
+        .flat_map(|repeat| repeat.metrics.iter())
+        .filter(|(_, value)| value.is_finite())
+        .map(|(id, _)| id.as_str())
+        .collect()
+}
+
+fn kind(metric: &Metric, is_chosen: bool) -> Kind {
+    if metric.direction == Direction::Informational || metric.detail && !is_chosen {
+        return Kind::Explains;
+    }
+    let counts = matches!(
+        metric.unit,
+        Unit::Byte | Unit::SecondPerGib | Unit::CountPerGib | Unit::Ratio
+    );
+    if counts && matches!(metric.topic, Topic::Transfer | Topic::Processor) {
+        Kind::Proxy
+    } else {
+        Kind::Wall
+    }
+}
+
+/// The values of the repeats that completed.
+pub(super) fn values(cell: &CellRecord, id: &str) -> Vec<f64> {
+    measured(cell)
+        .filter_map(|repeat| repeat.metrics.get(id).copied())
+        .filter(|value| value.is_finite())
+        .collect()
+}
+
+/// How many repeats completed.
+pub(super) fn completed(cell: &CellRecord) -> usize {
+    measured(cell).count()
+}
+
+/// How many repeats of the same number completed in both.
+pub(super) fn pairs(base: &CellRecord, candidate: &CellRecord) -> usize {
+    let numbers: BTreeSet<u32> = measured(base).map(|repeat| repeat.repeat).collect();
+    measured(candidate)
+        .filter(|repeat| numbers.contains(&repeat.repeat))
+        .count()
+}
+
+fn measured(cell: &CellRecord) -> impl Iterator<Item = &Repeat> {
+    cell.repeats
+        .iter()
+        .filter(|repeat| repeat.outcome == Outcome::Completed)
+}
+
+/// A metric with everything but what the number of questions decides.
+struct Measured<'a> {
+    asked: &'a Asked,
+    base: Vec<f64>,
+    candidate: Vec<f64>,
+    effect: Option<Effect>,
+    p: f64,
+}
+
+pub(super) fn compared(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    asked: &[Asked],
+    pairing: Pairing,
+    noise: &Noise<'_>,
+    rule: &Rule,
+) -> Vec<MetricComparison> {
+    let measured: Vec<Measured<'_>> = asked
+        .iter()
+        .map(|asked| measure(base, candidate, asked, pairing))
+        .collect();
+    let chances: Vec<f64> = measured
+        .iter()
+        .filter(|measured| measured.asked.kind != Kind::Explains)
+        .map(|measured| measured.p)
+        .collect();
+    let mut adjusted = holm(&chances).into_iter();
+    let told = |measured: &Measured<'_>| {
+        let floor = noise.floor(base, &measured.asked.id);
+        let adjusted_p = match measured.asked.kind {
+            Kind::Explains => None,
+            Kind::Proxy | Kind::Wall => adjusted.next(),
+        };
+        Some(MetricComparison {
+            id: measured.asked.id.clone(),
+            unit: metric(&measured.asked.id).map_or("", |metric| metric.unit.name()),
+            kind: measured.asked.kind,
+            base: described(&measured.base)?,
+            candidate: described(&measured.candidate)?,
+            effect: measured.effect,
+            adjusted_p,
+            noise_floor: floor,
+            verdict: adjusted_p.map(|p| verdict(measured, p, floor, rule)),
+        })
+    };
+    measured.iter().filter_map(told).collect()
+}
+
+fn measure<'a>(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    asked: &'a Asked,
+    pairing: Pairing,
+) -> Measured<'a> {
+    let (one, other) = (values(base, &asked.id), values(candidate, &asked.id));
+    let (left, right) = match pairing {
+        Pairing::Pairs => paired(base, candidate, &asked.id),
+        Pairing::Independent => (one.clone(), other.clone()),
+    };
+    let effect = effect(&left, &right, pairing, SEED);
+    // Without a ratio there is still a chance: of a metric that is zero at times.
+    let p = effect.map_or_else(
+        || match pairing {
+            Pairing::Pairs => {
+                let differences: Vec<f64> = left
+                    .iter()
+                    .zip(&right)
+                    .map(|(left, right)| right - left)
+                    .collect();
+                paired_p(&differences)
+            }
+            Pairing::Independent => unpaired_p(&left, &right),
+        },
+        |effect| effect.p,
+    );
+    Measured {
+        asked,
+        base: one,
+        candidate: other,
+        effect,
+        p,
+    }
+}
+
+/// The values of the repeats that completed in both, in the same order.
+fn paired(base: &CellRecord, candidate: &CellRecord, id: &str) -> (Vec<f64>, Vec<f64>) {
+    measured(base)
+        .filter_map(|repeat| {
+            let partner = measured(candidate).find(|partner| partner.repeat == repeat.repeat)?;
+            Some((*repeat.metrics.get(id)?, *partner.metrics.get(id)?))
+        })
+        .filter(|(one, other)| one.is_finite() && other.is_finite())
+        .unzip()
+}
+
+fn verdict(measured: &Measured<'_>, p: f64, floor: Option<f64>, rule: &Rule) -> Verdict {
+    let higher_is_better = metric(&measured.asked.id)
+        .is_some_and(|metric| metric.direction == Direction::HigherIsBetter);
+    let rule = Rule {
+        noise_floor: floor.unwrap_or(0.0).max(rule.noise_floor),
+        ..*rule
+    };
+    let difference = measured.effect.map_or_else(
+        || without_ratio(measured, p, &rule),
+        |effect| rule.decide(&effect, p),
+    );
+    Verdict::of(difference, higher_is_better)
+}
+
+/// Of values that have no ratio only the order is known.
+fn without_ratio(measured: &Measured<'_>, p: f64, rule: &Rule) -> Difference {
+    let few = measured.base.len().min(measured.candidate.len());
+    let mut all = measured.base.iter().chain(&measured.candidate);
+    let first = all.next();
+    if few >= SAME_MIN && all.all(|value| Some(value) == first) {
+        return Difference::Same;
+    }
+    match (median(&measured.base), median(&measured.candidate)) {
+        (Some(base), Some(candidate)) if p <= rule.alpha && base < candidate => Difference::Higher,
+        (Some(base), Some(candidate)) if p <= rule.alpha && base > candidate => Difference::Lower,
+        _ => Difference::Unclear,
+    }
+}
+
+fn described(values: &[f64]) -> Option<Values> {
+    Some(Values {
+        n: values.len(),
+        median: median(values)?,
+        ci95: median_interval(values, 0.95),
+        mad: mad(values)?,
+        outliers: outliers(values).iter().filter(|is| **is).count(),
+    })
+}
+
+/// Values of each that must be equal, all to all, before zeros are called the same.
+const SAME_MIN: usize = 3;
+/// The same records give the same words.
+const SEED: u64 = 1;

@@ -1,0 +1,298 @@
+//! Comparisons of records whose differences are known.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::record::{Integrity, Outcome, Repeat, example};
+use crate::statistics::simulated::Noise;
+
+/// A record of the given cells, `repeats` of each in turns, with values that `measure` gives by cell.
+fn record(
+    name: &str,
+    carriers: &[&str],
+    repeats: u32,
+    mut measure: impl FnMut(usize) -> Vec<(&'static str, f64)>,
+) -> Record {
+    let mut record = example::empty(name, repeats, carriers.len());
+    record.run_id = format!("20260301-120000-{name}-1f3c");
+    for (cell, carrier) in record.cells.iter_mut().zip(carriers) {
+        cell.id = format!("carrier={carrier},policy=static");
+        cell.parameters.insert("carrier".to_owned(), json!(carrier));
+    }
+    for repeat in 1..=repeats {
+        for cell in 0..carriers.len() {
+            let metrics = measure(cell);
+            let metrics = metrics
+                .into_iter()
+                .map(|(id, value)| (id.to_owned(), value));
+            let started_ms = f64::from(repeat) * 1e4 + cell as f64 * 1e3;
+            record.push(
+                cell,
+                Repeat::completed(repeat, started_ms, metrics.collect()),
+            );
+        }
+    }
+    record
+}
+
+fn migrations(seed: u64, factor: f64) -> impl FnMut(usize) -> Vec<(&'static str, f64)> {
+    let mut noise = Noise::new(seed);
+    move |_| {
+        let total = 9_500.0 * noise.skewed(0.03) * factor;
+        vec![
+            ("total_time_ms", total),
+            ("throughput_bps", 1e13 / total),
+            ("wire_bytes", 1.2e9 * noise.skewed(0.001)),
+            ("iterations", 4.0),
+            ("retransmits", 0.0),
+        ]
+    }
+}
+
+fn all(record: &Record) -> Side<'_> {
+    static ALL: Choice = Choice::all();
+    Side {
+        record,
+        choice: &ALL,
+    }
+}
+
+fn verdicts(comparison: &Comparison) -> BTreeMap<&str, Option<Verdict>> {
+    let metrics = comparison.cells.iter().flat_map(|cell| &cell.metrics);
+    metrics
+        .map(|metric| (metric.id.as_str(), metric.verdict))
+        .collect()
+}
+
+#[test]
+fn each_metric_is_judged_in_its_own_direction() {
+    let base = record("base", &["tcp"], 10, migrations(1, 1.0));
+    for (factor, total, throughput) in [
+        (1.2, Verdict::Worse, Verdict::Worse),
+        (0.8, Verdict::Better, Verdict::Better),
+        (1.0, Verdict::Same, Verdict::Same),
+    ] {
+        let candidate = record("candidate", &["tcp"], 10, migrations(2, factor));
+        let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+        let expected = BTreeMap::from([
+            ("total_time_ms", Some(total)),
+            ("throughput_bps", Some(throughput)),
+            ("wire_bytes", Some(Verdict::Same)),
+            ("iterations", None),
+            ("retransmits", Some(Verdict::Same)),
+        ]);
+        assert_eq!(verdicts(&comparison), expected, "× {factor}");
+        let order: Vec<&str> = comparison.cells[0]
+            .metrics
+            .iter()
+            .map(|metric| metric.id.as_str())
+            .collect();
+        assert_eq!(
+            order,
+            [
+                "wire_bytes",
+                "total_time_ms",
+                "throughput_bps",
+                "retransmits",
+                "iterations"
+            ]
+        );
+        assert_eq!(comparison.cells[0].questions, 4);
+    }
+}
+
+#[test]
+fn few_repeats_say_what_they_lack() {
+    let base = record("base", &["tcp"], 3, migrations(1, 1.0));
+    let candidate = record("candidate", &["tcp"], 3, migrations(2, 2.0));
+    let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+    assert_eq!(
+        verdicts(&comparison)["total_time_ms"],
+        Some(Verdict::CantTell)
+    );
+    let note = &comparison.cells[0].notes[0];
+    assert!(
+        note.starts_with("3 completed repeats can't tell") && note.contains("6 of each"),
+        "{note}"
+    );
+}
+
+#[test]
+fn cells_are_matched_by_what_was_not_chosen() {
+    let base = record("base", &["tcp", "tls", "quic"], 6, migrations(1, 1.0));
+    let candidate = record("candidate", &["quic", "tcp", "ssh"], 6, migrations(2, 1.0));
+    let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+    let pairs: Vec<(&str, &str)> = comparison
+        .cells
+        .iter()
+        .map(|cell| (cell.base.as_str(), cell.candidate.as_str()))
+        .collect();
+    let (tcp, quic) = ("carrier=tcp,policy=static", "carrier=quic,policy=static");
+    assert_eq!(pairs, [(tcp, tcp), (quic, quic)]);
+    assert_eq!(comparison.only_base, ["carrier=tls,policy=static"]);
+    assert_eq!(comparison.only_candidate, ["carrier=ssh,policy=static"]);
+
+    let (left, right) = (Choice::cells("carrier=tcp"), Choice::cells("carrier=quic"));
+    let sides = |left: &Choice, right: &Choice| {
+        let one = Side {
+            record: &base,
+            choice: left,
+        };
+        compare(
+            one,
+            Side {
+                record: &base,
+                choice: right,
+            },
+            &Options::default(),
+        )
+    };
+    let one = sides(&left, &right).unwrap();
+    assert_eq!(
+        (one.cells[0].base.as_str(), one.cells[0].candidate.as_str()),
+        (tcp, quic)
+    );
+    let error = sides(&left, &Choice::cells("carrier=quik")).unwrap_err();
+    assert!(matches!(error, SelectError::NoCell { .. }), "{error}");
+    // Three cells differ in nothing that was not chosen.
+    let error = sides(&left, &Choice::cells("policy=static")).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SelectError::Ambiguous { .. } | SelectError::NothingInCommon { .. }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn cells_of_one_run_that_took_turns_are_paired() {
+    let mut noise = Noise::new(3);
+    // The machine slows down by a factor of eight during the run; the second cell is 5 % slower.
+    let mut count = 0;
+    let run = record("run", &["tcp", "tls"], 14, |cell| {
+        count += 1;
+        let machine = 2_f64.powf(f64::from(count / 2) / 5.0);
+        let value = 1000.0 * machine * [1.0, 1.05][cell] * noise.skewed(0.002);
+        vec![("total_time_ms", value)]
+    });
+    let (left, right) = (Choice::cells("carrier=tcp"), Choice::cells("carrier=tls"));
+    let compared = |run: &Record| {
+        let one = Side {
+            record: run,
+            choice: &left,
+        };
+        let other = Side {
+            record: run,
+            choice: &right,
+        };
+        compare(one, other, &Options::default()).unwrap()
+    };
+    let seen = compared(&run);
+    assert_eq!(seen.cells[0].pairing, Pairing::Pairs);
+    assert_eq!(seen.cells[0].metrics[0].effect.unwrap().pairs, 14);
+
+    let mut sequential = run.clone();
+    for repeat in &mut sequential.cells[1].repeats {
+        repeat.started_ms += 1e6;
+    }
+    let seen = compared(&sequential);
+    assert_eq!(seen.cells[0].pairing, Pairing::Independent);
+    assert!(
+        seen.cells[0].notes[0].contains("take turns"),
+        "{:?}",
+        seen.cells[0].notes
+    );
+}
+
+#[test]
+fn endings_come_before_figures() {
+    let base = record("base", &["tcp"], 8, migrations(1, 1.0));
+    let mut candidate = record("candidate", &["tcp"], 1, migrations(2, 1.0));
+    for repeat in 2..=8 {
+        let lost = Repeat::unfinished(repeat, 0.0, Outcome::DidNotConverge, "too slow");
+        candidate.push(0, lost);
+    }
+    let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+    let outcomes = &comparison.cells[0].outcomes;
+    assert_eq!(outcomes.verdict, Verdict::Worse);
+    assert_eq!(outcomes.candidate[&Outcome::DidNotConverge], 7);
+
+    let mut damaged = record("damaged", &["tcp"], 8, migrations(3, 1.0));
+    damaged.cells[0].repeats[0].integrity = Some(Integrity {
+        memory_intact: Some(false),
+        running_on: "destination".to_owned(),
+        pages_checked: 1,
+    });
+    let comparison = compare(all(&base), all(&damaged), &Options::default()).unwrap();
+    assert_eq!(comparison.cells[0].outcomes.verdict, Verdict::Worse);
+}
+
+#[test]
+fn a_noisy_base_hides_what_is_smaller_than_its_noise() {
+    let base = record("base", &["tcp"], 12, migrations(1, 1.0));
+    let again = record("again", &["tcp"], 12, migrations(4, 1.15));
+    let candidate = record("candidate", &["tcp"], 12, migrations(2, 1.1));
+    let judged = |noise| {
+        let options = Options {
+            noise,
+            metrics: &[],
+        };
+        let comparison = compare(all(&base), all(&candidate), &options).unwrap();
+        verdicts(&comparison)["total_time_ms"]
+    };
+    assert_eq!(judged(None), Some(Verdict::Worse));
+    assert_eq!(judged(Some(&again)), Some(Verdict::Same));
+}
+
+#[test]
+fn what_differs_around_is_named() {
+    let base = record("base", &["tcp"], 3, migrations(1, 1.0));
+    let mut candidate = base.clone();
+    assert_eq!(environment::differences(&base, &candidate), []);
+    candidate.environment.qemu = "10.1.0".to_owned();
+    candidate.environment.hosts.remove("destination");
+    candidate.seed = 8;
+    let named: Vec<String> = environment::differences(&base, &candidate)
+        .into_iter()
+        .map(|difference| difference.what)
+        .collect();
+    assert_eq!(named, ["QEMU", "seed", "name of the destination"]);
+}
+
+#[test]
+fn hostile_numbers_do_no_harm() {
+    let wild = [
+        f64::NAN,
+        f64::INFINITY,
+        -1.0,
+        0.0,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+    ];
+    let mut at = 0;
+    let mut candidate = record("candidate", &["tcp"], 12, |_| vec![]);
+    for repeat in &mut candidate.cells[0].repeats {
+        for id in ["total_time_ms", "wire_bytes", "no_such_metric"] {
+            at += 1;
+            repeat
+                .metrics
+                .insert(id.to_owned(), wild[at * 7 % wild.len()]);
+        }
+        repeat.started_ms = f64::NAN;
+    }
+    let base = record("base", &["tcp"], 12, migrations(1, 1.0));
+    for (one, other) in [
+        (&base, &candidate),
+        (&candidate, &base),
+        (&candidate, &candidate),
+    ] {
+        let comparison = compare(all(one), all(other), &Options::default()).unwrap();
+        let text = crate::terminal::compare_text(&comparison, true);
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+        let json = serde_json::to_string(&comparison).unwrap();
+        assert!(!json.contains("\"low\":null"), "{json}");
+    }
+}

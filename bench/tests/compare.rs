@@ -1,0 +1,161 @@
+//! `lmbench compare` on the record of a real run, whose repeats are multiplied and made slower.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+
+/// A run made of the first repeat of `fixtures/quick`, eight times over, with times `factor` as long; ± 1 % of scatter.
+fn run(out: &Path, name: &str, factor: f64, change: impl Fn(&mut Value)) -> PathBuf {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/quick/record.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
+    record["run_id"] = json!(name);
+    let cell = &mut record["cells"][0];
+    let first = cell["repeats"][0].clone();
+    let repeats = (1..=8_i32).map(|number| {
+        let mut repeat = first.clone();
+        repeat["repeat"] = json!(number);
+        repeat["started_ms"] = json!(f64::from(number) * 1e4);
+        let scatter = 1.0 + f64::from(number * 5 % 8 - 4) / 400.0;
+        for (id, value) in repeat["metrics"].as_object_mut().unwrap() {
+            let factor = if id == "total_time_ms" { factor } else { 1.0 };
+            if let Some(number) = value.as_f64() {
+                *value = json!(number * scatter * factor);
+            }
+        }
+        repeat
+    });
+    cell["repeats"] = repeats.collect();
+    change(&mut record);
+    let folder = out.join(name);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    folder
+}
+
+fn compared(out: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::cargo_bin("lmbench")
+        .unwrap()
+        .arg("compare")
+        .arg("--out")
+        .arg(out)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        text.replace(&*out.to_string_lossy(), "[OUT]")
+    };
+    let code = output.status.code().unwrap();
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_slower_run_is_told_and_is_no_error() {
+    let out = tempfile::tempdir().unwrap();
+    run(out.path(), "base", 1.0, |_| ());
+    run(out.path(), "slow", 1.2, |record| {
+        record["environment"]["qemu"] = json!("11.0.0");
+    });
+    let (code, text, _) = compared(out.path(), &["base", "slow"]);
+    assert_eq!(code, 0);
+    assert!(text.starts_with("worse: total_time_ms × 1.2"), "{text}");
+    insta::assert_snapshot!(text);
+
+    let (code, text, notes) = compared(out.path(), &["base", "slow", "--format", "json"]);
+    assert_eq!((code, notes.as_str()), (0, ""));
+    let comparison: Value = serde_json::from_str(&text).unwrap();
+    let metrics = comparison["cells"][0]["metrics"].as_array().unwrap();
+    let total = metrics
+        .iter()
+        .find(|metric| metric["id"] == "total_time_ms")
+        .unwrap();
+    assert_eq!(total["verdict"], "worse");
+    assert!((total["effect"]["ratio"].as_f64().unwrap() - 1.2).abs() < 1e-9);
+    assert_eq!(comparison["environment"][0]["what"], "QEMU");
+}
+
+#[test]
+fn a_run_is_the_same_as_itself() {
+    let out = tempfile::tempdir().unwrap();
+    run(out.path(), "base", 1.0, |_| ());
+    let (code, text, _) = compared(out.path(), &["base", "base"]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("no difference that these figures can tell"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_cell_that_does_not_converge_comes_first() {
+    let out = tempfile::tempdir().unwrap();
+    run(out.path(), "base", 1.0, |_| ());
+    run(out.path(), "lost", 1.2, |record| {
+        for repeat in record["cells"][0]["repeats"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .skip(1)
+        {
+            repeat["outcome"] = json!("did-not-converge");
+            repeat["reason"] = json!("too \u{1b}[31mslow");
+        }
+    });
+    let (code, text, _) = compared(out.path(), &["base", "lost"]);
+    assert_eq!(code, 0);
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.contains("8 completed; then 1 completed, 7 did not converge (worse"),
+        "{text}"
+    );
+}
+
+#[test]
+fn two_scenarios_take_turns() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/quick.toml");
+    let scenario = scenario.to_str().unwrap();
+    let only = [
+        "--interleave",
+        "--dry-run",
+        "--repeats",
+        "4",
+        "--only",
+        "carrier=tcp",
+    ];
+    let (code, text, problem) = compared(out.path(), &[&[scenario, scenario][..], &only].concat());
+    assert_eq!((code, problem.as_str()), (0, ""), "{text}");
+    assert!(text.contains("2 cells, 8 migrations"), "{text}");
+    for id in ["variant=base,carrier=tcp", "variant=candidate,carrier=tcp"] {
+        assert!(text.contains(id), "{text}");
+    }
+    let (code, _, problem) = compared(out.path(), &["base", "candidate", "--dry-run"]);
+    assert_eq!(code, 2);
+    assert!(problem.contains("--interleave"), "{problem}");
+}
+
+#[test]
+fn wrong_words_are_answered() {
+    let out = tempfile::tempdir().unwrap();
+    run(out.path(), "base", 1.0, |record| {
+        record["cells"][0]["id"] = json!("carrier=\u{1b}[31mtcp");
+    });
+    fs::create_dir(out.path().join("broken")).unwrap();
+    fs::write(out.path().join("broken/record.json"), "{\"format\":").unwrap();
+    let mut answers = String::new();
+    for arguments in [
+        &["base", "nothing"][..],
+        &["base", "broken"],
+        &["base", "base:carrier=quik"],
+        &["base:", "base"],
+        &["base", "base", "--metric", "total_time"],
+    ] {
+        let (code, text, problem) = compared(out.path(), arguments);
+        assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
+        assert!(!problem.contains('\u{1b}'), "{problem}");
+        answers += &format!("{}\n{problem}\n", arguments.join(" "));
+    }
+    insta::assert_snapshot!(answers);
+}
