@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::Source;
 use super::label::{self, CPU_ALL};
 use super::model::{Data, Datum, Definition, RunFacts};
-use super::values::{DRAWN, value};
+use super::values::{DRAWN, of_cell, value};
 use crate::metric::{self, ALL, Direction, Unit};
 use crate::record::Record;
+use crate::statistics::median;
 use crate::terminal::text::{clean, clean_short, plain};
 use crate::terminal::{outcomes, time, words};
 
@@ -50,6 +51,7 @@ pub(super) fn run(record: &Record, letter: Option<char>) -> RunFacts {
             format!("{}, {} online", short(&environment.cpu), environment.cores),
         ),
     ]);
+    facts.extend(instruments(record).map(|words| ("measuring itself", words)));
     let mut facts: Vec<(String, String)> = facts
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -69,6 +71,25 @@ pub(super) fn run(record: &Record, letter: Option<char>) -> RunFacts {
         facts,
         scenario: scenario(&record.scenario.text),
     }
+}
+
+/// What measuring cost and how fine it was, medians over all migrations that completed.
+fn instruments(record: &Record) -> Option<String> {
+    let median_of = |id: &str| {
+        let values = record
+            .cells
+            .iter()
+            .flat_map(|cell| of_cell(cell, id).into_values());
+        median(&values.collect::<Vec<f64>>())
+    };
+    let parts: Vec<String> = INSTRUMENTS
+        .iter()
+        .filter_map(|(id, before, after)| {
+            let value = metric::format_value(id, median_of(id)?);
+            Some(format!("{before}{value}{after}"))
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn host_words(host: &Value) -> String {
@@ -248,6 +269,16 @@ pub(super) fn title(sources: &[Source]) -> String {
     names.join(", ")
 }
 
+const INSTRUMENTS: &[(&str, &str, &str)] = &[
+    ("agent_cpu_share", "the agents took ", " of a CPU"),
+    ("sample_answer_us_p50", "QEMU answered a reading in ", ""),
+    (
+        "sample_gap_ms_max",
+        "the longest time between readings was ",
+        "",
+    ),
+    ("heartbeat_interval_ms", "heartbeats came every ", ""),
+];
 const SCENARIO_LINES: usize = 400;
 const DETAILS: usize = 40;
 const ENTRIES: usize = 60;

@@ -57,6 +57,10 @@ pub(super) fn grids(record: &Record) -> Vec<Grid> {
         let column = column.and_then(|value| across.values.iter().position(|v| *v == value));
         places.push(column.map(|column| (row, column)));
     }
+    if names.len() * across.values.len() > CELLS * 2 {
+        // Few cells of a great matrix: nearly all of it would be empty.
+        return Vec::new();
+    }
     HEADLINES
         .iter()
         .filter_map(|id| {
