@@ -2,6 +2,7 @@
 
 mod gate;
 mod history;
+mod report;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::plan::Only;
+pub use report::{ReportArguments, ReportFormat};
 
 pub use gate::{BaselineArguments, GateArguments, GateFormat, InconclusiveIs};
 pub use history::{ExportArguments, ExportFormat, HistoryArguments, HistoryFormat, ImportFormat};
@@ -49,6 +51,8 @@ pub enum Command {
     Baseline(BaselineArguments),
     /// Judge a run by the limits of its scenario and by a baseline: exit code 5 if it got worse, 6 if the figures don't tell.
     Gate(GateArguments),
+    /// Report what runs measured: one HTML file with charts, Markdown, or text.
+    Report(ReportArguments),
     /// Tell a run that goes on what to do, or ask how it stands.
     Ctl(CtlArguments),
     /// Tell what this host can do, what is missing, and the command that mends it.

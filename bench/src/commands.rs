@@ -14,6 +14,7 @@ mod import;
 mod link;
 mod list;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod selftest;
@@ -99,6 +100,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Export(arguments) => export::main(&arguments),
         Command::Import { format } => import::main(&format),
         Command::Replay(arguments) => replay::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments),
         Command::Ctl(arguments) => ctl::main(&arguments),
         Command::Baseline(arguments) => baseline::main(&arguments),
         Command::Gate(arguments) => gate::main(&arguments),

@@ -11,6 +11,7 @@ pub(crate) mod example;
 mod read;
 mod run_id;
 mod schema;
+mod slim;
 mod summary;
 
 pub use read::{MAX_RECORD_BYTES, RecordError};

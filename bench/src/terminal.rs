@@ -31,3 +31,5 @@ pub use replay::replay_text;
 pub use show::{events_text, show_text};
 pub use status::status_text;
 pub use summary::summary_text;
+pub(crate) use summary::{outcomes, troubles, words};
+pub(crate) use table::{table, wrapped};

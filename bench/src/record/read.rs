@@ -63,46 +63,61 @@ pub enum RecordError {
 impl Record {
     /// Reads a record's file.
     pub fn read(path: &Path) -> Result<Self, RecordError> {
-        let io = |source| RecordError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        let mut bytes = Vec::new();
-        // A file that grows, or a device, must not eat the memory either: never more than one byte beyond the limit.
-        file.take(MAX_RECORD_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
-        if bytes.len() as u64 > MAX_RECORD_BYTES {
-            return Err(RecordError::TooLarge {
-                path: path.to_owned(),
-            });
-        }
-        Record::from_json(&bytes, path)
+        Record::from_json(&bytes(path)?, path)
     }
 
     /// A record from its JSON; `path` is what errors call it.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self, RecordError> {
-        // The format first: another format may differ in everything else, and "missing field" would mislead.
-        let header: Header = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
-        if header.format.as_ref().and_then(Value::as_u64) != Some(u64::from(FORMAT)) {
-            let found = header.format.map_or_else(
-                || "(none stated)".to_owned(),
-                |format| shortened(&format.to_string()),
-            );
-            return Err(RecordError::Format {
-                path: path.to_owned(),
-                found,
-            });
-        }
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
-        match contradiction(&record) {
-            Some(problem) => Err(RecordError::Contradiction {
-                path: path.to_owned(),
-                problem,
-            }),
-            None => Ok(record),
-        }
+        known_format(bytes, path)?;
+        let record = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
+        consistent(record, path)
+    }
+}
+
+/// What is in a record's file, if that is not too large.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, RecordError> {
+    let io = |source| RecordError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    // A file that grows, or a device, must not eat the memory either: never more than one byte beyond the limit.
+    file.take(MAX_RECORD_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    if bytes.len() as u64 > MAX_RECORD_BYTES {
+        return Err(RecordError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(bytes)
+}
+
+/// The format comes first: another one may differ in everything else, and "missing field" would mislead.
+pub(super) fn known_format(bytes: &[u8], path: &Path) -> Result<(), RecordError> {
+    let header: Header = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
+    if header.format.as_ref().and_then(Value::as_u64) == Some(u64::from(FORMAT)) {
+        return Ok(());
+    }
+    let found = header.format.map_or_else(
+        || "(none stated)".to_owned(),
+        |format| shortened(&format.to_string()),
+    );
+    Err(RecordError::Format {
+        path: path.to_owned(),
+        found,
+    })
+}
+
+/// The record, unless it contradicts itself.
+pub(super) fn consistent(record: Record, path: &Path) -> Result<Record, RecordError> {
+    match contradiction(&record) {
+        Some(problem) => Err(RecordError::Contradiction {
+            path: path.to_owned(),
+            problem,
+        }),
+        None => Ok(record),
     }
 }
 
@@ -134,7 +149,7 @@ fn contradiction(record: &Record) -> Option<String> {
     None
 }
 
-fn damaged(path: &Path, source: serde_json::Error) -> RecordError {
+pub(super) fn damaged(path: &Path, source: serde_json::Error) -> RecordError {
     let text = source.to_string();
     // serde_json ends its text with the place, which the message already names; field names in it come from the file.
     let problem = text

@@ -48,7 +48,7 @@ fn legend_text(columns: &[&Column]) -> String {
 }
 
 /// What did not end well, a line per cell and reason; empty when everything did.
-pub(super) fn troubles(record: &Record) -> String {
+pub(crate) fn troubles(record: &Record) -> String {
     let mut lines: Vec<(String, Vec<u32>)> = Vec::new();
     let mut add =
         |line: String, repeat: u32| match lines.iter_mut().find(|(known, _)| *known == line) {
@@ -97,7 +97,7 @@ pub(super) fn troubles(record: &Record) -> String {
 }
 
 /// An outcome in a sentence.
-pub(super) fn words(outcome: Outcome) -> &'static str {
+pub(crate) fn words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::DidNotConverge => "did not converge",
         other => other.name(),
@@ -105,7 +105,7 @@ pub(super) fn words(outcome: Outcome) -> &'static str {
 }
 
 /// `2 completed, 1 failed`, or `nothing yet`.
-pub(super) fn outcomes(counts: &std::collections::BTreeMap<Outcome, usize>) -> String {
+pub(crate) fn outcomes(counts: &std::collections::BTreeMap<Outcome, usize>) -> String {
     if counts.is_empty() {
         return "nothing yet".to_owned();
     }

@@ -7,7 +7,7 @@ use comfy_table::{
 /// A table whose columns stand to the right, except those in `left`. Cells may hold several lines.
 ///
 /// Only the columns in `breakable` are wrapped when it would get too wide: names and numbers stay whole.
-pub(super) fn table(
+pub(crate) fn table(
     header: &[&str],
     left: &[usize],
     breakable: &[usize],
@@ -51,7 +51,7 @@ pub(super) fn table(
 }
 
 /// Lines that do not fit are wrapped at words; the following ones are indented by `indent`.
-pub(super) fn wrapped(text: &str, indent: usize) -> String {
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
     for (position, word) in text.split(' ').enumerate() {

@@ -1,0 +1,33 @@
+//! The arguments of `lmbench report`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// `lmbench report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Ids below --out, or paths of runs' folders or records. Others are compared with the first.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Directory with the runs.
+    #[arg(long, value_name = "DIRECTORY", default_value = "results")]
+    pub out: PathBuf,
+    /// File to write; its ending (.html, .md, .txt) says the form. Without it the report goes to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Form of the report, whatever the file is called.
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One HTML file with everything in it.
+    Html,
+    /// GitHub's Markdown.
+    Markdown,
+    /// For a terminal.
+    Text,
+}

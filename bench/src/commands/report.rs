@@ -1,0 +1,89 @@
+//! `lmbench report RUN…`.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::{Exit, Failed, print};
+use crate::cli::{ReportArguments, ReportFormat};
+use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
+use crate::store::Store;
+use crate::terminal::text::clean;
+
+pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
+    let format = format(arguments)?;
+    let store = Store::open(&arguments.out);
+    let mut sources = Vec::new();
+    for (index, run) in arguments.runs.iter().enumerate() {
+        let found = store
+            .find(run)
+            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+        let source = Source::read(&found, index, arguments.runs.len())
+            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+        sources.push(source);
+    }
+    let report = report(&sources);
+    let text = match format {
+        ReportFormat::Html => html(&report),
+        ReportFormat::Markdown => markdown(&report),
+        ReportFormat::Text => terminal(&report),
+    };
+    let Some(file) = &arguments.output else {
+        return print(|output| output.write_all(text.as_bytes()));
+    };
+    write(file, &text).map_err(|error| {
+        Failed::new(
+            Exit::Environment,
+            format!("can't write the report {}: {error}", named(file)),
+        )
+        .hint("choose another file with `-o`")
+    })?;
+    let _ = writeln!(anstream::stderr(), "wrote {}", named(file));
+    Ok(Exit::Success)
+}
+
+/// What was asked for, else what the file's name says, else what a terminal can show.
+fn format(arguments: &ReportArguments) -> Result<ReportFormat, Failed> {
+    if let Some(format) = arguments.format {
+        return Ok(format);
+    }
+    let Some(file) = &arguments.output else {
+        return Ok(ReportFormat::Text);
+    };
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("html" | "htm") => Ok(ReportFormat::Html),
+        Some("md" | "markdown") => Ok(ReportFormat::Markdown),
+        Some("txt") => Ok(ReportFormat::Text),
+        _ => Err(Failed::new(
+            Exit::Usage,
+            format!(
+                "{} does not say which form the report shall have",
+                named(file)
+            ),
+        )
+        .hint("end its name with .html, .md or .txt, or say it with `--format`")),
+    }
+}
+
+/// A path without anything that moves a cursor.
+fn named(file: &Path) -> String {
+    clean(&file.to_string_lossy())
+}
+
+/// Whole or not at all: a report that broke off would look like one of fewer charts.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let is_other = fs::metadata(file).is_ok_and(|found| !found.is_file());
+    if is_other {
+        // /dev/stdout and its like can't be replaced.
+        return fs::write(file, text);
+    }
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = file.with_file_name(name);
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, file));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
+}

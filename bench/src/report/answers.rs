@@ -1,0 +1,470 @@
+//! What a run comes down to, in sentences: what was lost, what broke, what converged, what missed its limit, what is best.
+//!
+//! Loss stands first, whatever else there is to say. That one thing is better than another is said only where the comparison
+//! found the difference to be real.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::Source;
+use super::label::{self, Axis};
+use super::model::{Answer, Comparison, Difference, Section, Weight};
+use crate::metric::Unit;
+use crate::record::{CellRecord, Outcome, Record, Repeat};
+use crate::scenario;
+use crate::terminal::text::{clean_short, counted};
+
+/// All answers, the weightiest first, otherwise in this order.
+pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Answer> {
+    let several = sources.len() > 1;
+    let mut answers = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let record = &source.record;
+        let of_run = [
+            memory(record),
+            lost(record),
+            failed(record),
+            undone(record),
+            convergence(record),
+            limits(record),
+        ];
+        for mut answer in of_run.into_iter().flatten() {
+            if several {
+                answer.text = format!("Run {}: {}", super::letter(index), answer.text);
+            }
+            answers.push(answer);
+        }
+    }
+    answers.extend(comparisons.iter().filter_map(best));
+    answers.extend(comparisons.iter().filter_map(differences));
+    answers.extend(few_repeats(sources));
+    answers.sort_by_key(|answer| answer.weight);
+    answers
+}
+
+fn answer(weight: Weight, see: Section, text: String) -> Answer {
+    Answer {
+        weight,
+        text,
+        points: Vec::new(),
+        see,
+    }
+}
+
+fn repeats(record: &Record) -> impl Iterator<Item = (&CellRecord, &Repeat)> {
+    let cells = record.cells.iter();
+    cells.flat_map(|cell| cell.repeats.iter().map(move |repeat| (cell, repeat)))
+}
+
+/// `migration` or `migrations` with their number.
+fn migrations(number: usize) -> String {
+    counted(number, "migration")
+}
+
+/// What is known of the guests' memory.
+fn memory(record: &Record) -> Option<Answer> {
+    let intact = |repeat: &Repeat| repeat.integrity.as_ref().and_then(|i| i.memory_intact);
+    let damaged: Vec<_> = repeats(record)
+        .filter(|(_, r)| intact(r) == Some(false))
+        .collect();
+    let compared = repeats(record).filter(|(_, r)| intact(r).is_some()).count();
+    let done = repeats(record)
+        .filter(|(_, r)| r.outcome != Outcome::Skipped)
+        .count();
+    if let Some((cell, repeat)) = damaged.first() {
+        let text = format!(
+            "Memory was damaged in {}, the first {}: the destination holds other contents than the guest wrote.",
+            migrations(damaged.len()),
+            place(record, cell, repeat)
+        );
+        return Some(answer(Weight::Alarm, Section::Troubles, text));
+    }
+    match (done, compared) {
+        (0, _) => None,
+        (_, 0) => Some(answer(
+            Weight::Note,
+            Section::Runs,
+            "The guests' memory was not compared: this guest has no code of lmbench.".to_owned(),
+        )),
+        (done, compared) => {
+            let rest = match done.saturating_sub(compared) {
+                0 => String::new(),
+                rest => format!(" ({} could not be compared)", migrations(rest)),
+            };
+            let text = format!(
+                "No memory was damaged: compared page by page after {}{rest}.",
+                migrations(compared)
+            );
+            Some(answer(Weight::Note, Section::Troubles, text))
+        }
+    }
+}
+
+/// Guests that run nowhere, or twice.
+fn lost(record: &Record) -> Option<Answer> {
+    let runs_on = |repeat: &Repeat, place: &str| {
+        repeat
+            .integrity
+            .as_ref()
+            .is_some_and(|integrity| integrity.running_on == place)
+    };
+    let nowhere: Vec<_> = repeats(record)
+        .filter(|(_, repeat)| runs_on(repeat, "none"))
+        .collect();
+    let twice: Vec<_> = repeats(record)
+        .filter(|(_, repeat)| runs_on(repeat, "both"))
+        .collect();
+    let mut parts = Vec::new();
+    for (found, what) in [
+        (&nowhere, "no guest was left running"),
+        (&twice, "two copies of the guest ran"),
+    ] {
+        if let Some((cell, repeat)) = found.first() {
+            parts.push(format!(
+                "after {} {what}, the first {}",
+                migrations(found.len()),
+                place(record, cell, repeat)
+            ));
+        }
+    }
+    let text = sentence(&parts.join("; "));
+    (!parts.is_empty()).then(|| answer(Weight::Alarm, Section::Troubles, text))
+}
+
+fn failed(record: &Record) -> Option<Answer> {
+    let mut failed: Vec<(&CellRecord, &Repeat)> = repeats(record).collect();
+    failed.retain(|(_, repeat)| repeat.outcome == Outcome::Failed);
+    let (cell, repeat) = failed.first()?;
+    let reason = repeat.reason.as_deref().unwrap_or("no reason recorded");
+    let text = format!(
+        "{} failed, the first {}: {}.",
+        migrations(failed.len()),
+        place(record, cell, repeat),
+        clean_short(reason, 160).trim_end_matches('.')
+    );
+    Some(answer(Weight::Warning, Section::Troubles, text))
+}
+
+fn undone(record: &Record) -> Option<Answer> {
+    let skipped = repeats(record)
+        .filter(|(_, r)| r.outcome == Outcome::Skipped)
+        .count();
+    let missing = record
+        .planned()
+        .map_or(0, |planned| planned.saturating_sub(record.done()));
+    let mut parts = Vec::new();
+    if missing > 0 {
+        parts.push(format!(
+            "the run is not complete: {} not done yet",
+            migrations(missing)
+        ));
+    }
+    if skipped > 0 {
+        parts.push(format!(
+            "{} skipped, for a reason that stands below",
+            migrations(skipped)
+        ));
+    }
+    let text = sentence(&parts.join("; "));
+    (!parts.is_empty()).then(|| answer(Weight::Warning, Section::Troubles, text))
+}
+
+/// Who converges: by policy if the policies vary, else by cell.
+fn convergence(record: &Record) -> Option<Answer> {
+    let judged =
+        |repeat: &&Repeat| matches!(repeat.outcome, Outcome::Completed | Outcome::DidNotConverge);
+    let completed = |repeat: &&Repeat| repeat.outcome == Outcome::Completed;
+    let all: Vec<&Repeat> = repeats(record)
+        .map(|(_, repeat)| repeat)
+        .filter(judged)
+        .collect();
+    let converged = all.iter().filter(|repeat| completed(repeat)).count();
+    if all.is_empty() {
+        return None;
+    }
+    if converged == all.len() {
+        let text = format!("Every migration converged ({converged} of {}).", all.len());
+        return Some(answer(Weight::Finding, Section::Matrix, text));
+    }
+    if converged == 0 {
+        let text = format!(
+            "Nothing converged here: all {} ran into their timeout.",
+            migrations(all.len())
+        );
+        return Some(answer(Weight::Warning, Section::Matrix, text));
+    }
+    let axes = label::axes(record);
+    let policy = axes.iter().find(|axis| axis.key == "policy");
+    // By group: name, converged, of how many.
+    let mut groups: Vec<(String, usize, usize)> = Vec::new();
+    for cell in &record.cells {
+        let name = match policy {
+            Some(axis) => label::value(cell, &axis.key).map(|value| clean_short(&value, 60)),
+            None => Some(label::cell(record, cell, &axes)),
+        };
+        let Some(name) = name else { continue };
+        let of = cell.repeats.iter().filter(judged).count();
+        let well = cell.repeats.iter().filter(completed).count();
+        match groups.iter_mut().find(|group| group.0 == name) {
+            Some(group) => (group.1, group.2) = (group.1 + well, group.2 + of),
+            None => groups.push((name, well, of)),
+        }
+    }
+    groups.retain(|group| group.2 > 0);
+    let thing = if policy.is_some() { "policy" } else { "cell" };
+    let text = convergence_text(thing, &groups);
+    Some(answer(Weight::Finding, Section::Matrix, text))
+}
+
+fn convergence_text(thing: &str, groups: &[(String, usize, usize)]) -> String {
+    let always: Vec<&str> = groups
+        .iter()
+        .filter(|g| g.1 == g.2)
+        .map(|g| g.0.as_str())
+        .collect();
+    let never: Vec<&str> = groups
+        .iter()
+        .filter(|g| g.1 == 0)
+        .map(|g| g.0.as_str())
+        .collect();
+    let partly = groups.iter().filter(|g| g.1 > 0 && g.1 < g.2);
+    let partly: Vec<String> = partly
+        .map(|(name, well, of)| format!("{name} ({well} of {of})"))
+        .collect();
+    let plural = if thing == "policy" {
+        "policies"
+    } else {
+        "cells"
+    };
+    let mut text = match always.as_slice() {
+        [] => format!("No {thing} always converges here"),
+        [only] if partly.is_empty() => format!("{only} is the only {thing} that converges here"),
+        [only] => format!("{only} is the only {thing} that always converges here"),
+        several if several.len() <= NAMES => format!("{} always converge here", list(several)),
+        several => format!(
+            "{} of {} {plural} always converge here",
+            several.len(),
+            groups.len()
+        ),
+    };
+    if !partly.is_empty() {
+        let partly: Vec<&str> = partly.iter().map(String::as_str).collect();
+        let _ = write!(text, "; sometimes: {}", list(&partly));
+    }
+    if !never.is_empty() {
+        let _ = write!(text, "; never: {}", list(&never));
+    }
+    sentence(&text)
+}
+
+/// Blackouts beyond the downtime limit that the scenario sets.
+fn limits(record: &Record) -> Option<Answer> {
+    let scenario = scenario::parse(Path::new("record"), &record.scenario.text).ok()?;
+    let mut measured = 0;
+    let mut missed: Vec<(f64, &CellRecord, &Repeat, f64)> = Vec::new();
+    let mut limits = BTreeSet::new();
+    for planned in &scenario.cells {
+        let limit_ms = planned.setup.migration.downtime_limit.as_secs_f64() * 1e3;
+        let Some(cell) = record.cells.iter().find(|cell| cell.id == planned.id) else {
+            continue;
+        };
+        for repeat in cell
+            .repeats
+            .iter()
+            .filter(|r| r.outcome == Outcome::Completed)
+        {
+            let Some(blackout_ms) = repeat.metrics.get("blackout_ms").filter(|_| limit_ms > 0.0)
+            else {
+                continue;
+            };
+            measured += 1;
+            limits.insert(planned.setup.migration.downtime_limit);
+            if *blackout_ms > limit_ms {
+                missed.push((blackout_ms / limit_ms, cell, repeat, *blackout_ms));
+            }
+        }
+    }
+    let limit = match limits.iter().collect::<Vec<_>>().as_slice() {
+        [] => return None,
+        [one] => format!(
+            "the downtime limit of {}",
+            Unit::Second.format(one.as_secs_f64())
+        ),
+        _ => "its downtime limit".to_owned(),
+    };
+    let worst = missed.iter().max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((times, cell, repeat, blackout_ms)) = worst else {
+        let text = format!("Every blackout stayed within {limit} ({measured} of {measured}).");
+        return Some(answer(Weight::Finding, Section::Blackout, text));
+    };
+    let text = format!(
+        "{} of {} missed {limit}; the longest blackout was {} ({}, {} the limit).",
+        missed.len(),
+        migrations(measured),
+        Unit::Millisecond.format(*blackout_ms),
+        place(record, cell, repeat),
+        Unit::Ratio.format(*times),
+    );
+    Some(answer(Weight::Warning, Section::Blackout, text))
+}
+
+/// Who is best at what.
+fn best(comparison: &Comparison) -> Option<Answer> {
+    let said: Vec<String> = comparison
+        .best
+        .iter()
+        .map(|best| {
+            let winners: Vec<&str> = best.winners.iter().map(String::as_str).collect();
+            let tied = if winners.len() > 1 {
+                " (not told apart)"
+            } else {
+                ""
+            };
+            format!("{}: {}{tied}", best.quantity.name, list(&winners))
+        })
+        .collect();
+    if said.is_empty() {
+        return None;
+    }
+    let axis = comparison
+        .title
+        .split(" against ")
+        .next()
+        .unwrap_or_default();
+    let text = format!("Best {axis} by {}.", said.join("; "));
+    Some(answer(Weight::Finding, Section::Comparison, text))
+}
+
+/// What a comparison found: prices against speed where there are both, then each metric's best.
+fn differences(comparison: &Comparison) -> Option<Answer> {
+    let real: Vec<&Difference> = comparison
+        .rows
+        .iter()
+        .filter(|row| row.verdict.is_real())
+        .collect();
+    let mut points = Vec::new();
+    let mut candidates: Vec<&str> = Vec::new();
+    for row in &comparison.rows {
+        if !candidates.contains(&row.candidate.as_str()) {
+            candidates.push(&row.candidate);
+        }
+    }
+    for candidate in candidates {
+        let of = |id: &str| {
+            real.iter()
+                .find(|row| row.candidate == candidate && row.quantity.id == id)
+        };
+        let mut phrases: Vec<String> = PHRASES
+            .iter()
+            .filter_map(|(id, before, after)| {
+                Some(format!("{before}{}{after}", times(of(id)?.ratio)))
+            })
+            .collect();
+        phrases.truncate(3);
+        let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
+        if !phrases.is_empty() {
+            points.push(format!("{candidate} {}", list(&phrases)));
+        }
+    }
+    if points.is_empty() {
+        if comparison.rows.is_empty() {
+            return None;
+        }
+        let text = format!(
+            "{}: no difference could be told from noise.",
+            comparison.title
+        );
+        return Some(answer(Weight::Note, Section::Comparison, text));
+    }
+    let more = points.len().saturating_sub(POINTS);
+    points.truncate(POINTS);
+    if more > 0 {
+        points.push(format!("and {} below", counted(more, "other")));
+    }
+    Some(Answer {
+        weight: Weight::Finding,
+        text: format!("{}:", comparison.title),
+        points,
+        see: Section::Comparison,
+    })
+}
+
+/// A ratio in a sentence: `1.4 ×`, with the digits that a reader keeps in mind.
+fn times(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio >= 9.95 => format!("{ratio:.0} ×"),
+        ratio if ratio >= 1.95 => format!("{ratio:.1} ×"),
+        ratio => format!("{ratio:.2} ×"),
+    }
+}
+
+/// Says it where there is too little to compare.
+fn few_repeats(sources: &[Source]) -> Option<Answer> {
+    let cells = sources.iter().flat_map(|source| &source.record.cells);
+    let completed = |cell: &CellRecord| {
+        cell.repeats
+            .iter()
+            .filter(|r| r.outcome == Outcome::Completed)
+            .count()
+    };
+    let fewest = cells
+        .map(completed)
+        .filter(|completed| *completed > 0)
+        .min()?;
+    if fewest >= 6 {
+        return None;
+    }
+    let text = format!(
+        "Some cells have {} only: differences between them may be noise, and medians have no interval. `--repeats 8` gives both.",
+        counted(fewest, "completed repeat")
+    );
+    Some(answer(Weight::Note, Section::Distributions, text))
+}
+
+fn place(record: &Record, cell: &CellRecord, repeat: &Repeat) -> String {
+    let axes: Vec<Axis> = label::axes(record);
+    format!("{} #{}", label::cell(record, cell, &axes), repeat.repeat)
+}
+
+/// `a, b and c`; of many the first few.
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [most @ .., last] if names.len() <= NAMES => format!("{} and {last}", most.join(", ")),
+        _ => format!(
+            "{} and {} more",
+            names[..NAMES].join(", "),
+            names.len() - NAMES
+        ),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| {
+        // Names keep their letters.
+        if text.starts_with("after ") || text.starts_with("the run ") {
+            first.to_ascii_uppercase()
+        } else {
+            first
+        }
+    });
+    first.into_iter().chain(characters).chain(['.']).collect()
+}
+
+/// How a metric's ratio is said, before and behind it.
+const PHRASES: &[(&str, &str, &str)] = &[
+    (label::CPU_ALL, "costs ", " the CPU"),
+    ("throughput_bps", "gives ", " the throughput"),
+    ("blackout_ms", "has ", " the blackout"),
+    ("total_time_ms", "takes ", " the time"),
+    ("workload_slowdown", "slows the guest down ", " as much"),
+    ("wire_bytes", "sends ", " the bytes"),
+];
+const NAMES: usize = 6;
+const POINTS: usize = 12;
+
+#[cfg(test)]
+mod tests;

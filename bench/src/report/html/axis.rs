@@ -1,0 +1,212 @@
+//! A scale from values to places, with ticks at round values.
+
+use crate::metric::Unit;
+use crate::report::model::Range;
+
+/// From 0 to 1 between two values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Axis {
+    low: f64,
+    high: f64,
+    logarithmic: bool,
+    unit: Unit,
+}
+
+impl Axis {
+    /// For points: not from zero, unless that is near; logarithmic if the values differ much.
+    pub(super) fn of_points(range: Range, unit: Unit) -> Axis {
+        let Range { low, high } = range;
+        if low > 0.0 && high / low > WIDE {
+            return Axis {
+                low: low / 1.1,
+                high: high * 1.1,
+                logarithmic: true,
+                unit,
+            };
+        }
+        let width = (high - low)
+            .max(high.abs().max(low.abs()) * 0.02)
+            .max(f64::MIN_POSITIVE);
+        let from_zero = low >= 0.0 && low < high * 0.35;
+        Axis {
+            low: if from_zero { 0.0 } else { low - width * 0.05 },
+            high: high + width * 0.05,
+            logarithmic: false,
+            unit,
+        }
+    }
+
+    /// For bars: from zero.
+    pub(super) fn from_zero(high: f64, unit: Unit) -> Axis {
+        Axis {
+            low: 0.0,
+            high: high.max(f64::MIN_POSITIVE),
+            logarithmic: false,
+            unit,
+        }
+    }
+
+    /// For time: from edge to edge.
+    pub(super) fn of_points_exactly(range: Range) -> Axis {
+        Axis {
+            low: range.low,
+            high: range.high,
+            logarithmic: false,
+            unit: Unit::Millisecond,
+        }
+    }
+
+    /// For ratios: logarithmic, with 1 in it.
+    pub(super) fn of_ratios(range: Range) -> Axis {
+        let reach = (1.0 / range.low.max(1e-3))
+            .max(range.high.min(1e3))
+            .max(1.25)
+            * 1.05;
+        Axis {
+            low: range.low.clamp(1.0 / reach, 0.95) / 1.02,
+            high: range.high.clamp(1.05, reach) * 1.02,
+            logarithmic: true,
+            unit: Unit::Ratio,
+        }
+    }
+
+    /// Where a value lies, from 0 to 1; what is outside lies at the edge.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let place = if self.logarithmic {
+            (value / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        if place.is_finite() {
+            place.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// Round values on the axis, six at most, with their texts.
+    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
+        let values = if self.logarithmic {
+            self.decades()
+        } else {
+            self.steps()
+        };
+        values
+            .into_iter()
+            .filter(|value| (self.low..=self.high).contains(value))
+            .map(|value| (self.place(value), self.unit.format(value)))
+            .collect()
+    }
+
+    fn steps(&self) -> Vec<f64> {
+        let base = base(self.unit, self.high.abs().max(self.low.abs()));
+        let (low, high) = (self.low / base, self.high / base);
+        let raw = (high - low) / 5.0;
+        let power = 10f64.powf(raw.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|factor| factor * power)
+            .into_iter()
+            .find(|step| *step >= raw)
+            .unwrap_or(raw);
+        let first = (low / step).ceil();
+        if !(first.is_finite() && step > 0.0) {
+            return Vec::new();
+        }
+        (0..7)
+            .map(|index| (first + f64::from(index)) * step * base)
+            .collect()
+    }
+
+    fn decades(&self) -> Vec<f64> {
+        let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
+        let all = |factors: &[f64]| -> Vec<f64> {
+            let decades = decades.clone();
+            let values =
+                decades.flat_map(|power| factors.iter().map(move |f| f * 10f64.powi(power)));
+            values
+                .filter(|value| (self.low..=self.high).contains(value))
+                .collect()
+        };
+        let choices: [&[f64]; 5] = [
+            &[
+                1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0,
+            ],
+            &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+            &[1.0, 2.0, 5.0],
+            &[1.0, 3.0],
+            &[1.0],
+        ];
+        let fitting = choices
+            .into_iter()
+            .map(all)
+            .find(|values| values.len() <= 6);
+        fitting.unwrap_or_else(|| all(&[1.0]).into_iter().step_by(3).collect())
+    }
+}
+
+/// What a value is divided by before round numbers are looked for: bytes are read in powers of 1024, long times in minutes.
+fn base(unit: Unit, greatest: f64) -> f64 {
+    let bases: &[f64] = match unit {
+        Unit::Byte | Unit::BytePerSecond => &[
+            1.0,
+            1024.0,
+            1_048_576.0,
+            1_073_741_824.0,
+            1_099_511_627_776.0,
+        ],
+        Unit::Millisecond => &[1.0, 60_000.0, 3_600_000.0],
+        Unit::Second => &[1.0, 60.0, 3_600.0],
+        _ => &[1.0],
+    };
+    bases
+        .iter()
+        .copied()
+        .rfind(|base| greatest >= *base)
+        .unwrap_or(1.0)
+}
+
+/// Beyond this factor between the greatest and the smallest value the scale is logarithmic.
+const WIDE: f64 = 30.0;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(axis: Axis) -> Vec<String> {
+        axis.ticks().into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_in_the_unit_that_is_read() {
+        let of = |low, high, unit| texts(Axis::of_points(Range { low, high }, unit));
+        assert_eq!(
+            of(0.0, 1000.0, Unit::Millisecond),
+            ["0 ms", "500 ms", "1 s"]
+        );
+        assert_eq!(
+            of(1e9, 1.2e9, Unit::Byte),
+            ["973 MiB", "1 GiB", "1.05 GiB", "1.1 GiB"]
+        );
+        assert_eq!(
+            of(1.0, 1000.0, Unit::Millisecond),
+            ["1 ms", "10 ms", "100 ms", "1 s"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_axis_has_few_ticks_within_it(low in -1e12f64..1e12, width in 0.0f64..1e12) {
+            for axis in [
+                Axis::of_points(Range { low, high: low + width }, Unit::Count),
+                Axis::from_zero(width, Unit::Byte),
+                Axis::of_ratios(Range { low: low.abs() / 1e12, high: width }),
+            ] {
+                let ticks = axis.ticks();
+                prop_assert!(ticks.len() <= 7, "{ticks:?}");
+                prop_assert!(ticks.iter().all(|(place, _)| (0.0..=1.0).contains(place)));
+            }
+        }
+    }
+}

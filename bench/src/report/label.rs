@@ -1,0 +1,179 @@
+//! What cells and metrics are called in a report: short, and different from each other.
+
+use indexmap::{IndexMap, IndexSet};
+use serde_json::Value;
+
+use super::model::Quantity;
+use crate::metric::{self, Direction, Unit};
+use crate::record::{CellRecord, Record};
+use crate::terminal::text::{clean, clean_short, plain};
+
+/// An axis of the matrix with the values that its cells have, both in the record's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Axis {
+    pub(super) key: String,
+    pub(super) values: Vec<String>,
+}
+
+/// The axes along which a run's cells differ.
+pub(super) fn axes(record: &Record) -> Vec<Axis> {
+    let mut values: IndexMap<&str, IndexSet<String>> = IndexMap::new();
+    for cell in &record.cells {
+        for (key, value) in &cell.parameters {
+            values.entry(key).or_default().insert(raw(value));
+        }
+    }
+    let varied = values.into_iter().filter(|(_, values)| values.len() > 1);
+    varied
+        .map(|(key, values)| Axis {
+            key: key.to_owned(),
+            values: values.into_iter().collect(),
+        })
+        .collect()
+}
+
+/// A cell's value on an axis.
+pub(super) fn value(cell: &CellRecord, key: &str) -> Option<String> {
+    cell.parameters.get(key).map(raw)
+}
+
+fn raw(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What tells a cell from the others of its run: its values on the axes that vary.
+pub(super) fn cell(record: &Record, cell: &CellRecord, axes: &[Axis]) -> String {
+    let parts: Vec<String> = axes
+        .iter()
+        .filter_map(|axis| Some(named(&axis.key, cell.parameters.get(&axis.key)?)))
+        .collect();
+    if parts.is_empty() {
+        // All parameters are the same, or there is one cell only.
+        let all = cell.parameters.iter();
+        let all: Vec<String> = all.map(|(key, value)| named(key, value)).collect();
+        return match all.as_slice() {
+            [] => clean_short(&record.scenario.name, LONGEST),
+            _ => clean_short(&all.join(" · "), LONGEST),
+        };
+    }
+    clean_short(&parts.join(" · "), LONGEST)
+}
+
+/// A value with the last step of its key, unless it speaks for itself.
+fn named(key: &str, value: &Value) -> String {
+    if matches!(key, "carrier" | "policy") && value.is_string() {
+        return plain(value);
+    }
+    format!("{} {}", axis(key), plain(value))
+}
+
+/// An axis in words: `migration.multifd-channels` is `multifd-channels`; what says too little alone keeps two steps.
+pub(super) fn axis(key: &str) -> String {
+    let steps: Vec<&str> = key.split('.').collect();
+    let last = match steps.as_slice() {
+        [.., before, last] if matches!(*last, "rate" | "rtt" | "loss" | "memory" | "at") => {
+            format!("{before} {last}")
+        }
+        [.., last] => (*last).to_owned(),
+        [] => String::new(),
+    };
+    clean(&last)
+}
+
+/// A metric as the report calls it.
+pub(super) fn quantity(id: &str) -> Quantity {
+    let known = metric::metric(id).map(|metric| (metric.unit, metric.direction));
+    let (unit, direction) = match id {
+        CPU_ALL => (Unit::SecondPerGib, Direction::LowerIsBetter),
+        _ => known.unwrap_or((Unit::Count, Direction::Informational)),
+    };
+    Quantity {
+        id: clean_short(id, LONGEST),
+        name: name(id),
+        unit,
+        direction,
+    }
+}
+
+/// A metric's name in words: by hand where the id would not read well, else the id without its unit.
+pub(super) fn name(id: &str) -> String {
+    if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == id) {
+        return (*name).to_owned();
+    }
+    let units = [
+        "_s_per_gib",
+        "_per_gib",
+        "_ms",
+        "_us",
+        "_bps",
+        "_bytes",
+        "_percent",
+    ];
+    let stem = units
+        .iter()
+        .find_map(|unit| id.strip_suffix(unit))
+        .unwrap_or(id);
+    clean_short(&stem.replace('_', " "), LONGEST)
+}
+
+const NAMES: &[(&str, &str)] = &[
+    ("total_time_ms", "total time"),
+    ("blackout_ms", "blackout"),
+    ("downtime_ms", "downtime (QEMU)"),
+    ("guest_pause_ms", "guest pause"),
+    ("network_blackout_ms", "network blackout"),
+    ("brownout_ms", "brownout"),
+    ("workload_slowdown", "workload slowdown"),
+    ("op_latency_us_p99", "guest operation latency, p99"),
+    ("op_latency_us_max", "guest operation latency, longest"),
+    ("throughput_bps", "throughput"),
+    ("wire_bytes", "bytes on the wire"),
+    ("ram_bytes", "RAM sent"),
+    ("iterations", "passes over memory"),
+    ("cpu_carrier_source_s_per_gib", "carrier CPU, source"),
+    (
+        "cpu_carrier_destination_s_per_gib",
+        "carrier CPU, destination",
+    ),
+    (
+        "cpu_qemu_without_vcpus_source_s_per_gib",
+        "QEMU CPU without vCPUs, source",
+    ),
+    (
+        "cpu_qemu_without_vcpus_destination_s_per_gib",
+        "QEMU CPU without vCPUs, destination",
+    ),
+    (CPU_ALL, "CPU per GiB"),
+];
+/// Not in the record: the sum of the four parts of the processor's chart.
+pub(super) const CPU_ALL: &str = "cpu_both_sides_s_per_gib";
+const LONGEST: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    #[test]
+    fn cells_are_called_by_what_varies() {
+        let record = example::jvm();
+        let axes = axes(&record);
+        assert_eq!(axes.len(), 1, "all three cells have one policy");
+        let labels: Vec<String> = record
+            .cells
+            .iter()
+            .map(|cell| super::cell(&record, cell, &axes))
+            .collect();
+        assert_eq!(labels, ["native-tcp", "tcp", "ssh"]);
+    }
+
+    #[test]
+    fn axes_and_metrics_read_as_words() {
+        assert_eq!(axis("migration.multifd-channels"), "multifd-channels");
+        assert_eq!(axis("network.migration.rate"), "migration rate");
+        assert_eq!(name("settle_pause_ms"), "settle pause");
+        assert_eq!(name("blackout_ms"), "blackout");
+    }
+}

@@ -1,0 +1,234 @@
+//! The matrix in colours: every cell by the metrics that decide, and each of these metrics over two axes.
+//!
+//! A colour is a place between the best and the worst median, on a logarithmic scale where the values allow one. It says
+//! nothing about noise, which the comparison and the distributions show.
+
+use super::Source;
+use super::label::{self, Axis, quantity};
+use super::model::{Grid, Overview, Quantity, Shade};
+use super::values::{HEADLINES, summary_of};
+use crate::metric::Direction;
+use crate::record::{CellRecord, Record, Summary};
+use crate::terminal::text::clean_short;
+
+/// Cells by metrics, [`CELLS`] at most; `None` without any value.
+pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
+    let cells = sources.iter().flat_map(|source| &source.record.cells);
+    let cells: Vec<&CellRecord> = cells.take(CELLS).collect();
+    let mut columns = Vec::new();
+    let mut rows: Vec<Vec<Option<Shade>>> = vec![Vec::new(); cells.len()];
+    for id in HEADLINES {
+        let summaries: Vec<_> = cells.iter().map(|cell| summary_of(cell, id)).collect();
+        if summaries.iter().all(Option::is_none) {
+            continue;
+        }
+        let quantity = quantity(id);
+        for (row, shade) in rows.iter_mut().zip(shades(&quantity, summaries)) {
+            row.push(shade);
+        }
+        columns.push(quantity);
+    }
+    (!columns.is_empty()).then_some(Overview { columns, rows })
+}
+
+/// One for each metric, if the matrix has two axes or more: the last axis across, the others down.
+pub(super) fn grids(record: &Record) -> Vec<Grid> {
+    let axes = label::axes(record);
+    if record.cells.len() > CELLS {
+        return Vec::new();
+    }
+    let Some((across, down)) = axes.split_last().filter(|(_, down)| !down.is_empty()) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = Vec::new();
+    let mut places = Vec::new();
+    for cell in &record.cells {
+        let name = down
+            .iter()
+            .filter_map(|axis| label::value(cell, &axis.key))
+            .collect::<Vec<_>>()
+            .join(" · ");
+        let row = names.iter().position(|known| *known == name);
+        let row = row.unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        let column = label::value(cell, &across.key);
+        let column = column.and_then(|value| across.values.iter().position(|v| *v == value));
+        places.push(column.map(|column| (row, column)));
+    }
+    if names.len() * across.values.len() > CELLS * 2 {
+        // Few cells of a great matrix: nearly all of it would be empty.
+        return Vec::new();
+    }
+    HEADLINES
+        .iter()
+        .filter_map(|id| {
+            grid(
+                record,
+                id,
+                [down, std::slice::from_ref(across)],
+                &names,
+                &places,
+            )
+        })
+        .collect()
+}
+
+fn grid(
+    record: &Record,
+    id: &str,
+    [down, across]: [&[Axis]; 2],
+    names: &[String],
+    places: &[Option<(usize, usize)>],
+) -> Option<Grid> {
+    let summaries: Vec<_> = record
+        .cells
+        .iter()
+        .map(|cell| summary_of(cell, id))
+        .collect();
+    if summaries.iter().flatten().count() < 2 {
+        return None;
+    }
+    let quantity = quantity(id);
+    let mut values = vec![vec![None; across[0].values.len()]; names.len()];
+    for (shade, place) in shades(&quantity, summaries).into_iter().zip(places) {
+        if let Some((row, column)) = place {
+            values[*row][*column] = shade;
+        }
+    }
+    let axis_names = |axes: &[Axis]| {
+        let names = axes.iter().map(|axis| label::axis(&axis.key));
+        names.collect::<Vec<_>>().join(" · ")
+    };
+    let short = |names: &[String]| names.iter().map(|name| clean_short(name, 60)).collect();
+    Some(Grid {
+        quantity,
+        axes: [axis_names(down), axis_names(across)],
+        rows: short(names),
+        columns: short(&across[0].values),
+        values,
+    })
+}
+
+/// The medians with their colours.
+fn shades(quantity: &Quantity, summaries: Vec<Option<Summary>>) -> Vec<Option<Shade>> {
+    let medians: Vec<f64> = summaries.iter().flatten().map(|s| s.median).collect();
+    let scale = Scale::of(&medians, quantity.direction);
+    let shade = |summary: Summary| {
+        let mut more = format!("{} repeats", summary.n);
+        if summary.n > 1 {
+            more = format!(
+                "{more}, {} to {}",
+                quantity.unit.format(summary.min),
+                quantity.unit.format(summary.max)
+            );
+        }
+        Shade {
+            value: summary.median,
+            more: if summary.n == 1 {
+                "1 repeat".to_owned()
+            } else {
+                more
+            },
+            level: scale.as_ref().map(|scale| scale.level(summary.median)),
+            best: scale
+                .as_ref()
+                .is_some_and(|scale| scale.is_best(summary.median)),
+        }
+    };
+    summaries
+        .into_iter()
+        .map(|summary| summary.map(shade))
+        .collect()
+}
+
+/// From the best to the worst.
+struct Scale {
+    low: f64,
+    high: f64,
+    logarithmic: bool,
+    direction: Direction,
+}
+
+impl Scale {
+    /// `None` where all values are about the same, or there is one only.
+    fn of(values: &[f64], direction: Direction) -> Option<Scale> {
+        let low = values.iter().copied().min_by(f64::total_cmp)?;
+        let high = values.iter().copied().max_by(f64::total_cmp)?;
+        let apart = (high - low).abs() > LEAST_APART * low.abs().max(high.abs());
+        (values.len() > 1 && apart).then_some(Scale {
+            low,
+            high,
+            logarithmic: low > 0.0 && high / low > 4.0,
+            direction,
+        })
+    }
+
+    fn level(&self, value: f64) -> u8 {
+        let place = if self.logarithmic {
+            (value / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        let place = match self.direction {
+            Direction::HigherIsBetter => 1.0 - place,
+            Direction::LowerIsBetter | Direction::Informational => place,
+        };
+        (place.clamp(0.0, 1.0) * 8.0).round() as u8
+    }
+
+    fn is_best(&self, value: f64) -> bool {
+        match self.direction {
+            Direction::HigherIsBetter => value >= self.high,
+            Direction::LowerIsBetter => value <= self.low,
+            Direction::Informational => false,
+        }
+    }
+}
+
+/// More rows than this nobody reads.
+pub(super) const CELLS: usize = 500;
+/// Medians nearer to each other than this share are not coloured.
+const LEAST_APART: f64 = 0.03;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    #[test]
+    fn the_best_is_at_one_end_and_the_worst_at_the_other() {
+        let cases = [
+            (Direction::LowerIsBetter, [0, 8], [true, false]),
+            (Direction::HigherIsBetter, [8, 0], [false, true]),
+            (Direction::Informational, [0, 8], [false, false]),
+        ];
+        for (direction, levels, best) in cases {
+            let scale = Scale::of(&[10.0, 100.0], direction).unwrap();
+            assert_eq!([10.0, 100.0].map(|value| scale.level(value)), levels);
+            assert_eq!([10.0, 100.0].map(|value| scale.is_best(value)), best);
+        }
+        // The middle of a factor of 100 is a factor of 10.
+        let wide = Scale::of(&[1.0, 100.0], Direction::LowerIsBetter).unwrap();
+        assert_eq!(wide.level(10.0), 4);
+    }
+
+    #[test]
+    fn what_is_about_the_same_has_no_colour() {
+        assert!(Scale::of(&[100.0, 101.0], Direction::LowerIsBetter).is_none());
+        assert!(Scale::of(&[5.0], Direction::LowerIsBetter).is_none());
+        assert!(Scale::of(&[0.0, 0.0], Direction::LowerIsBetter).is_none());
+    }
+
+    #[test]
+    fn two_axes_make_a_grid_for_each_metric() {
+        let mut record = example::wide();
+        record.cells.truncate(15);
+        let grids = grids(&record);
+        assert_eq!(grids[0].rows.len() * grids[0].columns.len(), 15);
+        assert_eq!(grids[0].axes, ["carrier", "policy"]);
+        assert!(grids[0].values.iter().flatten().all(Option::is_some));
+        assert!(super::grids(&example::jvm()).is_empty(), "one axis only");
+    }
+}

@@ -1,0 +1,428 @@
+//! What a report says, ready to be drawn: answers, tables and charts as plain values.
+//!
+//! It knows nothing of records (those are read in the modules beside it) and nothing of HTML, Markdown or terminals (those
+//! only draw it). Every text in it is cleaned already: no control characters, none that change the direction of writing.
+
+use crate::metric::{Direction, Unit};
+
+/// Everything a report shows, in its order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    /// The scenarios' names.
+    pub title: String,
+    /// What was measured, in a line.
+    pub subtitle: String,
+    /// What it comes down to, the most important first.
+    pub answers: Vec<Answer>,
+    /// The cells in the order of all charts.
+    pub cells: Vec<Cell>,
+    /// Cells by metrics.
+    pub overview: Option<Overview>,
+    /// For a matrix of two axes or more: axis by axis, one for each metric.
+    pub grids: Vec<Grid>,
+    /// Differences with their intervals: of two runs, or of an axis's values.
+    pub comparisons: Vec<Comparison>,
+    /// Every repeat's value of the metrics that matter most.
+    pub distributions: Vec<Distribution>,
+    /// What the blackout was made of.
+    pub blackout: Option<Bars>,
+    /// CPU time per GiB.
+    pub processor: Option<Bars>,
+    /// Single migrations from beginning to end.
+    pub timelines: Vec<Timeline>,
+    /// What did not end well, a line each.
+    pub troubles: Vec<String>,
+    /// What it ran on, and what was asked.
+    pub runs: Vec<RunFacts>,
+    /// What the figures mean.
+    pub definitions: Vec<Definition>,
+    /// Every repeat.
+    pub repeats: Data,
+    /// What the report leaves out.
+    pub notes: Vec<String>,
+}
+
+/// How much an answer weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// A guest or its memory was lost.
+    Alarm,
+    /// Something did not end as it should.
+    Warning,
+    /// A difference that is real, or a fact that decides.
+    Finding,
+    /// What the figures can't say, and other things to know.
+    Note,
+}
+
+/// A sentence that answers a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// The sentence.
+    pub text: String,
+    /// More of it, a line each; the text ends with a colon then.
+    pub points: Vec<String>,
+    /// Where the figures behind it stand.
+    pub see: Section,
+}
+
+/// The parts of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// [`Report::overview`] and [`Report::grids`].
+    Matrix,
+    /// [`Report::comparisons`].
+    Comparison,
+    /// [`Report::distributions`].
+    Distributions,
+    /// [`Report::blackout`].
+    Blackout,
+    /// [`Report::processor`].
+    Processor,
+    /// [`Report::timelines`].
+    Timelines,
+    /// [`Report::troubles`].
+    Troubles,
+    /// [`Report::runs`].
+    Runs,
+    /// [`Report::definitions`].
+    Definitions,
+}
+
+/// A cell of one of the runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// What tells it from the others, short.
+    pub label: String,
+    /// The run's letter and the cell's whole id.
+    pub full: String,
+    /// `7 completed, 1 failed`.
+    pub outcomes: String,
+    /// Whether all of its repeats completed with intact memory.
+    pub well: bool,
+}
+
+/// A number that many figures are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quantity {
+    /// The metric's id.
+    pub id: String,
+    /// Its id in words.
+    pub name: String,
+    /// Its unit.
+    pub unit: Unit,
+    /// Which way is better.
+    pub direction: Direction,
+}
+
+/// A median with its place between the best and the worst of its column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shade {
+    /// The median.
+    pub value: f64,
+    /// Range or interval, for who looks closer.
+    pub more: String,
+    /// 0 (best, or smallest) to 8 (worst, or greatest); `None` where a colour would say nothing.
+    pub level: Option<u8>,
+    /// Whether it is the best of its column.
+    pub best: bool,
+}
+
+/// One row for each cell, one column for each metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// The columns.
+    pub columns: Vec<Quantity>,
+    /// A row for each of [`Report::cells`], or for the first of them if there are very many.
+    pub rows: Vec<Vec<Option<Shade>>>,
+}
+
+/// A metric over two axes of the matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// What is shown.
+    pub quantity: Quantity,
+    /// Names of the axes: down and across.
+    pub axes: [String; 2],
+    /// Values down.
+    pub rows: Vec<String>,
+    /// Values across.
+    pub columns: Vec<String>,
+    /// By row, then by column.
+    pub values: Vec<Vec<Option<Shade>>>,
+}
+
+/// From low to high.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// The values of one metric, a row for each cell that has any.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// What is shown.
+    pub quantity: Quantity,
+    /// Its definition.
+    pub definition: String,
+    /// From the smallest value to the greatest.
+    pub range: Range,
+    /// The rows.
+    pub rows: Vec<Spread>,
+    /// Cells that have values and no row.
+    pub left_out: usize,
+}
+
+/// The values of a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spread {
+    /// Position in [`Report::cells`].
+    pub cell: usize,
+    /// Completed repeats' values, in the order of the repeats.
+    pub values: Vec<f64>,
+    /// For each value: far from the others (modified z-score above 3.5).
+    pub outliers: Vec<bool>,
+    /// Their median.
+    pub median: f64,
+    /// 95 % interval of the median, if there are enough values.
+    pub interval: Option<Range>,
+}
+
+/// Bars that are made of parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bars {
+    /// Unit of all values.
+    pub unit: Unit,
+    /// What the parts are, in their order in every bar.
+    pub parts: Vec<Part>,
+    /// The bars.
+    pub rows: Vec<Bar>,
+    /// Cells that have values and no bar.
+    pub left_out: usize,
+}
+
+/// What a colour of [`Bars`] means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// A word or two.
+    pub name: &'static str,
+    /// From when to when, or of what.
+    pub meaning: &'static str,
+}
+
+/// A bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// Position in [`Report::cells`].
+    pub cell: usize,
+    /// What it is of that cell: a side, or a repeat.
+    pub of: String,
+    /// The parts' values; `None` if not known.
+    pub values: Vec<Option<f64>>,
+    /// All together.
+    pub total: f64,
+}
+
+/// What one thing is against another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// What is compared with what.
+    pub title: String,
+    /// How, in a sentence.
+    pub method: String,
+    /// Metric by metric.
+    pub rows: Vec<Difference>,
+    /// Who is best at what.
+    pub best: Vec<Best>,
+}
+
+/// Which values of an axis are best at something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Best {
+    /// At what.
+    pub quantity: Quantity,
+    /// The best, and those that can't be told from it.
+    pub winners: Vec<String>,
+}
+
+/// One thing's value over another's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Of what.
+    pub quantity: Quantity,
+    /// The thing.
+    pub candidate: String,
+    /// What it is compared with.
+    pub base: String,
+    /// Candidate over base.
+    pub ratio: f64,
+    /// 95 % interval of the ratio.
+    pub interval: Range,
+    /// Pairs of repeats, or the smaller number of values.
+    pub pairs: usize,
+    /// p value after Holm's correction over all that the report compares in this metric.
+    pub p: f64,
+    /// What it comes down to.
+    pub verdict: Verdict,
+}
+
+/// Whether a difference is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Real, and in the metric's good direction.
+    Better,
+    /// Real, and in its bad direction.
+    Worse,
+    /// Real; the metric has no good direction.
+    Different,
+    /// If there is a difference, it is too small to matter.
+    Same,
+    /// Not told from noise.
+    Unclear,
+}
+
+impl Verdict {
+    /// Whether the two are really different.
+    pub fn is_real(self) -> bool {
+        matches!(self, Verdict::Better | Verdict::Worse | Verdict::Different)
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Better => "better",
+            Verdict::Worse => "worse",
+            Verdict::Different => "different",
+            Verdict::Same => "the same within 5 %",
+            Verdict::Unclear => "not told from noise",
+        }
+    }
+}
+
+/// A migration from beginning to end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline {
+    /// Position in [`Report::cells`].
+    pub cell: usize,
+    /// The repeat.
+    pub repeat: u32,
+    /// Why this one.
+    pub why: String,
+    /// How it ended.
+    pub outcome: String,
+    /// What is shown, ms from `migrate`.
+    pub range: Range,
+    /// When the guest executed nothing, ms.
+    pub blackout: Option<Range>,
+    /// When it was slower than 90 % of its rate before, ms.
+    pub brownout: Vec<Range>,
+    /// The curves, by panels.
+    pub panels: Vec<Panel>,
+    /// What happened.
+    pub events: Vec<Moment>,
+    /// Events that have no place.
+    pub events_left_out: usize,
+}
+
+/// Curves on one scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// What is shown.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// Upper end of the scale.
+    pub top: f64,
+    /// Its lower end, from which it is logarithmic; without one the scale is linear from 0.
+    pub bottom: Option<f64>,
+    /// The curves.
+    pub curves: Vec<Curve>,
+}
+
+/// A curve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// What it is of.
+    pub name: String,
+    /// Whether a value holds until the next one; else points are joined.
+    pub steps: bool,
+    /// ms and value, in the order of time.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    /// ms from `migrate`.
+    pub at_ms: f64,
+    /// What it is.
+    pub kind: MomentKind,
+    /// `STOP on the source`.
+    pub text: String,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MomentKind {
+    /// A status of the migration, or STOP and RESUME.
+    Status,
+    /// A pass over memory begins.
+    Pass,
+    /// Somebody decided.
+    Decision,
+    /// Something broke, or was broken.
+    Fault,
+}
+
+/// One run: what it ran on, what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFacts {
+    /// A, B, … where there are several.
+    pub letter: Option<char>,
+    /// Its id.
+    pub run_id: String,
+    /// Name and value.
+    pub facts: Vec<(String, String)>,
+    /// The scenario's text, line by line.
+    pub scenario: Vec<String>,
+}
+
+/// What a metric is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// What it is about.
+    pub topic: &'static str,
+    /// Its id.
+    pub id: &'static str,
+    /// Unit of the stored values.
+    pub unit: &'static str,
+    /// Which way is better, in words.
+    pub direction: &'static str,
+    /// What is counted or timed.
+    pub text: &'static str,
+}
+
+/// A table of values as they are in the record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Data {
+    /// The columns' names, with units.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Datum>>,
+}
+
+/// A value of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Datum {
+    /// There is none.
+    Absent,
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}

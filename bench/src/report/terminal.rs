@@ -1,0 +1,137 @@
+//! A report in a terminal: the answers, the matrix, what is really different. Pictures are in the HTML.
+
+#![expect(clippy::format_push_string, reason = "a text of a screen, made once")]
+
+use super::model::{Comparison, Report, Weight};
+use crate::metric::Unit;
+use crate::terminal::text::counted;
+use crate::terminal::{table, wrapped};
+
+/// The report as text of at most 100 columns, unless a cell's name is longer than they allow.
+pub fn terminal(report: &Report) -> String {
+    let mut page = wrapped(&format!("{}: {}", report.title, report.subtitle), 4);
+    page.push('\n');
+    for answer in &report.answers {
+        let word = match answer.weight {
+            Weight::Alarm => "LOST",
+            Weight::Warning => "trouble",
+            Weight::Finding => "found",
+            Weight::Note => "note",
+        };
+        page += &wrapped(&format!("{word:<8} {}", answer.text), 9);
+        for point in &answer.points {
+            page += &wrapped(&format!("{:<8} - {point}", ""), 11);
+        }
+    }
+    page += &matrix(report);
+    for comparison in &report.comparisons {
+        page += &difference_table(comparison);
+    }
+    if !report.troubles.is_empty() {
+        page.push('\n');
+        for line in report.troubles.iter().take(LINES) {
+            page += &wrapped(line, 4);
+        }
+    }
+    page += "\nMedians of completed repeats, * is the best. `-o report.html` writes the whole report with its charts.\n";
+    page
+}
+
+/// Of the matrix what fits: a few metrics at a time, as many tables as it takes.
+fn matrix(report: &Report) -> String {
+    let Some(overview) = &report.overview else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for first in (0..overview.columns.len()).step_by(COLUMNS) {
+        let columns = first..(first + COLUMNS).min(overview.columns.len());
+        let mut names = vec!["cell".to_owned()];
+        names.extend(
+            overview.columns[columns.clone()]
+                .iter()
+                .map(|column| in_lines(&column.name)),
+        );
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rows = report
+            .cells
+            .iter()
+            .zip(&overview.rows)
+            .take(ROWS)
+            .map(|(cell, values)| {
+                let mut row = vec![cell.label.replace(" · ", "\n")];
+                row.extend(columns.clone().map(|index| match &values[index] {
+                    None => "-".to_owned(),
+                    Some(shade) => {
+                        let mark = if shade.best { " *" } else { "" };
+                        overview.columns[index].unit.format(shade.value) + mark
+                    }
+                }));
+                row
+            });
+        text.push('\n');
+        text += &table(&names, &[0], &[], rows.collect());
+    }
+    if report.cells.len() > ROWS {
+        text += &format!("and {}\n", counted(report.cells.len() - ROWS, "more cell"));
+    }
+    text
+}
+
+/// A heading of short lines.
+fn in_lines(name: &str) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in name.split(' ') {
+        if column > 0 && column + word.len() > 12 {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+        }
+        lines += word;
+        column += word.len() + 1;
+    }
+    lines
+}
+
+fn difference_table(comparison: &Comparison) -> String {
+    let real = comparison.rows.iter().filter(|row| row.verdict.is_real());
+    let rows: Vec<Vec<String>> = real
+        .take(LINES)
+        .map(|row| {
+            vec![
+                row.quantity.name.clone(),
+                row.candidate.clone(),
+                Unit::Ratio.format(row.ratio),
+                Unit::Ratio.format_range_beside(row.ratio, row.interval.low, row.interval.high),
+                row.verdict.words().to_owned(),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let header = ["metric", "what", "ratio", "95 % interval", "verdict"];
+    format!(
+        "\n{}\n{}",
+        comparison.title,
+        table(&header, &[0, 1, 4], &[], rows)
+    )
+}
+
+const COLUMNS: usize = 5;
+const ROWS: usize = 60;
+const LINES: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+    use crate::report::{Source, report};
+
+    #[test]
+    fn two_healthy_runs() {
+        let sources = [example::jvm(), example::jvm()].map(Source::without_samples);
+        insta::assert_snapshot!(terminal(&report(&sources)));
+    }
+}

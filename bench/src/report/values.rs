@@ -1,0 +1,70 @@
+//! The values that a report is about: a metric's, of the completed repeats of a cell, and which metrics come first.
+
+use std::collections::BTreeMap;
+
+use super::label::CPU_ALL;
+use crate::record::{CellRecord, Outcome, Repeat, Summary, summary};
+
+/// The value of a repeat; also of [`CPU_ALL`], which no record holds.
+pub(super) fn value(repeat: &Repeat, id: &str) -> Option<f64> {
+    let known = |id: &str| repeat.metrics.get(id).copied().filter(|v| v.is_finite());
+    if id != CPU_ALL {
+        return known(id);
+    }
+    let qemu = known(CPU_PARTS[0])? + known(CPU_PARTS[2])?;
+    // QEMU's own sockets have no carrier beside it.
+    Some(qemu + known(CPU_PARTS[1]).unwrap_or(0.0) + known(CPU_PARTS[3]).unwrap_or(0.0))
+}
+
+/// The values of a cell's completed repeats by their numbers.
+pub(super) fn of_cell(cell: &CellRecord, id: &str) -> BTreeMap<u32, f64> {
+    let completed = cell
+        .repeats
+        .iter()
+        .filter(|repeat| repeat.outcome == Outcome::Completed);
+    completed
+        .filter_map(|repeat| Some((repeat.repeat, value(repeat, id)?)))
+        .collect()
+}
+
+/// The summary of a cell's completed repeats.
+pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<Summary> {
+    summary(of_cell(cell, id).into_values().collect())
+}
+
+/// QEMU without its vCPUs and the carrier, of the source and then of the destination.
+pub(super) const CPU_PARTS: [&str; 4] = [
+    "cpu_qemu_without_vcpus_source_s_per_gib",
+    "cpu_carrier_source_s_per_gib",
+    "cpu_qemu_without_vcpus_destination_s_per_gib",
+    "cpu_carrier_destination_s_per_gib",
+];
+/// What decides between cells, in the order of the overview.
+pub(super) const HEADLINES: &[&str] = &[
+    "total_time_ms",
+    "throughput_bps",
+    "blackout_ms",
+    "guest_pause_ms",
+    "network_blackout_ms",
+    "brownout_ms",
+    "workload_slowdown",
+    "op_latency_us_p99",
+    "wire_bytes",
+    CPU_ALL,
+];
+/// What every repeat's value is drawn of.
+pub(super) const DRAWN: &[&str] = &[
+    "total_time_ms",
+    "blackout_ms",
+    "downtime_ms",
+    "guest_pause_ms",
+    "network_blackout_ms",
+    "brownout_ms",
+    "workload_slowdown",
+    "op_latency_us_p99",
+    "throughput_bps",
+    "ram_bytes",
+    "wire_bytes",
+    "iterations",
+    CPU_ALL,
+];
