@@ -18,6 +18,7 @@ mod summary;
 mod table;
 pub mod text;
 pub mod time;
+mod watch;
 
 pub use list::{list_problems, list_text};
 pub use progress::ProgressDisplay;
@@ -25,3 +26,4 @@ pub use replay::replay_text;
 pub use show::{events_text, show_text};
 pub use status::status_text;
 pub use summary::summary_text;
+pub use watch::{Board as WatchBoard, NoDashboard};
