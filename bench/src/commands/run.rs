@@ -159,7 +159,9 @@ fn display(arguments: &RunArguments, plan: &Plan, target: &Target) -> terminal::
     let now = Duration::from_nanos(monotonic_ns());
     let board = terminal::WatchBoard::new(plan, begun, now);
     terminal::ProgressDisplay::dashboard(board).unwrap_or_else(|error| {
-        note(&format!("no dashboard, because {error}; here come plain lines"));
+        note(&format!(
+            "no dashboard, because {error}; here come plain lines"
+        ));
         terminal::ProgressDisplay::lines(std::io::stderr())
     })
 }

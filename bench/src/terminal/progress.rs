@@ -37,7 +37,9 @@ impl ProgressDisplay {
     /// As a dashboard on standard error.
     pub fn dashboard(board: Board) -> Result<Self, NoDashboard> {
         match plain_because() {
-            None => Watch::open(board, is_coloured()).map(|watch| ProgressDisplay(Output::Watch(watch))),
+            None => {
+                Watch::open(board, is_coloured()).map(|watch| ProgressDisplay(Output::Watch(watch)))
+            }
             Some(reason) => Err(NoDashboard::Plain(reason)),
         }
     }

@@ -14,3 +14,4 @@ mod store;
 mod streams;
 mod support;
 mod usage;
+mod watch;

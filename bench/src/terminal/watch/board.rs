@@ -199,7 +199,10 @@ mod tests {
     #[test]
     fn a_limit_is_known_after_it_was_set() {
         for (data, limit) in [
-            (json!({ "action": { "set": { "downtime-limit": { "ms": 169 } } } }), Some(169)),
+            (
+                json!({ "action": { "set": { "downtime-limit": { "ms": 169 } } } }),
+                Some(169),
+            ),
             (
                 json!({ "order": { "set": { "downtime-limit": { "ms": 500 } } }, "outcome": "done" }),
                 Some(500),
@@ -209,8 +212,14 @@ mod tests {
                 None,
             ),
             (json!({ "action": "start-post-copy" }), None),
-            (json!({ "action": { "set": { "downtime-limit": { "ms": "1" } } } }), None),
-            (json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": 1 } } } }), None),
+            (
+                json!({ "action": { "set": { "downtime-limit": { "ms": "1" } } } }),
+                None,
+            ),
+            (
+                json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": 1 } } } }),
+                None,
+            ),
             (json!(null), None),
         ] {
             let decision = Decision {
@@ -219,7 +228,12 @@ mod tests {
                 data,
             };
             let found = limit_set(&decision);
-            assert_eq!(found, limit.map(Duration::from_millis), "{}", decision.words());
+            assert_eq!(
+                found,
+                limit.map(Duration::from_millis),
+                "{}",
+                decision.words()
+            );
         }
     }
 }

@@ -145,8 +145,7 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, title: &str, look: Look) -> Opt
     if area.height < 2 {
         return None;
     }
-    let [top, below] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let [top, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let rule = "─".repeat(usize::from(area.width));
     let title = format!("{title} ");
     let spans = vec![

@@ -81,7 +81,9 @@ impl Screen {
     pub(super) fn area(&self) -> Rect {
         let size = tcgetwinsize(&self.terminal).map(|size| Size::new(size.ws_col, size.ws_row));
         match size {
-            Ok(size) if size.width > 0 && size.height > 0 => Rect::from((ratatui::layout::Position::ORIGIN, size)),
+            Ok(size) if size.width > 0 && size.height > 0 => {
+                Rect::from((ratatui::layout::Position::ORIGIN, size))
+            }
             _ => Rect::new(0, 0, 80, 24),
         }
     }

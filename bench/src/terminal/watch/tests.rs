@@ -228,6 +228,10 @@ fn the_last_lines_last() {
         lasting.push(format!("line {number}"));
     }
     let text = lasting.text();
-    assert!(text.starts_with("(2 earlier lines not kept)\nline 2\n"), "{}", &text[..40]);
+    assert!(
+        text.starts_with("(2 earlier lines not kept)\nline 2\n"),
+        "{}",
+        &text[..40]
+    );
     assert!(text.ends_with(&format!("line {}\n", LASTING_MAX + 1)));
 }

@@ -57,12 +57,19 @@ fn row(cell: &CellRecord, width: usize, is_current: bool, look: Look) -> Row<'st
     };
     let mark = if is_current { "▸ " } else { "  " };
     let row = Row::new([
-        format!("{mark}{}", end_of(&clean(&cell.id), width.saturating_sub(2))),
+        format!(
+            "{mark}{}",
+            end_of(&clean(&cell.id), width.saturating_sub(2))
+        ),
         summary::outcomes(&counts),
         median(TOTAL_TIME),
         median(BLACKOUT),
     ]);
-    row.style(if is_current { colour.patch(BOLD) } else { colour })
+    row.style(if is_current {
+        colour.patch(BOLD)
+    } else {
+        colour
+    })
 }
 
 /// As many of the cells as there is room for, around the current one; without one the last.

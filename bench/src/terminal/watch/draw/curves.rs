@@ -76,7 +76,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View
     let each = (area.height - 1) / strips;
     let [rows, axis] =
         Layout::vertical([Constraint::Length(each * strips), Constraint::Length(1)]).areas(area);
-    let rows: [Rect; ALL.len()] = Layout::vertical([Constraint::Length(each); ALL.len()]).areas(rows);
+    let rows: [Rect; ALL.len()] =
+        Layout::vertical([Constraint::Length(each); ALL.len()]).areas(rows);
     for (strip, row) in ALL.iter().zip(rows) {
         draw_strip(frame, row, strip, board, view, look);
     }

@@ -70,7 +70,11 @@ fn draw_reading(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, l
     let Some(migration) = &view.migration else {
         return;
     };
-    let mut left = format!("pass {}, {}", migration.pass, clean_short(&migration.state, 30));
+    let mut left = format!(
+        "pass {}, {}",
+        migration.pass,
+        clean_short(&migration.state, 30)
+    );
     if !view.is_live {
         left = format!("last seen: {left}");
     }
@@ -97,7 +101,12 @@ fn draw_reading(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, l
         (None, None) => Line::default(),
     };
     let style = if view.is_live { Style::new() } else { DIM };
-    draw_ends(frame, area, Line::styled(left, style), right.patch_style(style));
+    draw_ends(
+        frame,
+        area,
+        Line::styled(left, style),
+        right.patch_style(style),
+    );
 }
 
 /// From here on there is room for more than the least.
