@@ -116,6 +116,9 @@ pub struct RunArguments {
     /// Seed of order and workloads instead of the scenario's.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// Show a dashboard on stderr while it runs: the migration's curves and decisions, and the cells done so far.
+    #[arg(long)]
+    pub watch: bool,
     /// Form of the result on stdout; progress goes to stderr.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -21,6 +21,7 @@ mod summary;
 mod table;
 pub mod text;
 pub mod time;
+mod watch;
 
 pub use compare::compare_text;
 pub use gate::gate_text;
@@ -33,3 +34,4 @@ pub use status::status_text;
 pub use summary::summary_text;
 pub(crate) use summary::{outcomes, troubles, words};
 pub(crate) use table::{table, wrapped};
+pub use watch::{Board as WatchBoard, NoDashboard};

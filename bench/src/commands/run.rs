@@ -121,7 +121,7 @@ async fn execute(
             interrupter.interrupt();
         }
     });
-    let mut progress = terminal::ProgressDisplay::stderr();
+    let mut progress = display(arguments, plan, &target);
     let mut started = None;
     let (desk, board) = (Desk::default(), Board::default());
     let mut server = None;
@@ -160,6 +160,25 @@ async fn execute(
     result.map_err(|error| {
         let again = started.map(|id| (command, id));
         failed(&error, scenario, arguments, again)
+    })
+}
+
+/// How the run is shown while it goes on.
+fn display(arguments: &RunArguments, plan: &Plan, target: &Target) -> terminal::ProgressDisplay {
+    if !arguments.watch {
+        return terminal::ProgressDisplay::stderr();
+    }
+    let begun = match target {
+        Target::New(_) => None,
+        Target::Resumed(begun) => Some(&begun.0),
+    };
+    let now = Duration::from_nanos(monotonic_ns());
+    let board = terminal::WatchBoard::new(plan, begun, now);
+    terminal::ProgressDisplay::dashboard(board).unwrap_or_else(|error| {
+        note(&format!(
+            "no dashboard, because {error}; here come plain lines"
+        ));
+        terminal::ProgressDisplay::lines(std::io::stderr())
     })
 }
 

@@ -1,14 +1,16 @@
 //! Progress of a run on standard error, made from the run's events and nothing else.
 //!
-//! On a terminal a line that moves; anywhere else (a file, a pipe, CI) plain lines, few enough to read afterwards.
+//! On a terminal a line that moves, or the dashboard of `watch` if it is asked for; anywhere else (a file, a pipe, CI) plain lines, few
+//! enough to read afterwards.
 
 mod bar;
 mod lines;
-mod tracker;
+pub(super) mod tracker;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
+use super::watch::{Board, NoDashboard, Watch};
 use crate::event::RunEvent;
 
 use bar::Bar;
@@ -20,18 +22,26 @@ pub struct ProgressDisplay(Output);
 enum Output {
     Bar(Bar),
     Lines(Lines<Box<dyn Write + Send>>),
+    Watch(Watch),
 }
 
 impl ProgressDisplay {
     /// On standard error, in the way that fits it.
     pub fn stderr() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        ProgressDisplay(if stderr().is_terminal() && !set("CI") && !dumb {
-            Output::Bar(Bar::new(!set("NO_COLOR")))
-        } else {
-            Output::Lines(Lines::new(Box::new(stderr())))
-        })
+        match plain_because() {
+            None => ProgressDisplay(Output::Bar(Bar::new(is_coloured()))),
+            Some(_) => ProgressDisplay::lines(stderr()),
+        }
+    }
+
+    /// As a dashboard on standard error.
+    pub fn dashboard(board: Board) -> Result<Self, NoDashboard> {
+        match plain_because() {
+            None => {
+                Watch::open(board, is_coloured()).map(|watch| ProgressDisplay(Output::Watch(watch)))
+            }
+            Some(reason) => Err(NoDashboard::Plain(reason)),
+        }
     }
 
     /// As plain lines to `output`.
@@ -44,8 +54,36 @@ impl ProgressDisplay {
         match &mut self.0 {
             Output::Bar(bar) => bar.observe(event, now),
             Output::Lines(lines) => lines.observe(event, now),
+            Output::Watch(watch) => {
+                watch.observe(event, now);
+                if let Some(tracker) = watch.broken() {
+                    // The dashboard is dropped by this, and gives the terminal back before the first line comes.
+                    self.0 = Output::Lines(Lines::after(tracker, Box::new(stderr())));
+                }
+            }
         }
     }
+}
+
+/// Why nothing can move on standard error, in words that follow "because"; `None` if it can.
+fn plain_because() -> Option<&'static str> {
+    if !stderr().is_terminal() {
+        Some("standard error is no terminal")
+    } else if is_set("CI") {
+        Some("CI is set in the environment")
+    } else if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        Some("TERM is `dumb`")
+    } else {
+        None
+    }
+}
+
+fn is_coloured() -> bool {
+    !is_set("NO_COLOR")
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{clean, clean_short};
 use super::time;
-use crate::control::{MigrationStatus, RepeatStatus, Status};
+use crate::control::{Decided, MigrationStatus, RepeatStatus, Status};
 use crate::metric::Unit;
 
 /// The whole of it.
@@ -92,25 +92,29 @@ fn of_migration(migration: &MigrationStatus) -> String {
         .map(|(name, value)| format!("  {name:<18} {value}\n"))
         .collect();
     for decided in &migration.decisions {
-        text += &format!(
-            "  at {} {}: {}\n",
-            seconds(decided.at_s),
-            clean(&decided.by),
-            clean_short(&decided.what, 400)
-        );
+        text += &format!("  {}\n", decision(decided));
     }
     text
 }
 
+/// `at 3.2 s operator: set downtime-limit ms 500 done: set`.
+pub(super) fn decision(decided: &Decided) -> String {
+    format!(
+        "at {} {}: {}",
+        seconds(decided.at_s),
+        clean(&decided.by),
+        clean_short(&decided.what, 400)
+    )
+}
+
 /// What another program said may be no time at all.
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| "?".to_owned(), time::duration)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Decided;
 
     fn status() -> Status {
         Status {

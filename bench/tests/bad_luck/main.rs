@@ -15,3 +15,4 @@ mod store;
 mod streams;
 mod support;
 mod usage;
+mod watch;

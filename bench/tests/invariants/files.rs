@@ -9,7 +9,16 @@ const LINES_MAX: usize = 500;
 
 /// Modules that see only what was measured: they must work on a machine without guests.
 const RIGHT_OF_THE_RECORD: &[&str] = &[
-    "record", "metric", "store", "terminal", "gate", "report", "history", "export", "statistics", "compare",
+    "record",
+    "metric",
+    "store",
+    "terminal",
+    "gate",
+    "report",
+    "history",
+    "export",
+    "statistics",
+    "compare",
 ];
 const GUESTS_AND_SOCKETS: &[&str] = &[
     "lmbench_harness",

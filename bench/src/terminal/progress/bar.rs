@@ -6,7 +6,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tracker::{self, Tracker};
 use crate::event::RunEvent;
-use crate::terminal::text::clean;
 use crate::terminal::time;
 
 /// Draws on standard error, at most ten times a second.
@@ -39,12 +38,13 @@ impl Bar {
 
     pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
         self.tracker.observe(event, now);
+        if let Some(line) = self.tracker.lasting(event) {
+            self.shown.println(line);
+        }
         match event {
             RunEvent::RunStarted { .. } => {
                 self.shown.set_style(self.style.clone());
                 self.shown.set_length(self.tracker.migrations as u64);
-                self.shown
-                    .println(tracker::opening(event).unwrap_or_default());
             }
             RunEvent::RepeatStarted { .. } => {
                 let left = self.tracker.time_left(now);
@@ -58,14 +58,10 @@ impl Bar {
                 self.shown.set_message(tracker::phase(*phase, *limit));
             }
             RunEvent::Progress(progress) => self.shown.set_message(tracker::reading(progress)),
-            RunEvent::Decision(_) => {}
-            RunEvent::RepeatFinished { repeat, .. } => {
-                let place = self.tracker.place();
-                self.shown
-                    .println(format!("{place}: {}", tracker::ending(repeat)));
+            RunEvent::RepeatFinished { .. } => {
                 self.shown.set_position(self.tracker.finished as u64);
             }
-            RunEvent::Warning(text) => self.shown.println(format!("warning: {}", clean(text))),
+            RunEvent::Decision(_) | RunEvent::Warning(_) => {}
         }
     }
 }

@@ -17,11 +17,7 @@ pub(super) struct Lines<W> {
 
 impl<W: Write> Lines<W> {
     pub(super) fn new(output: W) -> Self {
-        Lines {
-            tracker: Tracker::default(),
-            output,
-            last_reading: None,
-        }
+        Lines::after(Tracker::default(), output)
     }
 
     pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
@@ -29,6 +25,15 @@ impl<W: Write> Lines<W> {
         if let Some(line) = self.line(event, now) {
             // Whole lines in one call; who closed standard error does not want them.
             let _ = self.output.write_all(format!("{line}\n").as_bytes());
+        }
+    }
+
+    /// Goes on where another display left off.
+    pub(super) fn after(tracker: Tracker, output: W) -> Self {
+        Lines {
+            tracker,
+            output,
+            last_reading: None,
         }
     }
 

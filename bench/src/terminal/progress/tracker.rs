@@ -10,10 +10,10 @@ use crate::terminal::text::{clean, clean_short, counted};
 use crate::terminal::time;
 
 /// Where a run stands.
-#[derive(Debug, Default)]
-pub(super) struct Tracker {
-    pub(super) migrations: usize,
-    pub(super) finished: usize,
+#[derive(Debug, Clone, Default)]
+pub(in crate::terminal) struct Tracker {
+    pub(in crate::terminal) migrations: usize,
+    pub(in crate::terminal) finished: usize,
     position: usize,
     cell: String,
     repeat: String,
@@ -22,7 +22,7 @@ pub(super) struct Tracker {
 
 impl Tracker {
     /// Takes an event in; `now` is the reader's clock.
-    pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
+    pub(in crate::terminal) fn observe(&mut self, event: &RunEvent, now: Duration) {
         match event {
             RunEvent::RunStarted { migrations, .. } => self.migrations = *migrations,
             RunEvent::RepeatStarted {
@@ -50,7 +50,7 @@ impl Tracker {
     }
 
     /// `[4/9] carrier=tcp,policy=static repeat 2/3`.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::terminal) fn place(&self) -> String {
         format!(
             "[{}/{}] {} {}",
             self.position, self.migrations, self.cell, self.repeat
@@ -58,13 +58,25 @@ impl Tracker {
     }
 
     /// The time left if the rest goes as the finished migrations went; nothing to go by before the first.
-    pub(super) fn time_left(&self, now: Duration) -> Option<Duration> {
+    pub(in crate::terminal) fn time_left(&self, now: Duration) -> Option<Duration> {
         let left = self
             .migrations
             .checked_sub(self.finished)
             .filter(|left| *left > 0)?;
         let spent = now.checked_sub(self.began?)?;
         (self.finished > 0).then(|| spent.mul_f64(left as f64 / self.finished as f64))
+    }
+
+    /// The line of an event that stays when a display that moves has ended.
+    pub(in crate::terminal) fn lasting(&self, event: &RunEvent) -> Option<String> {
+        match event {
+            RunEvent::RunStarted { .. } => opening(event),
+            RunEvent::RepeatFinished { repeat, .. } => {
+                Some(format!("{}: {}", self.place(), ending(repeat)))
+            }
+            RunEvent::Warning(text) => Some(format!("warning: {}", clean(text))),
+            _ => None,
+        }
     }
 }
 

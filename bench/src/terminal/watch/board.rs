@@ -1,0 +1,239 @@
+//! What the dashboard knows of a run, put together from its events. Reads no clock and draws nothing.
+//!
+//! How the run stands is `control::Board`'s knowledge, place and time left are the progress display's; added here are the curves, the
+//! cells' results and the downtime limit.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::curves::Curves;
+use crate::control::{self, MigrationStatus, Status};
+use crate::event::{Decision, Phase, RunEvent};
+use crate::plan::Plan;
+use crate::record::{CellRecord, Record, Repeat, summarise};
+use crate::terminal::progress::tracker::Tracker;
+
+/// A run that is watched.
+#[derive(Debug)]
+pub struct Board {
+    scenario: String,
+    opened: Duration,
+    started: bool,
+    run: control::Board,
+    pub(super) tracker: Tracker,
+    /// All cells, their repeats without what is not shown.
+    pub(super) cells: Vec<CellRecord>,
+    /// Of each cell's migrations when they begin.
+    limits: Vec<Duration>,
+    /// The cell that is being measured.
+    pub(super) current: Option<usize>,
+    /// What is set in the migration that goes on.
+    pub(super) downtime_limit: Option<Duration>,
+    /// Of the migration that goes on, or of the last one.
+    pub(super) curves: Curves,
+    /// How the last migration stood at its end.
+    last: Option<MigrationStatus>,
+    pub(super) warnings: usize,
+    pub(super) last_warning: Option<String>,
+}
+
+/// How the run stands in the moment that is drawn.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) scenario: String,
+    pub(super) status: Status,
+    pub(super) elapsed: Duration,
+    pub(super) left: Option<Duration>,
+    /// Of the migration that goes on, or of the last one.
+    pub(super) migration: Option<MigrationStatus>,
+    /// Whether that one goes on.
+    pub(super) is_live: bool,
+}
+
+impl Board {
+    /// Before the run's first event; `begun` is the record of a run that is to go on, `now` any clock that goes on.
+    pub fn new(plan: &Plan, begun: Option<&Record>, now: Duration) -> Self {
+        let cells = plan.cells.iter().map(|cell| {
+            let earlier = begun.and_then(|record| {
+                let index = record.cell_index(&cell.id)?;
+                record.cells.get(index)
+            });
+            let repeats: Vec<Repeat> = earlier
+                .map(|cell| cell.repeats.iter().map(slim).collect())
+                .unwrap_or_default();
+            CellRecord {
+                id: cell.id.clone(),
+                parameters: cell.parameters.clone(),
+                summary: summarise(&repeats),
+                repeats,
+            }
+        });
+        let limit = |cell: &crate::scenario::Cell| cell.setup.migration.downtime_limit;
+        Board {
+            scenario: plan.scenario.clone(),
+            opened: now,
+            started: false,
+            run: control::Board::default(),
+            tracker: Tracker::default(),
+            cells: cells.collect(),
+            limits: plan.cells.iter().map(limit).collect(),
+            current: None,
+            downtime_limit: None,
+            curves: Curves::default(),
+            last: None,
+            warnings: 0,
+            last_warning: None,
+        }
+    }
+
+    /// Takes an event in; `now` is the clock that it was made with.
+    pub fn observe(&mut self, event: &RunEvent, now: Duration) {
+        // What was last read of a migration is forgotten at its end, and stays on the screen until the next one begins.
+        if let Some(migration) = self.live(now) {
+            self.last = Some(migration);
+        }
+        self.run.observe(event, now);
+        self.tracker.observe(event, now);
+        match event {
+            RunEvent::RunStarted { .. } => self.started = true,
+            RunEvent::RepeatStarted { cell, .. } => {
+                self.current = self.cells.iter().position(|known| known.id == *cell);
+                self.downtime_limit = self.current.map(|index| self.limits[index]);
+            }
+            RunEvent::Phase {
+                phase: Phase::Migrating,
+                ..
+            } => {
+                self.curves = Curves::default();
+                self.last = None;
+            }
+            RunEvent::Phase { .. } => {}
+            RunEvent::Progress(progress) => self.curves.push(progress),
+            RunEvent::Decision(decision) => {
+                self.downtime_limit = limit_set(decision).or(self.downtime_limit);
+            }
+            RunEvent::RepeatFinished { cell, repeat } => self.finish(cell, repeat),
+            RunEvent::Warning(text) => {
+                self.warnings += 1;
+                self.last_warning = Some(text.clone());
+            }
+        }
+    }
+
+    pub(super) fn view(&self, now: Duration) -> View {
+        let status = self.run.status(now);
+        let live = status
+            .now
+            .as_ref()
+            .and_then(|repeat| repeat.migration.clone());
+        View {
+            scenario: self.scenario.clone(),
+            elapsed: if self.started {
+                Duration::try_from_secs_f64(status.elapsed_s).unwrap_or_default()
+            } else {
+                now.saturating_sub(self.opened)
+            },
+            left: self.tracker.time_left(now),
+            is_live: live.is_some(),
+            migration: live.or_else(|| self.last.clone()),
+            status,
+        }
+    }
+
+    fn live(&self, now: Duration) -> Option<MigrationStatus> {
+        self.run.status(now).now?.migration
+    }
+
+    fn finish(&mut self, cell: &str, repeat: &Repeat) {
+        self.current = None;
+        let found = self.cells.iter_mut().find(|known| known.id == cell);
+        // Warm-ups count for nothing.
+        if let Some(cell) = found.filter(|_| repeat.repeat > 0) {
+            cell.repeats
+                .retain(|earlier| earlier.repeat != repeat.repeat);
+            cell.repeats.push(slim(repeat));
+            cell.summary = summarise(&cell.repeats);
+        }
+    }
+}
+
+/// A repeat with what is shown and nothing else: events and histograms would fill the memory in a long run.
+fn slim(repeat: &Repeat) -> Repeat {
+    let shown = |id: &&str| Some(((*id).to_owned(), *repeat.metrics.get(*id)?));
+    let metrics: BTreeMap<String, f64> = [TOTAL_TIME, BLACKOUT].iter().filter_map(shown).collect();
+    Repeat {
+        repeat: repeat.repeat,
+        outcome: repeat.outcome,
+        reason: None,
+        started_ms: repeat.started_ms,
+        metrics,
+        integrity: None,
+        events: Vec::new(),
+        op_latency_ns: Vec::new(),
+    }
+}
+
+/// The downtime limit that a decision has set: a policy's `action`, or an operator's `order` that was not refused.
+fn limit_set(decision: &Decision) -> Option<Duration> {
+    let data = &decision.data;
+    if data.get("outcome").and_then(Value::as_str) == Some("refused") {
+        return None;
+    }
+    let deed = data.get("action").or_else(|| data.get("order"))?;
+    let ms = deed.get("set")?.get("downtime-limit")?.get("ms")?;
+    Some(Duration::from_millis(ms.as_u64()?))
+}
+
+/// Metrics of the cells' table.
+pub(super) const TOTAL_TIME: &str = "total_time_ms";
+pub(super) const BLACKOUT: &str = "blackout_ms";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_known_after_it_was_set() {
+        for (data, limit) in [
+            (
+                json!({ "action": { "set": { "downtime-limit": { "ms": 169 } } } }),
+                Some(169),
+            ),
+            (
+                json!({ "order": { "set": { "downtime-limit": { "ms": 500 } } }, "outcome": "done" }),
+                Some(500),
+            ),
+            (
+                json!({ "order": { "set": { "downtime-limit": { "ms": 9 } } }, "outcome": "refused" }),
+                None,
+            ),
+            (json!({ "action": "start-post-copy" }), None),
+            (
+                json!({ "action": { "set": { "downtime-limit": { "ms": "1" } } } }),
+                None,
+            ),
+            (
+                json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": 1 } } } }),
+                None,
+            ),
+            (json!(null), None),
+        ] {
+            let decision = Decision {
+                elapsed: Duration::ZERO,
+                by: "policy".to_owned(),
+                data,
+            };
+            let found = limit_set(&decision);
+            assert_eq!(
+                found,
+                limit.map(Duration::from_millis),
+                "{}",
+                decision.words()
+            );
+        }
+    }
+}
