@@ -52,6 +52,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
         format: arguments.format,
         dry_run: arguments.dry_run,
         resume: arguments.resume.clone(),
+        watch: false,
     };
     let Some(record) = super::run::perform(&both, &run, &command)? else {
         return Ok(Exit::Success);

@@ -195,11 +195,11 @@ fn convergence(record: &Record) -> Option<Answer> {
         return Some(answer(Weight::Warning, Section::Matrix, text));
     }
     let axes = label::axes(record);
-    let policy = axes.iter().find(|axis| axis.key == "policy");
+    let by_policy = axes.iter().find(|axis| axis.key == "policy");
     // By group: name, converged, of how many.
     let mut groups: Vec<(String, usize, usize)> = Vec::new();
     for cell in &record.cells {
-        let name = match policy {
+        let name = match by_policy {
             Some(axis) => label::value(cell, &axis.key).map(|value| clean_short(&value, 60)),
             None => Some(label::cell(record, cell, &axes)),
         };

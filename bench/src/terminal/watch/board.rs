@@ -68,6 +68,7 @@ impl Board {
                 parameters: cell.parameters.clone(),
                 summary: summarise(&repeats),
                 repeats,
+                settled: earlier.is_some_and(|cell| cell.settled),
             }
         });
         let limit = |cell: &crate::scenario::Cell| cell.setup.migration.downtime_limit;
