@@ -32,7 +32,7 @@ pub struct GateArguments {
     /// What to compare with, made by `lmbench baseline`; without it only limits, outcomes and memory are judged.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// A rule as under [gate] of a scenario, such as `downtime_ms=+10 %` or `blackout_ms=<= 300 ms`; it replaces the scenario's in
+    /// A rule as under `[gate]` of a scenario, such as `downtime_ms=+10 %` or `blackout_ms=<= 300 ms`; it replaces the scenario's in
     /// every cell. May be given several times.
     #[arg(long, value_name = "METRIC=RULE")]
     pub tolerance: Vec<Asked>,
