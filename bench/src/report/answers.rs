@@ -194,14 +194,14 @@ fn convergence(record: &Record) -> Option<Answer> {
         );
         return Some(answer(Weight::Warning, Section::Matrix, text));
     }
-    let axes = label::axes(record);
-    let by_policy = axes.iter().find(|axis| axis.key == "policy");
+    let varied = label::axes(record);
+    let policy = varied.iter().find(|axis| axis.key == "policy");
     // By group: name, converged, of how many.
     let mut groups: Vec<(String, usize, usize)> = Vec::new();
     for cell in &record.cells {
-        let name = match by_policy {
+        let name = match policy {
             Some(axis) => label::value(cell, &axis.key).map(|value| clean_short(&value, 60)),
-            None => Some(label::cell(record, cell, &axes)),
+            None => Some(label::cell(record, cell, &varied)),
         };
         let Some(name) = name else { continue };
         let of = cell.repeats.iter().filter(judged).count();
@@ -311,28 +311,33 @@ fn limits(record: &Record) -> Option<Answer> {
 
 /// Who is best at what.
 fn best(comparison: &Comparison) -> Option<Answer> {
-    let said: Vec<String> = comparison
-        .best
-        .iter()
-        .map(|best| {
-            let winners: Vec<&str> = best.winners.iter().map(String::as_str).collect();
-            let tied = if winners.len() > 1 {
-                " (not told apart)"
-            } else {
-                ""
-            };
-            format!("{}: {}{tied}", best.quantity.name, list(&winners))
-        })
-        .collect();
-    if said.is_empty() {
+    let mut at: Vec<(String, Vec<&str>)> = Vec::new();
+    for best in &comparison.best {
+        let winners: Vec<&str> = best.winners.iter().map(String::as_str).collect();
+        let tied = if winners.len() > 1 {
+            " (not told apart)"
+        } else {
+            ""
+        };
+        let winners = list(&winners) + tied;
+        match at.iter_mut().find(|(known, _)| *known == winners) {
+            Some((_, names)) => names.push(&best.quantity.name),
+            None => at.push((winners, vec![&best.quantity.name])),
+        }
+    }
+    if at.is_empty() {
         return None;
     }
+    let said: Vec<String> = at
+        .iter()
+        .map(|(winners, names)| format!("{winners} at {}", list(names)))
+        .collect();
     let axis = comparison
         .title
         .split(" against ")
         .next()
         .unwrap_or_default();
-    let text = format!("Best {axis} by {}.", said.join("; "));
+    let text = format!("Best {axis}: {}.", said.join("; "));
     Some(answer(Weight::Finding, Section::Comparison, text))
 }
 

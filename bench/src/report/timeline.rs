@@ -32,7 +32,7 @@ pub(super) fn timeline(
         high: end_ms,
     };
     let brownout = curves::brownout(&guest, within, blackout);
-    let panels = panels(samples, &guest)
+    let panels = panels(samples, &guest, blackout)
         .into_iter()
         .filter_map(|panel| finished(panel, range))
         .collect::<Vec<_>>();
@@ -103,7 +103,7 @@ fn panel(name: &'static str, unit: Unit, curves: Vec<Curve>) -> Panel {
     }
 }
 
-fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
+fn panels(samples: &[Sample], guest: &[curves::Report], blackout: Option<Range>) -> Vec<Panel> {
     let qemu = curves::Migration::of(samples);
     vec![
         panel(
@@ -124,7 +124,7 @@ fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
             Unit::BytePerSecond,
             vec![
                 Curve::steps("by QEMU", qemu.dirty_bytes_per_second()),
-                Curve::steps("pages the guest wrote", curves::dirtied(guest)),
+                Curve::steps("pages the guest wrote", curves::dirtied(guest, blackout)),
             ],
         ),
         panel(
@@ -143,7 +143,10 @@ fn panels(samples: &[Sample], guest: &[curves::Report]) -> Vec<Panel> {
         panel(
             "guest operations per second",
             Unit::Count,
-            vec![Curve::steps("operations", curves::operations(guest))],
+            vec![Curve::steps(
+                "operations",
+                curves::operations(guest, blackout),
+            )],
         ),
         panel(LATENCY, Unit::Microsecond, curves::latencies(samples)),
         panel("CPUs busy", Unit::Count, curves::processors(samples)),

@@ -166,7 +166,7 @@ fn only_real_differences_are_told() {
     );
     with_text(
         &told,
-        "Best carrier by throughput: native-tcp; CPU per GiB: native-tcp.",
+        "Best carrier: native-tcp at throughput and CPU per GiB.",
     );
     assert!(run(3).iter().all(|(_, text)| !text.contains("costs")));
 }

@@ -79,23 +79,41 @@ pub(super) fn guest(samples: &[Sample]) -> Vec<Report> {
     reports
 }
 
-pub(super) fn operations(guest: &[Report]) -> Vec<(f64, f64)> {
-    over_time(guest, |report| report.operations_per_second)
+pub(super) fn operations(guest: &[Report], blackout: Option<Range>) -> Vec<(f64, f64)> {
+    over_time(guest, blackout, |report| report.operations_per_second)
 }
 
-pub(super) fn dirtied(guest: &[Report]) -> Vec<(f64, f64)> {
-    over_time(guest, |report| report.dirtied_bytes_per_second)
+pub(super) fn dirtied(guest: &[Report], blackout: Option<Range>) -> Vec<(f64, f64)> {
+    over_time(guest, blackout, |report| report.dirtied_bytes_per_second)
 }
 
-/// A report holds from its beginning; between reports, as in the blackout, there is nothing.
-fn over_time(guest: &[Report], value: impl Fn(&Report) -> f64) -> Vec<(f64, f64)> {
+/// A report holds from its beginning; between reports there is nothing. The one that the blackout cut in two holds before and behind it,
+/// for the guest's clock, which measures it, stood still in between.
+fn over_time(
+    guest: &[Report],
+    blackout: Option<Range>,
+    value: impl Fn(&Report) -> f64,
+) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let mut until = f64::NEG_INFINITY;
     for report in guest {
-        if report.from_ms > until + GAP_MS && until.is_finite() {
-            points.push((until, 0.0));
+        let gap = until.is_finite() && report.from_ms > until + GAP_MS;
+        let cut = blackout.filter(|black| {
+            until.is_finite() && black.low < report.to_ms && black.low > until - GAP_MS
+        });
+        match cut {
+            Some(black) if black.high < report.to_ms => {
+                points.push((until, value(report)));
+                points.push((black.low.max(until), 0.0));
+                points.push((black.high.max(until), value(report)));
+            }
+            _ => {
+                if gap {
+                    points.push((until, 0.0));
+                }
+                points.push((report.from_ms.max(until), value(report)));
+            }
         }
-        points.push((report.from_ms.max(until), value(report)));
         until = report.to_ms;
     }
     if let Some(last) = guest.last() {
@@ -312,6 +330,31 @@ mod tests {
             assert_eq!(quantile(&buckets, share), Some(value));
         }
         assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn the_blackout_cuts_a_report_in_two() {
+        let report = |from_ms: f64, to_ms: f64| Report {
+            from_ms,
+            to_ms,
+            operations_per_second: 100.0,
+            dirtied_bytes_per_second: 0.0,
+        };
+        // Three hundred milliseconds of blackout, of which the guest's clock knows nothing.
+        let guest = [report(0.0, 100.0), report(400.0, 500.0)];
+        let blackout = Some(Range {
+            low: 150.0,
+            high: 450.0,
+        });
+        let expected = [
+            (0.0, 100.0),
+            (100.0, 100.0),
+            (150.0, 0.0),
+            (450.0, 100.0),
+            (500.0, 100.0),
+        ];
+        assert_eq!(operations(&guest, blackout), expected);
+        assert_eq!(operations(&guest, None)[1], (100.0, 0.0));
     }
 
     #[test]

@@ -60,12 +60,7 @@ fn moment(event: &Event) -> Option<Moment> {
         | "not-resumed"
         | "no-progress" => {
             let name = clean_short(&event.name, 40);
-            let data = short(&event.data, 160);
-            let more = if event.data.is_null() {
-                String::new()
-            } else {
-                format!(" {data}")
-            };
+            let more = details(&event.data);
             (MomentKind::Fault, format!("{name}{more} ({host})"))
         }
         _ => return None,
@@ -75,6 +70,25 @@ fn moment(event: &Event) -> Option<Moment> {
         kind,
         text,
     })
+}
+
+/// `, network migration`; nothing of what is null.
+fn details(data: &Value) -> String {
+    let said = match data {
+        Value::Null => return String::new(),
+        Value::Object(map) => {
+            let known = map.iter().filter(|(_, value)| !value.is_null());
+            let words =
+                known.map(|(key, value)| format!("{} {}", clean_short(key, 40), short(value, 120)));
+            words.collect::<Vec<_>>().join(", ")
+        }
+        data => short(data, 160),
+    };
+    if said.is_empty() {
+        said
+    } else {
+        clean_short(&format!(": {said}"), 300)
+    }
 }
 
 fn short(value: &Value, longest: usize) -> String {
