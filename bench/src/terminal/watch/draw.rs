@@ -129,13 +129,12 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, board: &Board, look: Look) {
         return;
     };
     let count = match board.warnings {
-        1 => String::new(),
-        several => format!("{} so far, the last: ", counted(several, "warning")),
+        1 => "warning: ".to_owned(),
+        several => format!("{}, the last: ", counted(several, "warning")),
     };
-    let text = format!("{count}{}", clean_short(warning, 400));
     let spans = vec![
-        Span::styled("warning: ", look.colour(Color::Yellow).patch(BOLD)),
-        Span::raw(text),
+        Span::styled(count, look.colour(Color::Yellow).patch(BOLD)),
+        Span::raw(clean_short(warning, 400)),
     ];
     frame.render_widget(Line::from(spans), area);
 }

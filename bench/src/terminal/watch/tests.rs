@@ -187,7 +187,7 @@ fn no_window_is_too_small_for_an_answer() {
     ] {
         odd.observe(&event, at(1));
     }
-    for width in (1..60).chain([500]) {
+    for width in (1..60).step_by(3).chain([500]) {
         for height in (1..40).chain([200]) {
             picture(&full, at(182), (width, height), true);
             picture(&odd, at(0), (width, height), false);
@@ -218,7 +218,7 @@ fn a_run_that_goes_on_shows_what_it_had() {
         board.cells[3].summary.get(board::BLACKOUT),
         record.cells[1].summary.get(board::BLACKOUT)
     );
-    assert!(board.cells[0].repeats.is_empty());
+    assert!(board.cells[2].repeats.is_empty());
 }
 
 #[test]

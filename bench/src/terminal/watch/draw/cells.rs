@@ -25,7 +25,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, board: &Board, look: Look)
     let Some(below) = draw_title(frame, area, &title, look) else {
         return;
     };
-    let outcomes = if below.width >= 80 { 27 } else { 18 };
+    let outcomes = if below.width >= 100 { 32 } else { 22 };
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(outcomes),
@@ -94,7 +94,7 @@ fn end_of(text: &str, width: usize) -> String {
 }
 
 /// Columns of a time.
-const TIME: u16 = 11;
+const TIME: u16 = 10;
 
 #[cfg(test)]
 mod tests {

@@ -111,9 +111,11 @@ fn draw_strip(
         .columns(usize::from(curve.width), strip.value)
         .into_iter()
         .map(|value| value.map(|value| (value / top.max(f64::MIN_POSITIVE) * STEPS) as u64));
+    // The topmost eighth of a line stays empty, or a full strip would run into the one above.
+    let eighths = f64::from(curve.height.max(1)) * 8.0;
     let line = Sparkline::default()
         .data(heights.collect::<Vec<Option<u64>>>())
-        .max(STEPS as u64)
+        .max((STEPS * eighths / (eighths - 1.0)).ceil() as u64)
         .style(colour);
     frame.render_widget(line, curve);
 }

@@ -43,7 +43,7 @@ fn draw_place(frame: &mut Frame<'_>, area: Rect, board: &Board, look: Look) {
         None => "between two migrations".to_owned(),
     };
     let mut right = vec![Span::raw(format!("{done}/{all} done"))];
-    if area.width >= WIDE {
+    if area.width >= BAR_WIDE {
         let full = (BAR * done.min(all)) / all;
         right.push(Span::styled(
             format!(" {}", "━".repeat(full)),
@@ -109,7 +109,8 @@ fn draw_reading(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, l
     );
 }
 
-/// From here on there is room for more than the least.
+/// From here on there is room for whole words, and from there on for a bar beside the names of cells.
 const WIDE: u16 = 70;
+const BAR_WIDE: u16 = 100;
 /// Characters of the bar.
 const BAR: usize = 20;
