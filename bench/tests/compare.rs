@@ -1,5 +1,6 @@
 //! `lmbench compare` on the record of a real run, whose repeats are multiplied and made slower.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -155,7 +156,7 @@ fn wrong_words_are_answered() {
         let (code, text, problem) = compared(out.path(), arguments);
         assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}");
         assert!(!problem.contains('\u{1b}'), "{problem}");
-        answers += &format!("{}\n{problem}\n", arguments.join(" "));
+        writeln!(answers, "{}\n{problem}", arguments.join(" ")).unwrap();
     }
     insta::assert_snapshot!(answers);
 }
