@@ -21,8 +21,8 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use self::database::{Index, Opened};
-use self::rows::Row;
 use self::digest::Digest;
+use self::rows::Row;
 use self::scan::{Seen, Stamp, scan};
 use super::history::HistoryPoint;
 use super::list::{Filter, RunSummary};
