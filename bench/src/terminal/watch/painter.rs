@@ -1,7 +1,7 @@
 //! The thread that draws: a few times a second, at once when the window changes, until it is told to stop.
 
 use std::io::{BufWriter, Write as _};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -64,14 +64,12 @@ impl Painter {
     /// Ends it; `false` if it hangs in a terminal that takes nothing.
     pub(super) fn stop(&mut self) -> bool {
         drop(self.stop.take());
-        match self.ended.recv_timeout(STOPS_WITHIN) {
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => false,
-            _ => {
-                // Its panic, if there was one, stands on standard error already.
-                let _ = self.thread.take().map(JoinHandle::join);
-                true
-            }
+        let hangs = self.ended.recv_timeout(STOPS_WITHIN) == Err(RecvTimeoutError::Timeout);
+        if !hangs {
+            // Its panic, if there was one, stands on standard error already.
+            let _ = self.thread.take().map(JoinHandle::join);
         }
+        !hangs
     }
 }
 

@@ -71,7 +71,7 @@ impl Screen {
         // A terminal that has gone needs nothing back.
         let _ = (&self.terminal).write_all(LEAVE);
         let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &modes);
-        if is_same(&self.written, &rustix::stdio::stderr()) {
+        if is_same(&self.written, rustix::stdio::stderr()) {
             let _ = rustix::stdio::dup2_stderr(&self.terminal);
         }
         self.written()

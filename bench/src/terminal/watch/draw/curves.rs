@@ -29,7 +29,7 @@ pub(super) const ALL: [Strip; 4] = [
     Strip {
         name: "sends",
         colour: Color::Cyan,
-        value: sends,
+        value: SENDS,
         last: |migration| Some(migration.throughput_bits_per_s / 8.0),
         unit: Unit::BytePerSecond,
         top: top_speed,
@@ -37,7 +37,7 @@ pub(super) const ALL: [Strip; 4] = [
     Strip {
         name: "dirties",
         colour: Color::Yellow,
-        value: dirties,
+        value: DIRTIES,
         last: |migration| migration.dirty_bytes_per_s,
         unit: Unit::BytePerSecond,
         top: top_speed,
@@ -45,15 +45,15 @@ pub(super) const ALL: [Strip; 4] = [
     Strip {
         name: "remaining",
         colour: Color::Blue,
-        value: remaining,
+        value: REMAINING,
         last: |migration| Some(migration.remaining_bytes as f64),
         unit: Unit::Byte,
-        top: |curves| curves.top(remaining),
+        top: |curves| curves.top(REMAINING),
     },
     Strip {
         name: "throttle",
         colour: Color::Red,
-        value: throttle,
+        value: |point| point.throttle,
         last: |migration| migration.throttle_percent.map(f64::from),
         unit: Unit::Percent,
         top: |_| 100.0,
@@ -135,26 +135,13 @@ fn columns(area: Rect) -> [Rect; 2] {
         .areas(area)
 }
 
-fn sends(point: &Point) -> Option<f64> {
-    Some(point.sends)
-}
-
-fn dirties(point: &Point) -> Option<f64> {
-    point.dirties
-}
-
-fn remaining(point: &Point) -> Option<f64> {
-    Some(point.remaining)
-}
-
-fn throttle(point: &Point) -> Option<f64> {
-    point.throttle
-}
-
 fn top_speed(curves: &Curves) -> f64 {
-    curves.top(sends).max(curves.top(dirties))
+    curves.top(SENDS).max(curves.top(DIRTIES))
 }
 
+const SENDS: fn(&Point) -> Option<f64> = |point| Some(point.sends);
+const DIRTIES: fn(&Point) -> Option<f64> = |point| point.dirties;
+const REMAINING: fn(&Point) -> Option<f64> = |point| Some(point.remaining);
 const LABEL: u16 = 20;
 /// Finer than eight per line of any terminal.
 const STEPS: f64 = 10_000.0;
