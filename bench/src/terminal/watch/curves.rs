@@ -167,7 +167,7 @@ mod tests {
         let whole = &curves.points()[..curves.points().len() - 1];
         assert!(whole.iter().all(|point| (point.sends - 5e7).abs() < 1.0));
         assert!(curves.points().is_sorted_by(|a, b| a.at_s < b.at_s));
-        assert_eq!(curves.top(|point| point.throttle), 98.0);
+        assert!(curves.top(|point| point.throttle) > 97.0);
     }
 
     #[test]

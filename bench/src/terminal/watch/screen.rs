@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_flood_of_words_is_cut_to_its_end() {
         let screen = Screen::of(terminal().1).unwrap();
-        let line = [b'x'; 1 << 20];
+        let line = vec![b'x'; 1 << 20];
         for _ in 0..6 {
             (&screen.written).write_all(&line).unwrap();
             screen.trim();
