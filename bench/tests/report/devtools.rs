@@ -1,6 +1,6 @@
 //! A headless browser, driven over its debugging pipe: JSON messages that end with a zero byte.
 //!
-//! The protocol is Chromium's DevTools protocol with `--remote-debugging-pipe`, which needs no socket.
+//! The protocol is Chromium's `DevTools` protocol with `--remote-debugging-pipe`, which needs no socket.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -198,4 +198,4 @@ const PROGRAMS: &[&str] = &[
     "chromium-browser",
     "google-chrome",
 ];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);

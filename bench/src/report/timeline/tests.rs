@@ -35,7 +35,7 @@ fn samples() -> Vec<Sample> {
                 at_ms,
                 "source",
                 "migration",
-                json!({ "trigger": "interval", "qemu": { "total_ns": step * 50_000_000_i32.min(20_000_000) }, "migration": { "status": "active", "ram": { "transferred": step * 1_000_000, "remaining": 200_000_000 - step * 1_000_000, "dirty-sync-count": step / 20, "dirty-pages-rate": 1000 } } }),
+                json!({ "trigger": "interval", "qemu": { "total_ns": step * 20_000_000 }, "migration": { "status": "active", "ram": { "transferred": step * 1_000_000, "remaining": 200_000_000 - step * 1_000_000, "dirty-sync-count": step / 20, "dirty-pages-rate": 1000 } } }),
             ));
         }
     }
