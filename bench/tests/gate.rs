@@ -223,7 +223,7 @@ fn another_machine_is_refused_unless_it_is_wanted() {
 
     // A new QEMU may be what is tested.
     place.run("qemu.json", 1.0, |record| {
-        record["environment"]["qemu"] = json!("11.0.0")
+        record["environment"]["qemu"] = json!("11.0.0");
     });
     let said = place.lmbench(["gate", "qemu.json", "--baseline", "base.json"]);
     assert_eq!(said.code, 0, "{said:?}");
@@ -253,7 +253,7 @@ fn noise_is_measured_by_runs_of_the_same() {
     place.run("kept.json", 1.0, |_| ());
     place.run("again.json", 1.3, |_| ());
     place.run("odd.json", 1.0, |record| {
-        record["environment"]["cpu"] = json!("another")
+        record["environment"]["cpu"] = json!("another");
     });
     let baseline = |noise: &[&str]| {
         let make = ["baseline", "kept.json", "-o", "base.json", "--noise-floor"];
