@@ -19,7 +19,7 @@ use crate::terminal::progress::tracker::Tracker;
 #[derive(Debug)]
 pub struct Board {
     scenario: String,
-    opened: Duration,
+    pub(super) opened: Duration,
     started: bool,
     run: control::Board,
     pub(super) tracker: Tracker,

@@ -4,9 +4,8 @@ use std::io::{BufWriter, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lmbench_harness::clock::monotonic_ns;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -84,6 +83,9 @@ async fn paint(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut terminal = terminal(screen)?;
+    // The board's clock goes on from here.
+    let began = Instant::now();
+    let opened = board.lock().unwrap_or_else(PoisonError::into_inner).opened;
     let mut area = screen.area();
     loop {
         tokio::select! {
@@ -105,7 +107,7 @@ async fn paint(
         }
         let drawn = terminal.draw(|frame| {
             let board = board.lock().unwrap_or_else(PoisonError::into_inner);
-            draw::draw(frame, &board, Duration::from_nanos(monotonic_ns()), look);
+            draw::draw(frame, &board, opened + began.elapsed(), look);
         });
         // The terminal has gone; the run goes on, and the signal that comes with it decides.
         if drawn.is_err() {
