@@ -31,7 +31,7 @@ fn the_terminal_is_given_back_before_the_error_comes() {
     };
     let order = [
         "\u{1b}[?1049h",
-        "looking at the hosts",
+        "looking",
         "\u{1b}[?1049l",
         "error: ",
     ]
