@@ -29,7 +29,7 @@ pub struct Board {
     limits: Vec<Duration>,
     /// The cell that is being measured.
     pub(super) current: Option<usize>,
-    /// What is set in the migration that goes on.
+    /// What is set in the migration that goes on, or was in the last one.
     pub(super) downtime_limit: Option<Duration>,
     /// Of the migration that goes on, or of the last one.
     pub(super) curves: Curves,
@@ -101,7 +101,6 @@ impl Board {
             RunEvent::RunStarted { .. } => self.started = true,
             RunEvent::RepeatStarted { cell, .. } => {
                 self.current = self.cells.iter().position(|known| known.id == *cell);
-                self.downtime_limit = self.current.map(|index| self.limits[index]);
             }
             RunEvent::Phase {
                 phase: Phase::Migrating,
@@ -109,6 +108,7 @@ impl Board {
             } => {
                 self.curves = Curves::default();
                 self.last = None;
+                self.downtime_limit = self.current.map(|index| self.limits[index]);
             }
             RunEvent::Phase { .. } => {}
             RunEvent::Progress(progress) => self.curves.push(progress),
