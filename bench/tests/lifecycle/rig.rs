@@ -140,7 +140,10 @@ impl Rig {
         let mut runs: Vec<PathBuf> = std::fs::read_dir(self.path.join("out"))
             .unwrap()
             .flatten()
-            .map(|entry| entry.path().join("record.json"))
+            .map(|entry| entry.path())
+            // The index lies beside the runs.
+            .filter(|path| path.is_dir())
+            .map(|run| run.join("record.json"))
             .collect();
         runs.sort();
         runs
