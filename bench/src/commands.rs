@@ -4,6 +4,7 @@ mod agent;
 mod baseline;
 mod capture;
 mod carry;
+mod chosen;
 mod compare;
 mod ctl;
 mod doctor;
@@ -125,6 +126,11 @@ pub fn main(cli: Cli) -> ExitCode {
         failed.exit
     });
     ExitCode::from(exit as u8)
+}
+
+/// Something worth saying on standard error; nothing is lost when that is closed.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Whether errors go to somebody who sees colours.

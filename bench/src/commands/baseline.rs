@@ -1,8 +1,7 @@
 //! `lmbench baseline RUN -o FILE`.
 
-use std::io::Write as _;
-
-use super::{Exit, Failed};
+use super::chosen::read;
+use super::{Exit, Failed, say};
 use crate::cli::BaselineArguments;
 use crate::gate::baseline::NoiseFrom;
 use crate::gate::{Baseline, experiment_differences, machine_differences};
@@ -30,18 +29,8 @@ pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
         );
         Failed::new(Exit::Usage, message)
     })?;
-    note(&told(&record, &baseline, arguments));
+    say(&told(&record, &baseline, arguments));
     Ok(Exit::Success)
-}
-
-/// A run by what the user wrote for it.
-pub(super) fn read(store: &Store, run: &str) -> Result<Record, Failed> {
-    let found = store
-        .find(run)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    found
-        .read()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))
 }
 
 /// Runs of another machine, or of something else, tell nothing about the noise of this one; the run itself even less.
@@ -94,11 +83,6 @@ fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> 
         notes.push("note: the noise floor is estimated from the spread within the run; --noise-floor with other runs of the same measures it".to_owned());
     }
     notes.join("\n")
-}
-
-fn note(text: &str) {
-    // Nothing is lost when standard error is closed.
-    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// With 5 and 5 values the rank test's smallest p is 0.008, which three metrics of a cell leave below 0.05.

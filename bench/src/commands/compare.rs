@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::chosen::read;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{CompareArguments, Format, RunArguments};
 use crate::compare::{Choice, Options, Side, compare, interleaved, variant};
@@ -113,15 +114,6 @@ fn side(store: &Store, text: &str) -> Result<(Record, Choice), Failed> {
         }
     }
     Ok((read(store, text)?, Choice::all()))
-}
-
-fn read(store: &Store, run: &str) -> Result<Record, Failed> {
-    let found = store
-        .find(run)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    found
-        .read()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))
 }
 
 fn check_metrics(ids: &[String]) -> Result<(), Failed> {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failed};
+use super::{Exit, Failed, chosen};
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::export::{
     ExportError, Output, Run, TableFormat, openmetrics, write_metrics, write_samples,
@@ -56,12 +56,9 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
 }
 
 fn read(store: &Store, run: &str) -> Result<Run, Failed> {
-    let found = store
-        .find(run)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let record = found.read().map_err(|error| {
-        Failed::from_error(Exit::Usage, &error)
-            .hint("leave this run out; `lmbench list` tells which can be read")
+    let found = chosen::find(store, run)?;
+    let record = chosen::record(&found).map_err(|failed| {
+        failed.hint("leave this run out; `lmbench list` tells which can be read")
     })?;
     Ok(Run {
         record,

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use super::baseline::read;
+use super::chosen::read;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{GateArguments, GateFormat, InconclusiveIs};
 use crate::gate::{

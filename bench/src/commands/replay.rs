@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lmbench_harness::spec::PolicySpec;
 use serde::Serialize;
 
-use super::{Exit, Failed, print, print_json};
+use super::{Exit, Failed, chosen, print, print_json};
 use crate::cli::{Format, ReplayArguments};
 use crate::record::Record;
 use crate::replay::{LIMITS, Reading, Replay, reading, recorded};
@@ -17,11 +17,8 @@ use crate::terminal::text::clean;
 pub(super) fn main(arguments: &ReplayArguments) -> Result<Exit, Failed> {
     // What is wrong with the command line is told before a large file is read.
     let specs = specs(&names(&arguments.policy)?, &arguments.set)?;
-    let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
-    let found = Store::open(&arguments.out)
-        .find(&arguments.run)
-        .map_err(|error| usage(&error))?;
-    let record = found.read().map_err(|error| usage(&error))?;
+    let found = chosen::find(&Store::open(&arguments.out), &arguments.run)?;
+    let record = chosen::record(&found)?;
     check_filters(&record, arguments)?;
     let readings = readings(&found, arguments)?;
     let replays = replays(&record, &readings, &specs, arguments);

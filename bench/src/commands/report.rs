@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Exit, Failed, print};
+use super::{Exit, Failed, chosen, print};
 use crate::cli::{ReportArguments, ReportFormat};
 use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
 use crate::store::Store;
@@ -15,9 +15,7 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     let store = Store::open(&arguments.out);
     let mut sources = Vec::new();
     for (index, run) in arguments.runs.iter().enumerate() {
-        let found = store
-            .find(run)
-            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+        let found = chosen::find(&store, run)?;
         let source = Source::read(&found, index, arguments.runs.len())
             .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
         sources.push(source);

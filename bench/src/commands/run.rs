@@ -1,12 +1,12 @@
 //! `lmbench run`.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use lmbench_harness::clock::monotonic_ns;
 
+use super::chosen;
 use super::signals::Signals;
-use super::{Exit, Failed, is_styled, print, runtime};
+use super::{Exit, Failed, is_styled, print, runtime, say};
 use crate::cli::{Format, RunArguments};
 use crate::control::{Board, Desk, Server};
 use crate::event::RunEvent;
@@ -74,11 +74,8 @@ pub(super) fn perform(
 
 /// The record of a run that is to go on, if it fits the scenario and nobody is at it.
 fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Record, Failed> {
-    let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
-    let found = Store::open(&arguments.out)
-        .find(run)
-        .map_err(|error| usage(&error))?;
-    let record = found.read().map_err(|error| usage(&error))?;
+    let found = chosen::find(&Store::open(&arguments.out), run)?;
+    let record = chosen::record(&found)?;
     let id = &record.run_id;
     if record.scenario.name != scenario.name {
         let message = format!(
@@ -243,8 +240,7 @@ fn refused(unfit: &Unfit, scenario: &Scenario, arguments: &RunArguments) -> Fail
 
 /// Something worth saying that is no error.
 fn note(text: &str) {
-    // Nothing is lost when standard error is closed.
-    let _ = writeln!(anstream::stderr(), "note: {text}");
+    say(&format!("note: {text}"));
 }
 
 fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {

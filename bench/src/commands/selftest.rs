@@ -1,11 +1,10 @@
 //! `lmbench selftest`.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::signals::Signals;
-use super::{Exit, Failed, print, print_json, runtime};
+use super::{Exit, Failed, print, print_json, runtime, say};
 use crate::cli::{SelftestArguments, SelftestFormat};
 use crate::event::{Phase, RunEvent};
 use crate::run::{Interrupter, RunError, Series};
@@ -126,7 +125,7 @@ async fn perform(
         } = event
             && let Some(case) = cases.get(index)
         {
-            note(&case.name);
+            say(&case.name);
         }
     };
     let mut hear = |index: usize, tried, took| {
@@ -156,15 +155,10 @@ fn summary(reports: &[Report]) {
         .iter()
         .filter(|report| report.is_failure())
         .collect();
-    note(&format!("{} done, {} not ok", reports.len(), failed.len()));
+    say(&format!("{} done, {} not ok", reports.len(), failed.len()));
     for report in failed {
-        note(&format!("repeat with: {}", report.command));
+        say(&format!("repeat with: {}", report.command));
     }
-}
-
-fn note(text: &str) {
-    // Nothing is lost when standard error is closed.
-    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failed> {

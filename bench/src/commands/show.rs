@@ -1,17 +1,13 @@
 //! `lmbench show RUN`.
 
+use super::chosen::read;
 use super::{Exit, Failed, print};
 use crate::cli::{Format, ShowArguments};
 use crate::store::Store;
 use crate::terminal::{events_text, show_text};
 
 pub(super) fn main(arguments: &ShowArguments) -> Result<Exit, Failed> {
-    let found = Store::open(&arguments.out)
-        .find(&arguments.run)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let record = found
-        .read()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let record = read(&Store::open(&arguments.out), &arguments.run)?;
     match arguments.format {
         Format::Json => print(|output| output.write_all(record.to_json().as_bytes())),
         Format::Human => print(|output| {

@@ -56,7 +56,7 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
 }
 
 /// Two labs at once on two cores would starve each other's guests.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
+fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -114,7 +114,7 @@ pub(super) fn comparison(page: &mut String, number: usize, comparison: &Comparis
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"diff dl\" data-name=\"comparison-{number}\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\" class=\"words\">what</th><th scope=\"col\">ratio</th><th scope=\"col\">95 % interval</th><th scope=\"col\" class=\"plotcol\">",
         Escaped(&comparison.title)
     );
-    ticks(page, &axis);
+    ticks(page, &axis, "ticks");
     page.push_str("</th><th scope=\"col\" class=\"words\">verdict</th><th scope=\"col\">p</th><th scope=\"col\">pairs</th></tr></thead><tbody>\n");
     let mut metric = None;
     for row in &comparison.rows {
@@ -128,8 +128,12 @@ pub(super) fn comparison(page: &mut String, number: usize, comparison: &Comparis
     page.push_str("</tbody></table></div>\n");
 }
 
-fn ticks(page: &mut String, axis: &Axis) {
-    page.push_str("<svg class=\"ticks\" width=\"100%\" height=\"16\" aria-hidden=\"true\">");
+/// The numbers below an axis.
+pub(super) fn ticks(page: &mut String, axis: &Axis, class: &str) {
+    put!(
+        page,
+        "<svg class=\"{class}\" width=\"100%\" height=\"16\" aria-hidden=\"true\">"
+    );
     for (place, text) in axis.ticks() {
         put!(
             page,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::axis::Axis;
-use super::put;
 use super::text::{Escaped, json as script_json};
+use super::{put, tables};
 use crate::metric::Unit;
 use crate::report::model::{Curve, Moment, MomentKind, Panel, Range, Report, Timeline};
 
@@ -41,16 +41,8 @@ pub(super) fn timeline(page: &mut String, report: &Report, number: usize, timeli
     }
     lanes(page, timeline);
     let axis = Axis::of_points_exactly(timeline.range);
-    page.push_str("<svg class=\"ticks time\" width=\"100%\" height=\"16\" aria-hidden=\"true\">");
-    for (place, text) in axis.ticks() {
-        put!(
-            page,
-            "<text x=\"{:.2}%\" y=\"12\">{}</text>",
-            place * 100.0,
-            Escaped(&text)
-        );
-    }
-    page.push_str("</svg>\n");
+    tables::ticks(page, &axis, "ticks time");
+    page.push('\n');
     happenings(page, timeline);
     put!(
         page,

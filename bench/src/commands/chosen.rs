@@ -1,0 +1,24 @@
+//! The runs that a user names on the command line.
+
+use super::{Exit, Failed};
+use crate::record::Record;
+use crate::store::{FoundRun, Store};
+
+/// Finds a run by what the user wrote for it.
+pub(super) fn find(store: &Store, run: &str) -> Result<FoundRun, Failed> {
+    store
+        .find(run)
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))
+}
+
+/// Reads the record of a run that was found.
+pub(super) fn record(found: &FoundRun) -> Result<Record, Failed> {
+    found
+        .read()
+        .map_err(|error| Failed::from_error(Exit::Usage, &error))
+}
+
+/// Finds a run and reads its record.
+pub(super) fn read(store: &Store, run: &str) -> Result<Record, Failed> {
+    record(&find(store, run)?)
+}
