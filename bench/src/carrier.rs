@@ -1,5 +1,7 @@
 //! Which carrier a cell uses, with its settings.
 
+use std::time::Duration;
+
 use lmbench_harness::spec::Network;
 use lmbench_transport::Scheme;
 use lmbench_transport::identity::Cipher;
@@ -20,6 +22,8 @@ pub enum CarrierSpec {
     Tcp {
         /// How the stream reaches QEMU.
         path: TcpPath,
+        /// What the source's carrier sleeps for each MiB.
+        sleep_per_mib: Duration,
     },
     /// lmbench's TLS carrier.
     Tls {
@@ -93,7 +97,13 @@ impl CarrierSpec {
 
     /// Whether the connection itself is handed to QEMU, which takes one and no more.
     pub fn hands_over(&self) -> bool {
-        matches!(self, CarrierSpec::Tcp { path: TcpPath::Fd })
+        matches!(
+            self,
+            CarrierSpec::Tcp {
+                path: TcpPath::Fd,
+                ..
+            }
+        )
     }
 
     /// The network that carries the stream, where the scenario chose `inbound`; `None` without a network.

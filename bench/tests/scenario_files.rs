@@ -241,7 +241,8 @@ downtime_ms = "10 %"
     assert_eq!(
         setup.carrier,
         CarrierSpec::Tcp {
-            path: TcpPath::Splice
+            path: TcpPath::Splice,
+            sleep_per_mib: Duration::ZERO,
         }
     );
     assert_eq!(
@@ -302,7 +303,10 @@ fn settings_of_a_carrier_are_axes_of_its_cells_only() {
     );
     assert_eq!(
         scenario.cells[2].setup.carrier,
-        CarrierSpec::Tcp { path: TcpPath::Fd }
+        CarrierSpec::Tcp {
+            path: TcpPath::Fd,
+            sleep_per_mib: Duration::ZERO
+        }
     );
 }
 

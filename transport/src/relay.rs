@@ -12,10 +12,12 @@
 mod copy;
 mod moved;
 mod quic;
+mod slow;
 mod splice;
 mod tls;
 
 use std::io;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 
@@ -33,6 +35,11 @@ pub enum Path {
     Auto,
     /// `splice(2)` through a pipe: no copy in this process. An error for channels that are not kernel sockets.
     Splice,
+    /// [`Path::Splice`] with a sleep for each MiB sent, all of them together: a carrier that is slower by a known amount.
+    Slow {
+        /// The sleep.
+        sleep_per_mib: Duration,
+    },
     /// Read and write through a buffer: works for every channel.
     Copy,
 }
@@ -165,15 +172,21 @@ impl Relay {
             return tokio::try_join!(send, receive).map(drop);
         }
         match (path, channel.as_tcp()) {
-            (Path::Splice, None) => Err(RelayError::NotSpliceable { channel: number }),
-            (Path::Splice | Path::Auto, Some(stream)) => {
+            (Path::Splice | Path::Slow { .. }, None) => {
+                Err(RelayError::NotSpliceable { channel: number })
+            }
+            (Path::Splice | Path::Slow { .. } | Path::Auto, Some(stream)) => {
+                let slowness = match path {
+                    Path::Slow { sleep_per_mib } => sleep_per_mib,
+                    _ => Duration::ZERO,
+                };
                 let send = async {
-                    splice::direction(&self.local, stream, &counters.sent)
+                    splice::direction(&self.local, stream, &counters.sent, slowness)
                         .await
                         .map_err(sending)
                 };
                 let receive = async {
-                    splice::direction(stream, &self.local, &counters.received)
+                    splice::direction(stream, &self.local, &counters.received, Duration::ZERO)
                         .await
                         .map_err(receiving)
                 };

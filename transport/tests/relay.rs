@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use lmbench_transport::Channel;
 use lmbench_transport::relay::{Counters, Path, RelayError, relay};
@@ -39,7 +40,7 @@ impl Bench {
 
 #[tokio::test]
 async fn each_direction_ends_alone_and_every_byte_is_counted() {
-    for path in [Path::Splice, Path::Copy, Path::Auto] {
+    for path in [Path::Splice, SLOW, Path::Copy, Path::Auto] {
         for local_first in [true, false] {
             let Bench {
                 mut local,
@@ -272,3 +273,7 @@ fn pattern(seed: u8) -> Vec<u8> {
 }
 
 const BULK_LEN: usize = (12 << 20) + 17;
+
+const SLOW: Path = Path::Slow {
+    sleep_per_mib: Duration::from_micros(10),
+};

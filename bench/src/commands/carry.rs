@@ -12,6 +12,7 @@ use lmbench_transport::carry::{
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
 use lmbench_transport::quic::Quic;
+use lmbench_transport::relay;
 use lmbench_transport::ssh::{self, SshError};
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{self, Tls};
@@ -87,7 +88,10 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 carrier,
                 endpoint,
                 local,
-                options: Options::default(),
+                options: Options {
+                    path: relay_path(&spec),
+                    ..Options::default()
+                },
             };
             run(&common, |events, stop| source.run(events, stop))
         }
@@ -158,6 +162,15 @@ fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<
             None => Quic::new(token, settings.clone()),
         }),
         _ => Box::new(Tcp::new(token, tcp::Settings::default())),
+    }
+}
+
+fn relay_path(spec: &CarrierSpec) -> relay::Path {
+    match spec {
+        CarrierSpec::Tcp { sleep_per_mib, .. } if !sleep_per_mib.is_zero() => relay::Path::Slow {
+            sleep_per_mib: *sleep_per_mib,
+        },
+        _ => relay::Path::Auto,
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{Exit, Failed, print, print_json, runtime};
 use crate::cli::{Format, ListArguments};
@@ -52,7 +52,13 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     let standing = standing(&Store::open(&arguments.out), &runs)?;
     match arguments.format {
         Format::Human => print(|output| output.write_all(list_text(&runs, &standing).as_bytes())),
-        Format::Json => print_json(&with_standing(&runs, &standing)?),
+        Format::Json => {
+            let listed = |run| Listed {
+                run,
+                standing: standing.get(&run.run_id),
+            };
+            print_json(&runs.iter().map(listed).collect::<Vec<_>>())
+        }
     }
 }
 
@@ -90,22 +96,14 @@ fn standing(
     }))
 }
 
-/// The list, in which a run that goes on has the key `standing`.
-fn with_standing(
-    runs: &[RunSummary],
-    standing: &BTreeMap<String, control::Status>,
-) -> Result<Vec<Value>, Failed> {
-    let one = |run: &RunSummary| {
-        let mut value = serde_json::to_value(run)?;
-        if let Some(status) = standing.get(&run.run_id) {
-            value["standing"] = serde_json::to_value(status)?;
-        }
-        Ok(value)
-    };
-    runs.iter()
-        .map(one)
-        .collect::<Result<_, serde_json::Error>>()
-        .map_err(|error| Failed::new(Exit::Internal, error))
+/// A run in the list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    run: &'a RunSummary,
+    /// How it stands, if it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<&'a control::Status>,
 }
 
 /// Longest wait for the runs that go on, all together: a list is looked at, not waited for.

@@ -68,9 +68,7 @@ impl Record {
 
     /// A record from its JSON; `path` is what errors call it.
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self, RecordError> {
-        known_format(bytes, path)?;
-        let record = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
-        consistent(record, path)
+        consistent(decoded(bytes, path, |record: &Record| record.format)?, path)
     }
 }
 
@@ -94,20 +92,31 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, RecordError> {
     Ok(bytes)
 }
 
-/// The format comes first: another one may differ in everything else, and "missing field" would mislead.
-pub(super) fn known_format(bytes: &[u8], path: &Path) -> Result<(), RecordError> {
+/// What the bytes hold, if it is of this format.
+///
+/// What can't be decoded is looked at for its format first: another one may differ in everything else, and "missing field" would
+/// mislead.
+pub(super) fn decoded<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    path: &Path,
+    format: impl FnOnce(&T) -> u32,
+) -> Result<T, RecordError> {
+    let other = match serde_json::from_slice::<T>(bytes) {
+        Ok(record) if format(&record) == FORMAT => return Ok(record),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
     let header: Header = serde_json::from_slice(bytes).map_err(|error| damaged(path, error))?;
-    if header.format.as_ref().and_then(Value::as_u64) == Some(u64::from(FORMAT)) {
-        return Ok(());
+    match other {
+        Some(error) if header.number() == Some(u64::from(FORMAT)) => Err(damaged(path, error)),
+        _ => Err(RecordError::Format {
+            path: path.to_owned(),
+            found: header.format.map_or_else(
+                || "(none stated)".to_owned(),
+                |format| shortened(&format.to_string()),
+            ),
+        }),
     }
-    let found = header.format.map_or_else(
-        || "(none stated)".to_owned(),
-        |format| shortened(&format.to_string()),
-    );
-    Err(RecordError::Format {
-        path: path.to_owned(),
-        found,
-    })
 }
 
 /// The record, unless it contradicts itself.
@@ -124,6 +133,12 @@ pub(super) fn consistent(record: Record, path: &Path) -> Result<Record, RecordEr
 #[derive(Deserialize)]
 struct Header {
     format: Option<Value>,
+}
+
+impl Header {
+    fn number(&self) -> Option<u64> {
+        self.format.as_ref()?.as_u64()
+    }
 }
 
 fn contradiction(record: &Record) -> Option<String> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::read::{bytes, consistent, damaged, known_format};
+use super::read::{bytes, consistent, damaged, decoded};
 use super::{
     CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat, ScenarioText,
     Summary,
@@ -24,8 +24,7 @@ impl Record {
         choose: impl FnOnce(&Record) -> Vec<(usize, u32)>,
     ) -> Result<Record, RecordError> {
         let bytes = bytes(path)?;
-        known_format(&bytes, path)?;
-        let slim: Slim = serde_json::from_slice(&bytes).map_err(|error| damaged(path, error))?;
+        let slim = decoded(&bytes, path, |slim: &Slim| slim.format)?;
         let (record, events) = slim.split();
         let mut record = consistent(record, path)?;
         for (cell, number) in choose(&record) {

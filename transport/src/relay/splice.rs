@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::net::Shutdown;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
@@ -12,6 +13,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::moved::Moved;
+use super::slow::Slowness;
 
 /// A socket that tokio watches.
 pub(super) trait KernelSocket: AsFd {
@@ -29,10 +31,12 @@ pub(super) async fn direction(
     from: &impl KernelSocket,
     to: &impl KernelSocket,
     moved: &Moved,
+    sleep_per_mib: Duration,
 ) -> io::Result<()> {
     // A direction that stays silent needs no pipe.
     from.ready(Interest::READABLE).await?;
     let pipe = Pipe::new()?;
+    let mut slowness = Slowness::new(sleep_per_mib);
     let mut since_yield = 0;
     loop {
         let filled = transfer(from, Interest::READABLE, from, &pipe.write, pipe.capacity).await?;
@@ -51,6 +55,7 @@ pub(super) async fn direction(
             left -= drained;
             moved.given(drained);
         }
+        slowness.after(filled).await;
         // System calls are invisible to tokio's scheduling budget, and a busy channel must not starve its neighbours.
         since_yield += filled;
         if since_yield >= BYTES_PER_TURN {

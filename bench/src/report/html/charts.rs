@@ -20,7 +20,7 @@ pub(super) fn distribution(page: &mut String, report: &Report, distribution: &Di
         Escaped(&distribution.quantity.name),
         Coded(&distribution.definition)
     );
-    ticks(page, &axis);
+    tick_row(page, &axis);
     for row in &distribution.rows {
         spread(page, report, row, &axis, distribution.quantity.unit);
     }
@@ -28,8 +28,19 @@ pub(super) fn distribution(page: &mut String, report: &Report, distribution: &Di
     page.push_str("</figure>\n");
 }
 
-fn ticks(page: &mut String, axis: &Axis) {
-    page.push_str("<div class=\"row\" aria-hidden=\"true\"><span></span><svg class=\"ticks\" width=\"100%\" height=\"16\">");
+/// The numbers below an axis, as a row of the chart.
+fn tick_row(page: &mut String, axis: &Axis) {
+    page.push_str("<div class=\"row\" aria-hidden=\"true\"><span></span>");
+    ticks(page, axis, "ticks");
+    page.push_str("<span></span></div>\n");
+}
+
+/// The numbers below an axis; the first and the last stay within it.
+pub(super) fn ticks(page: &mut String, axis: &Axis, class: &str) {
+    put!(
+        page,
+        "<svg class=\"{class}\" width=\"100%\" height=\"16\" aria-hidden=\"true\">"
+    );
     for (place, text) in axis.ticks() {
         let anchor = if place < 0.06 {
             " class=\"start\""
@@ -45,7 +56,7 @@ fn ticks(page: &mut String, axis: &Axis) {
             Escaped(&text)
         );
     }
-    page.push_str("</svg><span></span></div>\n");
+    page.push_str("</svg>");
 }
 
 fn left_out(page: &mut String, number: usize) {
@@ -198,7 +209,7 @@ pub(super) fn bars(page: &mut String, report: &Report, id: &str, bars: &Bars) {
         bars.rows.iter().map(|row| row.total).fold(0.0, f64::max),
         bars.unit,
     );
-    ticks(page, &axis);
+    tick_row(page, &axis);
     let mut last = None;
     for row in &bars.rows {
         bar(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::axis::Axis;
+use super::charts::ticks;
 use super::put;
 use super::text::{Coded, Escaped};
 use crate::metric::Unit;
@@ -126,23 +127,6 @@ pub(super) fn comparison(page: &mut String, number: usize, comparison: &Comparis
         );
     }
     page.push_str("</tbody></table></div>\n");
-}
-
-/// The numbers below an axis.
-pub(super) fn ticks(page: &mut String, axis: &Axis, class: &str) {
-    put!(
-        page,
-        "<svg class=\"{class}\" width=\"100%\" height=\"16\" aria-hidden=\"true\">"
-    );
-    for (place, text) in axis.ticks() {
-        put!(
-            page,
-            "<text x=\"{:.2}%\" y=\"12\">{}</text>",
-            place * 100.0,
-            Escaped(&text)
-        );
-    }
-    page.push_str("</svg>");
 }
 
 fn difference(page: &mut String, row: &Difference, axis: &Axis, again: bool) {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::axis::Axis;
+use super::charts::ticks;
+use super::put;
 use super::text::{Escaped, json as script_json};
-use super::{put, tables};
 use crate::metric::Unit;
 use crate::report::model::{Curve, Moment, MomentKind, Panel, Range, Report, Timeline};
 
@@ -41,7 +42,7 @@ pub(super) fn timeline(page: &mut String, report: &Report, number: usize, timeli
     }
     lanes(page, timeline);
     let axis = Axis::of_points_exactly(timeline.range);
-    tables::ticks(page, &axis, "ticks time");
+    ticks(page, &axis, "ticks time");
     page.push('\n');
     happenings(page, timeline);
     put!(

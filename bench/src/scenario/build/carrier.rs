@@ -1,5 +1,7 @@
 //! `carrier`: which one this cell uses, with its settings.
 
+use std::time::Duration;
+
 use lmbench_harness::spec::Network;
 
 use lmbench_transport::identity::Cipher;
@@ -8,9 +10,9 @@ use lmbench_transport::{quic, ssh};
 use super::chosen::{Chosen, chosen};
 use crate::carrier::{CarrierSpec, NativeTls, TcpPath, TlsCredentials};
 use crate::scenario::matrix::Document;
-use crate::scenario::problem::Problems;
+use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
-use crate::scenario::units::Size;
+use crate::scenario::units::{Size, Time};
 
 /// The cell's carrier.
 pub(super) fn carrier(
@@ -21,17 +23,7 @@ pub(super) fn carrier(
     let section = root.section("carrier");
     let (name, span, known) = chosen(document, &section, "carrier", problems);
     let spec = match name.as_deref() {
-        Some("tcp") => CarrierSpec::Tcp {
-            path: match section
-                .section("tcp")
-                .get::<String>("path")
-                .value
-                .as_deref()
-            {
-                Some("fd") => TcpPath::Fd,
-                _ => TcpPath::Splice,
-            },
-        },
+        Some("tcp") => tcp(&section.section("tcp"), problems),
         Some("tls") => CarrierSpec::Tls {
             cipher: cipher(&section.section("tls")),
         },
@@ -42,6 +34,31 @@ pub(super) fn carrier(
         _ => CarrierSpec::NativeTcp,
     };
     Chosen { spec, span, known }
+}
+
+fn tcp(section: &Section<'_>, problems: &mut Problems) -> CarrierSpec {
+    let (path, slowness) = (
+        section.get::<String>("path"),
+        section.get::<Time>("sleep-per-mib"),
+    );
+    let sleep_per_mib = slowness.value.map_or(Duration::ZERO, Time::duration);
+    let path_is_fd = path.value.as_deref() == Some("fd");
+    if let (true, false, Some(span)) = (path_is_fd, sleep_per_mib.is_zero(), &slowness.span) {
+        problems.push(
+            Problem::at(span, "`carrier.tcp.sleep-per-mib` with `path = \"fd\"`")
+                .label("no process of ours is there to sleep")
+                .also(path.span.as_ref(), "hands the connection to QEMU")
+                .hint("use path = \"splice\""),
+        );
+    }
+    CarrierSpec::Tcp {
+        path: if path_is_fd {
+            TcpPath::Fd
+        } else {
+            TcpPath::Splice
+        },
+        sleep_per_mib,
+    }
 }
 
 fn cipher(section: &Section<'_>) -> Cipher {

@@ -92,13 +92,22 @@ static NATIVE_UNIX: Table = Table {
 
 static TCP: Table = Table {
     about: "lmbench's TCP carrier.",
-    keys: &[Key {
-        name: "path",
-        kind: Kind::Choice(&["splice", "fd"]),
-        default: Some("splice"),
-        about: "splice: a process on each host relays between QEMU's unix socket and the connection; fd: the connected socket is handed \
-                to QEMU, no relay and no CPU of ours, but one channel only.",
-    }],
+    keys: &[
+        Key {
+            name: "path",
+            kind: Kind::Choice(&["splice", "fd"]),
+            default: Some("splice"),
+            about: "splice: a process on each host relays between QEMU's unix socket and the connection; fd: the connected socket is handed \
+                    to QEMU, no relay and no CPU of ours, but one channel only.",
+        },
+        Key {
+            name: "sleep-per-mib",
+            kind: Kind::Time,
+            default: Some("0 ms"),
+            about: "Slower by a known amount: the source's carrier sleeps so long for each MiB. For finding out whether a gate or a comparison \
+                    would notice.",
+        },
+    ],
 };
 
 static TLS: Table = Table {

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, statat};
 
+use super::joined;
 use crate::store::{LOCK_FILE, Liveness, RECORD_FILE, StoreError};
 
 /// A run's folder.
@@ -58,37 +61,54 @@ pub(super) fn scan(out_dir: &Path) -> Result<HashMap<String, Seen>, StoreError> 
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(wrong(error)),
     };
-    let directory = fs::File::open(out_dir).map_err(wrong)?;
-    let mut runs = HashMap::new();
+    let mut folders = Vec::new();
     for entry in entries {
         let entry = entry.map_err(wrong)?;
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            continue;
-        }
-        let Ok(folder) = entry.file_name().into_string() else {
-            continue;
-        };
-        // The lock first: a run that ends in between is then complete in the record, never "died".
-        let lock = format!("{folder}/{LOCK_FILE}");
-        let locked = statat(&directory, &lock, AtFlags::empty()).is_ok();
-        let liveness = if locked {
-            Liveness::of(&entry.path())
-        } else {
-            Liveness::Ended
-        };
-        let record = format!("{folder}/{RECORD_FILE}");
-        let stamp = statat(&directory, &record, AtFlags::empty()).ok();
-        if locked || stamp.is_some() {
-            let stamp = stamp.map(|stat| Stamp {
-                size: stat.st_size,
-                modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
-                changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
-                inode: stat.st_ino.cast_signed(),
-            });
-            runs.insert(folder, Seen { liveness, stamp });
+        let file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !file && let Ok(folder) = entry.file_name().into_string() {
+            folders.push(folder);
         }
     }
-    Ok(runs)
+    let directory = fs::File::open(out_dir).map_err(wrong)?;
+    let look = |folders: &[String]| -> Vec<(String, Seen)> {
+        folders
+            .iter()
+            .filter_map(|folder| Some((folder.clone(), seen(&directory, out_dir, folder)?)))
+            .collect()
+    };
+    // Two looks at each of many runs are most of the time that a list takes.
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let part = folders.len().div_ceil(workers).max(RUNS_WORTH_A_THREAD);
+    thread::scope(|scope| {
+        let parts = folders
+            .chunks(part)
+            .map(|part| scope.spawn(move || look(part)));
+        let parts: Vec<_> = parts.collect();
+        Ok(parts.into_iter().flat_map(joined).collect())
+    })
+}
+
+/// A folder, if it is a run's.
+fn seen(directory: &fs::File, out_dir: &Path, folder: &str) -> Option<Seen> {
+    // The lock first: a run that ends in between is then complete in the record, never "died".
+    let locked = statat(directory, format!("{folder}/{LOCK_FILE}"), AtFlags::empty()).is_ok();
+    let liveness = if locked {
+        Liveness::of(&out_dir.join(folder))
+    } else {
+        Liveness::Ended
+    };
+    let record = statat(
+        directory,
+        format!("{folder}/{RECORD_FILE}"),
+        AtFlags::empty(),
+    );
+    let stamp = record.ok().map(|stat| Stamp {
+        size: stat.st_size,
+        modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+        changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+        inode: stat.st_ino.cast_signed(),
+    });
+    (locked || stamp.is_some()).then_some(Seen { liveness, stamp })
 }
 
 fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
@@ -97,5 +117,6 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
         .wrapping_add(nanoseconds)
 }
 
+const RUNS_WORTH_A_THREAD: usize = 500;
 /// The coarsest clock of a file system in use, FAT's.
 const STEP: Duration = Duration::from_secs(2);
