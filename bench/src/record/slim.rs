@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::read::{bytes, consistent, damaged, known_format};
 use super::{
-    CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat, ScenarioText,
+    Calibration, CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat, ScenarioText,
     Summary,
 };
 
@@ -58,6 +58,8 @@ struct Slim<'a> {
     seed: u64,
     #[serde(default)]
     planned_repeats: Option<u32>,
+    #[serde(default)]
+    calibration: Option<Calibration>,
     #[serde(borrow)]
     cells: Vec<SlimCell<'a>>,
 }
@@ -116,6 +118,7 @@ impl<'a> Slim<'a> {
             environment: self.environment,
             seed: self.seed,
             planned_repeats: self.planned_repeats,
+            calibration: self.calibration,
             cells: self.cells.into_iter().map(&mut cell).collect(),
         };
         (record, events)
