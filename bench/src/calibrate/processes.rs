@@ -1,16 +1,18 @@
 //! Instruments that read the kernel's counts of other processes: CPU time, context switches, system calls.
 
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lmbench_harness::agent::{METER_INTERVAL, METER_LOOK_AROUND};
 use lmbench_harness::cpu::{self, CpuTime};
+use lmbench_harness::sockets::Owner;
 use lmbench_harness::switches;
 use lmbench_harness::syscalls::Counter;
 
 use super::skipped;
 use super::timing::{Timed, single, smallest_step, steps, time, usual_step};
-use crate::record::{Instrument, Resolution, ResolutionUnit};
+use crate::record::{Instrument, Resolution, ResolutionFrom, ResolutionUnit};
 use crate::run::CPU_INTERVAL;
 
 /// All that are read of a QEMU and of carriers. `process` is what the cost is measured on: it depends on the number of threads.
@@ -23,7 +25,7 @@ pub(super) fn instruments(process: u32) -> Vec<Instrument> {
     let of_threads = time(1, || {
         cpu::of_threads(process);
     });
-    let reading = |instrument: Instrument, timed: Timed, resolution| {
+    let reading = |instrument: Instrument, timed: Timed, resolution: Option<Resolution>| {
         instrument
             .costs("reading", timed.cpu_us, None)
             .every(CPU_INTERVAL)
@@ -54,7 +56,7 @@ pub(super) fn instruments(process: u32) -> Vec<Instrument> {
     );
     vec![
         reading(total, whole, steps.total).note("the step is that of a process that runs all the time, from one reading to the next"),
-        reading(split, whole, steps.split),
+        reading(split, whole, steps.split).note("the cost is that of the same reading, not of another"),
         reading(by_thread, of_threads, steps.thread).note(format!(
             "cost of a process with {threads} threads; one that runs is as of its last scheduler tick, one that sleeps is exact"
         )),
@@ -76,9 +78,25 @@ fn context_switches(process: u32, threads: usize) -> Instrument {
     )
     .costs("reading", timed.cpu_us, None)
     .every(METER_INTERVAL * METER_LOOK_AROUND as u32)
-    .tells_apart(single(ResolutionUnit::Count))
+    .tells_apart(fewest_switches())
     .takes(timed.wall_us)
     .note(format!("cost of a process with {threads} threads"))
+}
+
+/// The least by which the count of this process rises when it sleeps.
+fn fewest_switches() -> Option<Resolution> {
+    let mut ledger = switches::Ledger::begin(std::process::id(), Vec::new());
+    let counts = (0..SLEEPS).filter_map(|_| {
+        sleep(Duration::from_millis(1));
+        ledger.read();
+        ledger.of(Owner::Qemu).map(|counted| counted.voluntary)
+    });
+    let fewest = steps(counts.collect::<Vec<u64>>()).into_iter().min()?;
+    Some(Resolution {
+        value: fewest as f64,
+        unit: ResolutionUnit::Count,
+        from: ResolutionFrom::Measured,
+    })
 }
 
 /// Off unless a scenario asks for it, since it lengthens every call of the host.
@@ -107,7 +125,6 @@ pub(super) fn system_calls() -> Instrument {
         .read()
         .zip(before)
         .map(|(after, before)| after - before);
-    // The two readings are calls too, or one of them is; the smallest thing counted is one call all the same.
     if step.is_none_or(|step| step == 0) {
         return skipped(instrument, "the trace point counted nothing");
     }
@@ -186,6 +203,7 @@ const STEPS: usize = 6;
 /// Longer than those take at 100 ticks a second, even where others want the CPU too.
 const STEPS_WITHIN: Duration = Duration::from_millis(800);
 const CALLS: u32 = 200;
+const SLEEPS: u32 = 20;
 
 #[cfg(test)]
 mod tests {

@@ -237,6 +237,16 @@ mod tests {
         record.calibration = Some(example::calibration());
         let read = Record::from_json(record.to_json().as_bytes(), "record.json".as_ref()).unwrap();
         assert_eq!(read, record);
+        // Damage in it is the record's.
+        for (from, to) in [
+            ("412.0", "NaN"),
+            ("\"us\"", "\"ells\""),
+            ("\"machine\"", "\"m\""),
+        ] {
+            let text = record.to_json().replace(from, to);
+            let error = Record::from_json(text.as_bytes(), "record.json".as_ref()).unwrap_err();
+            assert!(error.to_string().contains("record.json"), "{error}");
+        }
     }
 
     #[test]

@@ -280,7 +280,9 @@ mod tests {
 
     #[test]
     fn a_run_in_trouble() {
-        let report = report(&[Source::without_samples(example::troubled())]);
+        let mut record = example::troubled();
+        record.calibration = Some(example::calibration());
+        let report = report(&[Source::without_samples(record)]);
         insta::assert_snapshot!(markdown(&report));
     }
 }

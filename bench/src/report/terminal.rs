@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn two_healthy_runs() {
-        let sources = [example::jvm(), example::jvm()].map(Source::without_samples);
+        let mut records = [example::jvm(), example::jvm()];
+        records[0].calibration = Some(example::calibration());
+        let sources = records.map(Source::without_samples);
         insta::assert_snapshot!(terminal(&report(&sources)));
     }
 }

@@ -65,7 +65,7 @@ struct Both {
 #[derive(Debug)]
 struct Heard {
     beats: Vec<Heartbeat>,
-    /// How late each report came, by its own clock.
+    /// When each report was made, by the guest's clock, and when it came.
     reports: Vec<(u64, u64)>,
     cost: Both,
 }

@@ -6,7 +6,7 @@ use lmbench_harness::agent::VCPU_LOOK_INTERVAL;
 use lmbench_harness::guest::{Guest as _, GuestError, Stream};
 use lmbench_harness::{qemu, vcpus};
 use serde_json::{Map, Value};
-use tokio::io::{AsyncReadExt as _, copy, sink};
+use tokio::io::{copy, sink};
 use tokio::net::UnixListener;
 use tokio::time::{sleep, timeout};
 
@@ -118,8 +118,8 @@ async fn samples(subject: &Subject<'_>) -> Result<Instrument, String> {
     let nowhere = subject.directory.join("nowhere");
     let listener = UnixListener::bind(&nowhere).map_err(|error| error.to_string())?;
     let drain = tokio::spawn(async move {
-        if let Ok((stream, _)) = listener.accept().await {
-            let _ = copy(&mut stream.take(u64::MAX), &mut sink()).await;
+        if let Ok((mut stream, _)) = listener.accept().await {
+            let _ = copy(&mut stream, &mut sink()).await;
         }
     });
     let said = |error: GuestError| chain(&error);
