@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::signals::Signals;
 use super::{Exit, Failed, print, print_json, runtime, say};
 use crate::cli::Format;
 use crate::store::Store;
@@ -23,7 +24,15 @@ pub(super) fn main(format: Format, out: &Path) -> Result<Exit, Failed> {
 /// `--calibrate`. What can't be measured here is no error: it is said beside its instrument.
 pub(super) fn calibrate(format: Format, out: &Path) -> Result<Exit, Failed> {
     say("calibrating the instruments, which takes about 15 s");
-    let calibration = runtime()?.block_on(calibrate::calibrate());
+    let calibration = runtime()?.block_on(async {
+        let mut signals = Signals::catch()?;
+        // Dropped half-way it ends its guest and removes its files.
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(Failed::new(Exit::Interrupted, "interrupted: nothing was kept")),
+            calibration = calibrate::calibrate() => Ok(calibration),
+        }
+    })?;
     let kept = Store::open(out).keep_calibration(&calibration);
     let printed = match format {
         Format::Json => print_json(&calibration),
