@@ -83,14 +83,12 @@ fn captured() -> io::Result<((f64, f64), bool)> {
         to_destination_bytes,
         ..
     } = writer.totals();
-    match failed {
-        Some(error) => Err(error),
-        None => {
-            let mib = f64::from(CHUNKS_PER_MIB);
-            let whole = to_destination_bytes == chunks * CHUNK_BYTES as u64;
-            Ok(((timed.cpu_us * mib, timed.wall_us * mib), whole))
-        }
+    if let Some(error) = failed {
+        return Err(error);
     }
+    let mib = f64::from(CHUNKS_PER_MIB);
+    let whole = to_destination_bytes == chunks * CHUNK_BYTES as u64;
+    Ok(((timed.cpu_us * mib, timed.wall_us * mib), whole))
 }
 
 /// As much as a relay reads at once.

@@ -92,8 +92,8 @@ pub(super) fn tenant_probe() -> Instrument {
     let threads = cpu::of_threads(std::process::id());
     let thread = threads.iter().find(|thread| thread.name == PROBER_THREAD);
     let cpu_ns = thread.map(|thread| thread.cpu_ns);
-    let probes = prober.finish().probes;
-    let answers: Vec<f64> = probes
+    let asked = prober.finish().probes;
+    let answers: Vec<f64> = asked
         .iter()
         .filter_map(|probe| Some(us(probe.answered_ns?.saturating_sub(probe.sent_ns))))
         .collect();
@@ -104,7 +104,7 @@ pub(super) fn tenant_probe() -> Instrument {
         );
     };
     instrument
-        .costs("question", us(cpu_ns) / probes.len() as f64, None)
+        .costs("question", us(cpu_ns) / asked.len() as f64, None)
         .every(PROBE_INTERVAL)
         .tells_apart(set(PROBE_INTERVAL))
         .takes(answer_us)

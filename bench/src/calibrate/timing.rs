@@ -59,11 +59,11 @@ impl Stopwatch {
 /// Times `read`, which is done `batch` times per lap: more than once where it is quicker than the clock.
 pub(super) fn time(batch: u32, mut read: impl FnMut()) -> Timed {
     let mut laps_us = Vec::new();
-    let began_ns = monotonic_ns();
-    let cpu_ns = thread_cpu_ns();
-    let mut now_ns = began_ns;
+    let start_ns = monotonic_ns();
+    let begun_ns = thread_cpu_ns();
+    let mut now_ns = start_ns;
     while laps_us.len() < LAPS_MIN
-        || (laps_us.len() < LAPS_MAX && now_ns - began_ns < BUDGET.as_nanos() as u64)
+        || (laps_us.len() < LAPS_MAX && now_ns - start_ns < BUDGET.as_nanos() as u64)
     {
         for _ in 0..batch {
             read();
@@ -71,7 +71,7 @@ pub(super) fn time(batch: u32, mut read: impl FnMut()) -> Timed {
         let before_ns = std::mem::replace(&mut now_ns, monotonic_ns());
         laps_us.push(us(now_ns - before_ns) / f64::from(batch));
     }
-    let cpu_us = us(thread_cpu_ns().saturating_sub(cpu_ns));
+    let cpu_us = us(thread_cpu_ns().saturating_sub(begun_ns));
     Timed {
         cpu_us: cpu_us / (laps_us.len() as f64 * f64::from(batch)),
         wall_us: median(&laps_us).unwrap_or_default(),

@@ -209,11 +209,12 @@ mod tests {
         let environment = example::jvm().environment;
         let fitting = example::calibration();
         assert_eq!(fitting.misfit(&environment), None);
-        let changes: [(&str, fn(&mut CalibratedMachine)); 6] = [
+        type Change = fn(&mut CalibratedMachine);
+        let changes: [(&str, Change); 6] = [
             ("lmbench", |machine| machine.lmbench = "9".to_owned()),
             ("QEMU", |machine| machine.qemu = Some("9.2.0".to_owned())),
             ("accelerator", |machine| {
-                machine.accelerator = Some("kvm".to_owned())
+                machine.accelerator = Some("kvm".to_owned());
             }),
             ("kernel", |machine| machine.kernel = "5.10".to_owned()),
             ("CPU", |machine| machine.cpu = "another".to_owned()),

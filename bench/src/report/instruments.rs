@@ -5,7 +5,7 @@ use super::model::{InstrumentRow, Instruments};
 use super::values::of_cell;
 use crate::metric::{self, Unit};
 use crate::record::{Calibration, Instrument, Record};
-use crate::terminal::calibration::{cells, name, note, origin};
+use crate::terminal::calibration::{cells, name, note, origin, skipped};
 use crate::terminal::text::{clean_short, counted};
 
 /// One for each calibration: runs of the same share it.
@@ -56,7 +56,8 @@ fn row(instrument: &Instrument, records: &[&Record]) -> InstrumentRow {
             .map(|id| clean_short(id, 60))
             .collect(),
         cells: cells(instrument),
-        notes: note(instrument).into_iter().chain(below).collect(),
+        note: note(instrument),
+        limits: skipped(instrument).into_iter().chain(below).collect(),
     }
 }
 

@@ -224,7 +224,7 @@ fn instruments(page: &mut String, instruments: &Instruments) {
     }
     page.push('\n');
     for shown in &instruments.rows {
-        for note in &shown.notes {
+        for note in shown.note.iter().chain(&shown.limits) {
             put(page, &format!("- {}: {}\n", text(&shown.name), text(note)));
         }
     }

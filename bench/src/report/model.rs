@@ -418,8 +418,10 @@ pub struct InstrumentRow {
     pub tells: Vec<String>,
     /// What it costs and tells, below the columns of a calibration.
     pub cells: [String; 6],
-    /// What else is to know: why it was not measured, which values lie below what it tells.
-    pub notes: Vec<String>,
+    /// What else is to know.
+    pub note: Option<String>,
+    /// Why it was not measured, and which values lie below what it tells.
+    pub limits: Vec<String>,
 }
 
 /// What is said of runs without a calibration.

@@ -145,8 +145,8 @@ fn instrument_table(instruments: &Instruments) -> String {
         table(&header, &[0], &[], rows.collect())
     );
     for row in &instruments.rows {
-        for note in &row.notes {
-            text += &wrapped(&format!("{}: {note}", row.name), 4);
+        for limit in &row.limits {
+            text += &wrapped(&format!("{}: {limit}", row.name), 4);
         }
     }
     text + &wrapped(origin, 0)

@@ -192,7 +192,7 @@ mod tests {
             ),
             (huge, "larger than 1024 KiB"),
             (long, "invalid type"),
-            ("[".repeat(100_000), "recursion"),
+            ("[".repeat(100_000), "invalid type"),
             ("\"\u{0}\"".to_owned(), "control character"),
         ];
         let (_directory, store) = store();

@@ -41,11 +41,15 @@ pub(crate) fn cells(instrument: &Instrument) -> [String; 6] {
     ]
 }
 
-/// What is to know beside the cells: why it was not measured, and the like.
+/// Why it was not measured.
+pub(crate) fn skipped(instrument: &Instrument) -> Option<String> {
+    let why = instrument.skipped.as_ref()?;
+    Some(format!("not measured: {}", clean_short(why, LONGEST)))
+}
+
+/// What else is to know.
 pub(crate) fn note(instrument: &Instrument) -> Option<String> {
-    let skipped = instrument.skipped.as_ref();
-    let skipped = skipped.map(|why| format!("not measured: {}", clean_short(why, LONGEST)));
-    skipped.or_else(|| Some(clean_short(instrument.note.as_ref()?, LONGEST)))
+    Some(clean_short(instrument.note.as_ref()?, LONGEST))
 }
 
 /// Where and when it was measured.
@@ -87,8 +91,11 @@ pub fn calibration_text(calibration: &Calibration) -> String {
     text.push('\n');
     for instrument in &calibration.instruments {
         let reads = clean_short(&instrument.reads, LONGEST);
-        let note = note(instrument).map_or(String::new(), |note| format!("; {note}"));
-        text += &wrapped(&format!("{}: {reads}{note}", name(instrument)), 4);
+        let more = [note(instrument), skipped(instrument)]
+            .into_iter()
+            .flatten();
+        let more: String = more.map(|text| format!("; {text}")).collect();
+        text += &wrapped(&format!("{}: {reads}{more}", name(instrument)), 4);
     }
     text.push('\n');
     text += &wrapped(LEGEND, 0);
@@ -160,7 +167,7 @@ mod tests {
             instrument.reads.clone_from(&evil);
             instrument.skipped = Some(evil.clone());
             instrument.latency_us = Some(f64::MAX);
-            for cost in &mut instrument.cost {
+            if let Some(cost) = &mut instrument.cost {
                 cost.per.clone_from(&evil);
                 cost.cpu_us = f64::NAN;
             }

@@ -169,11 +169,11 @@ async fn line(subject: &Subject<'_>) -> Result<Both, String> {
         greeting.map_err(|error| chain(&error))?;
         stopwatch.lap();
     }
-    let qemu_us = us(subject.qemu_ns().saturating_sub(qemu_ns)) / f64::from(LINES);
+    let in_qemu = us(subject.qemu_ns().saturating_sub(qemu_ns)) / f64::from(LINES);
     let timed = stopwatch.stop().ok_or("nothing was asked")?;
     Ok(Both {
         own_us: timed.cpu_us,
-        qemu_us,
+        qemu_us: in_qemu,
     })
 }
 
@@ -199,13 +199,16 @@ async fn start(subject: &Subject<'_>) -> Result<u64, String> {
     ready.map_err(|error| chain(&error))
 }
 
-/// What a heartbeat cost if heartbeats and reports cost this much together. Reports are known to cost less than `line_us`; at least an equal
-/// share is a heartbeat's.
+/// What a heartbeat cost if heartbeats and reports cost this much together: what reports leave at `line_us` each. That is more than
+/// they cost, so it may leave nothing: then heartbeats are taken to cost as much as reports.
 fn per_beat(used_us: f64, beats: usize, reports: usize, line_us: f64) -> f64 {
     let used_us = used_us.max(0.0);
-    let equal = used_us / (beats + reports) as f64;
     let rest = (used_us - reports as f64 * line_us) / beats as f64;
-    rest.max(equal)
+    if rest > 0.0 {
+        rest
+    } else {
+        used_us / (beats + reports) as f64
+    }
 }
 
 /// Median of how much later than the quickest things came, from pairs of when they were sent and came, on two clocks.

@@ -103,10 +103,10 @@ async fn events(subject: &Subject<'_>) -> Result<Instrument, String> {
         late_us.push(us(came.received_ns.saturating_sub(stamped.at_ns)));
         stamps_ns.push(u64::try_from(came.qemu_time.as_nanos()).unwrap_or(0));
     }
-    let qemu_us = us(subject.service_ns().saturating_sub(qemu_ns)) / f64::from(EVENTS);
+    let in_qemu = us(subject.service_ns().saturating_sub(qemu_ns)) / f64::from(EVENTS);
     let timed = stopwatch.stop().ok_or("nothing happened")?;
     Ok(event()
-        .costs("event", timed.cpu_us, Some(qemu_us))
+        .costs("event", timed.cpu_us, Some(in_qemu))
         .tells_apart(common_step(&steps(stamps_ns)))
         .takes(median(&late_us))
         .note("with the command that causes it, `stop` or `cont`; late is from QEMU's stamp to our reading of it"))
@@ -135,13 +135,13 @@ async fn samples(subject: &Subject<'_>) -> Result<Instrument, String> {
         sleep(BETWEEN).await;
         stopwatch.skip();
     }
-    let qemu_us = us(subject.service_ns().saturating_sub(qemu_ns)) / f64::from(SAMPLES);
+    let in_qemu = us(subject.service_ns().saturating_sub(qemu_ns)) / f64::from(SAMPLES);
     let timed = stopwatch.stop().ok_or("nothing was asked")?;
     bandwidth(subject, FAST).await?;
     until(subject, "completed").await?;
     drain.abort();
     Ok(sample()
-        .costs("reading", timed.cpu_us, Some(qemu_us))
+        .costs("reading", timed.cpu_us, Some(in_qemu))
         .every(SAMPLE_INTERVAL)
         .tells_apart(set(SAMPLE_INTERVAL))
         .takes(timed.wall_us)

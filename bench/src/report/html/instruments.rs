@@ -45,7 +45,7 @@ fn row(page: &mut String, row: &InstrumentRow) {
         put!(page, "<td class=\"n\">{}</td>", Escaped(cell));
     }
     put!(page, "<td class=\"words\">{}", Coded(&row.reads));
-    for note in &row.notes {
+    for note in row.note.iter().chain(&row.limits) {
         put!(page, "; {}", Coded(note));
     }
     page.push_str("</td></tr>\n");

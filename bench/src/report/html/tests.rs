@@ -35,7 +35,7 @@ fn hostile() -> Record {
         instrument.reads = evil.to_owned();
         instrument.note = Some(evil.to_owned());
         instrument.tells.push(evil.to_owned());
-        for cost in &mut instrument.cost {
+        if let Some(cost) = &mut instrument.cost {
             cost.per = evil.to_owned();
             cost.cpu_us = f64::MAX;
         }
