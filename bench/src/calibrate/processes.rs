@@ -55,10 +55,10 @@ pub(super) fn instruments(process: u32) -> Vec<Instrument> {
         &["cpu_qemu_without_vcpus_source_s_per_gib"],
     );
     vec![
-        reading(total, whole, steps.total).note("the step is that of a process that runs all the time, from one reading to the next"),
+        reading(total, whole, steps.total).note("the step is that of a process that runs all the time, which is as of its last scheduler tick; one that sleeps is exact"),
         reading(split, whole, steps.split).note("the cost is that of the same reading, not of another"),
         reading(by_thread, of_threads, steps.thread).note(format!(
-            "cost of a process with {threads} threads; one that runs is as of its last scheduler tick, one that sleeps is exact"
+            "cost of a process with {threads} threads; the step as for the whole process"
         )),
         context_switches(process, threads),
     ]

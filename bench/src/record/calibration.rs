@@ -204,12 +204,13 @@ mod tests {
     use super::*;
     use crate::record::{Record, example};
 
+    type Change = fn(&mut CalibratedMachine);
+
     #[test]
     fn it_fits_the_machine_that_it_was_measured_on() {
         let environment = example::jvm().environment;
         let fitting = example::calibration();
         assert_eq!(fitting.misfit(&environment), None);
-        type Change = fn(&mut CalibratedMachine);
         let changes: [(&str, Change); 6] = [
             ("lmbench", |machine| machine.lmbench = "9".to_owned()),
             ("QEMU", |machine| machine.qemu = Some("9.2.0".to_owned())),

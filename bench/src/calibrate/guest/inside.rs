@@ -124,7 +124,7 @@ fn of_heartbeats(heard: &Heard, quiet: Both, line: Both, interval: Duration) -> 
         .tells_apart(set(interval))
         .takes(late)
         .note(format!(
-            "the longest gap of {beats} was {longest_ms:.1} ms; late is against the quickest"
+            "the guest was idle otherwise, so that each one wakes it; the longest gap of {beats} was {longest_ms:.1} ms; late is against the quickest"
         ))
 }
 
