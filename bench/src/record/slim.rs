@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::read::{bytes, consistent, damaged, known_format};
 use super::{
-    Calibration, CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat, ScenarioText,
-    Summary,
+    Calibration, CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat,
+    ScenarioText, Summary,
 };
 
 impl Record {
