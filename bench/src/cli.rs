@@ -57,6 +57,10 @@ pub enum Command {
     Ctl(CtlArguments),
     /// Tell what this host can do, what is missing, and the command that mends it.
     Doctor {
+        /// Instead, measure what lmbench's instruments cost and how finely they tell, on this machine and a guest that is booted for
+        /// it, in about 15 s. Kept below --out: runs on this machine put it into their records, and reports print it.
+        #[arg(long)]
+        calibrate: bool,
         /// Directory that runs will be recorded in.
         #[arg(long, value_name = "DIRECTORY", default_value = "results")]
         out: PathBuf,

@@ -106,7 +106,12 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Baseline(arguments) => baseline::main(&arguments),
         Command::Gate(arguments) => gate::main(&arguments),
         Command::Selftest(arguments) => selftest::main(&arguments),
-        Command::Doctor { format, out } => doctor::main(format, &out),
+        Command::Doctor {
+            calibrate: true,
+            format,
+            out,
+        } => doctor::calibrate(format, &out),
+        Command::Doctor { format, out, .. } => doctor::main(format, &out),
         Command::Carry { end } => carry::main(end),
         Command::Capture(arguments) => capture::main(&arguments),
         Command::Agent { .. } => agent::main(),

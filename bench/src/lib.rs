@@ -1,5 +1,6 @@
 //! The program: scenario, plan, run, record, judge, report.
 
+pub mod calibrate;
 pub mod carrier;
 pub mod cli;
 pub mod commands;

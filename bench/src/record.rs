@@ -6,6 +6,7 @@
 //! Fields are added freely, with `#[serde(default)]`; removing or renaming one needs another [`FORMAT`].
 
 mod build;
+mod calibration;
 #[cfg(test)]
 pub(crate) mod example;
 mod read;
@@ -14,6 +15,9 @@ mod schema;
 mod slim;
 mod summary;
 
+pub use calibration::{
+    CalibratedMachine, Calibration, Cost, Instrument, Resolution, ResolutionFrom, ResolutionUnit,
+};
 pub use read::{MAX_RECORD_BYTES, RecordError};
 pub use run_id::new_run_id;
 pub use schema::schema;
@@ -53,6 +57,9 @@ pub struct Record {
     /// Repeats planned for each cell, at most; absent in records of programs that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_repeats: Option<u32>,
+    /// What the instruments cost and tell on this machine; absent if `lmbench doctor --calibrate` was not run on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// The matrix, in the order of the scenario.
     pub cells: Vec<CellRecord>,
 }

@@ -11,6 +11,7 @@ mod choose;
 mod compare;
 mod facts;
 pub mod html;
+mod instruments;
 mod label;
 pub mod markdown;
 mod matrix;
@@ -133,6 +134,7 @@ pub fn report(sources: &[Source]) -> Report {
             .enumerate()
             .map(|(index, source)| facts::run(&source.record, letters(index)))
             .collect(),
+        instruments: instruments::instruments(sources),
         definitions: facts::definitions(sources),
         repeats: facts::repeats(sources, &mut notes),
         notes,

@@ -8,6 +8,7 @@
 mod aftermath;
 mod background;
 mod boots;
+mod calibrated;
 mod credentials;
 mod ending;
 mod faults;
@@ -42,8 +43,11 @@ use crate::store::{RunWriter, Store, StoreError};
 
 use hosts::Hosts;
 pub use interrupt::{Interrupt, Interrupter};
+pub(crate) use metering::{CPU_INTERVAL, SAMPLE_INTERVAL};
 pub use preflight::{Complaint, Unfit};
+pub(crate) use repeat::REPORT_INTERVAL;
 pub use series::{Hear, Series, Tried};
+pub(crate) use tenant::PROBE_INTERVAL;
 
 use boots::Boots;
 use preflight::Ready;
@@ -228,7 +232,7 @@ impl Run<'_> {
     }
 
     fn open(
-        &self,
+        &mut self,
         hosts: &Hosts,
         ready: &Ready,
         target: Target,
@@ -242,14 +246,17 @@ impl Run<'_> {
                     .iter()
                     .map(|cell| (cell.id.clone(), cell.parameters.clone()));
                 let scenario = ScenarioText::new(&*self.plan.scenario, self.text);
-                let record = Record::new(
+                let mut record = Record::new(
                     scenario,
                     ready.environment(hosts),
                     self.plan.seed,
                     self.plan.repeats,
                     cells,
                 );
-                let writer = Store::open(directory).create_run(&record)?;
+                let store = Store::open(directory);
+                record.calibration =
+                    calibrated::fitting(&store, &record.environment, self.observer);
+                let writer = store.create_run(&record)?;
                 Ok((record, writer))
             }
         }

@@ -5,9 +5,11 @@
 //!                                        samples.jsonl   only ever appended to
 //!                                        lock            there while the run is not ended in order, locked while it lives
 //!         index.sqlite                                    a cache of all records, made anew whenever it is missing or wrong
+//!         calibration.json                                what measuring costs on this machine, for the records of later runs
 //! ```
 //! It judges nothing in a record and prints nothing.
 
+mod calibration;
 mod error;
 mod find;
 mod history;
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::record::Record;
 
+pub use calibration::{CALIBRATION_FILE, CalibrationError};
 pub use error::StoreError;
 pub use find::FoundRun;
 pub use history::HistoryPoint;

@@ -9,6 +9,7 @@
     reason = "texts of a screen, made once; `write!` would add errors that can not happen"
 )]
 
+pub(crate) mod calibration;
 mod compare;
 mod gate;
 mod history;
@@ -23,6 +24,7 @@ pub mod text;
 pub mod time;
 mod watch;
 
+pub use calibration::calibration_text;
 pub use compare::compare_text;
 pub use gate::gate_text;
 pub use history::history_text;

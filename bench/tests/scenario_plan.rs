@@ -225,6 +225,7 @@ fn record(plan: &Plan, repeats: &[(usize, u32, Outcome)]) -> Record {
         },
         seed: plan.seed,
         planned_repeats: None,
+        calibration: None,
         cells: (0..plan.cells.len()).map(cell).collect(),
     }
 }

@@ -23,4 +23,6 @@ mod truth;
 mod watching;
 
 pub use client::{AgentClient, AgentError};
+pub use metering::{EVERY as METER_INTERVAL, LOOK_AROUND as METER_LOOK_AROUND};
 pub use serve::serve;
+pub use truth::LOOK_INTERVAL as VCPU_LOOK_INTERVAL;

@@ -56,7 +56,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// The most that is ever sent at once, as time at the rate: covers a late timer, and forgets everything longer.
 const BURST: Duration = Duration::from_millis(20);
 /// Time between two probes.
-const PROBE_INTERVAL: Duration = Duration::from_millis(50);
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// A peer that is silent for so long is gone: a machine that is merely overloaded answers sooner.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 const RATE_MIN_BPS: u64 = 8_000;

@@ -1,7 +1,7 @@
 //! CPU time of processes and threads, as the kernel's scheduler counts it.
 //!
-//! Resolution: 1 ns for the total of a process, threads that have ended included; one clock tick (10 ms) for its split into
-//! user and system; for a live thread 1 ns when it sleeps, while one that runs is as of its last scheduler tick.
+//! Resolution: 1 ns for what sleeps or has ended, a process or a thread, while one that runs is as of its last scheduler tick (4 ms at
+//! 250 Hz); one clock tick (10 ms) for the split of a process into user and system. `lmbench doctor --calibrate` measures it.
 #![expect(
     unsafe_code,
     reason = "rustix can't name another process's CPU clock, and /proc has its total in ticks of 10 ms only"

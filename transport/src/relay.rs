@@ -52,6 +52,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counts a chunk as a relay does that moves it to the channel: for whoever wants to know what the counting costs.
+    pub fn count_sent(&self, bytes: usize) {
+        self.sent.taken();
+        self.sent.given(bytes);
+    }
+
     /// Bytes that came from the local stream and were given to the channel.
     pub fn sent_bytes(&self) -> u64 {
         self.sent.bytes()

@@ -41,6 +41,7 @@ impl Record {
             environment,
             seed,
             planned_repeats: Some(repeats),
+            calibration: None,
             cells: cells.into_iter().map(empty).collect(),
         }
     }

@@ -7,7 +7,10 @@ use rand_core::Rng;
 use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
 
-use super::{Environment, Event, Integrity, Outcome, Record, Repeat, ScenarioText};
+use super::{
+    CalibratedMachine, Calibration, Cost, Environment, Event, Instrument, Integrity, Outcome,
+    Record, Repeat, Resolution, ResolutionFrom, ResolutionUnit, ScenarioText,
+};
 
 /// A run of a scenario with `cells` cells that has not measured anything yet.
 pub(crate) fn empty(name: &str, repeats: u32, cells: usize) -> Record {
@@ -196,6 +199,54 @@ fn environment() -> Environment {
             ("destination".to_owned(), json!({ "name": "rack1-node08" })),
         ]),
         details: BTreeMap::from([("clock_offset_us".to_owned(), json!(0))]),
+    }
+}
+
+/// A calibration that fits [`environment`]: one instrument that was measured, one that is a setting, one that was skipped.
+pub(crate) fn calibration() -> Calibration {
+    let environment = environment();
+    let mut sample = Instrument::new("qmp-sample", "`query-migrate`", &["downtime_ms"]);
+    sample.cost = Some(Cost {
+        per: "reading".to_owned(),
+        cpu_us: 251.3,
+        qemu_us: Some(160.2),
+        interval_ms: Some(90.0),
+        cpu_share: Some(251.3 / 90_000.0),
+    });
+    sample.resolution = Some(Resolution {
+        value: 90_000.0,
+        unit: ResolutionUnit::Us,
+        from: ResolutionFrom::Setting,
+    });
+    sample.latency_us = Some(412.0);
+    let mut clock = Instrument::new("host-clock", "the host's clock", &[]);
+    clock.cost = Some(Cost {
+        per: "reading".to_owned(),
+        cpu_us: 0.0237,
+        qemu_us: None,
+        interval_ms: None,
+        cpu_share: None,
+    });
+    clock.resolution = Some(Resolution {
+        value: 0.021,
+        unit: ResolutionUnit::Us,
+        from: ResolutionFrom::Measured,
+    });
+    clock.note = Some("through the vDSO".to_owned());
+    let mut probe = Instrument::new("tenant-probe", "answers", &["network_blackout_ms"]);
+    probe.skipped = Some("raw sockets are refused".to_owned());
+    Calibration {
+        measured: "2026-03-01T11:00:00.000Z".to_owned(),
+        took_s: 9.5,
+        machine: CalibratedMachine {
+            lmbench: environment.lmbench,
+            qemu: Some(environment.qemu),
+            accelerator: Some(environment.accelerator),
+            kernel: environment.kernel,
+            cpu: environment.cpu,
+            cores: environment.cores,
+        },
+        instruments: vec![sample, clock, probe],
     }
 }
 

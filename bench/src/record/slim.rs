@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::read::{bytes, consistent, damaged, decoded};
 use super::{
-    CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat, ScenarioText,
-    Summary,
+    Calibration, CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat,
+    ScenarioText, Summary,
 };
 
 impl Record {
@@ -57,6 +57,8 @@ struct Slim<'a> {
     seed: u64,
     #[serde(default)]
     planned_repeats: Option<u32>,
+    #[serde(default)]
+    calibration: Option<Calibration>,
     #[serde(borrow)]
     cells: Vec<SlimCell<'a>>,
 }
@@ -115,6 +117,7 @@ impl<'a> Slim<'a> {
             environment: self.environment,
             seed: self.seed,
             planned_repeats: self.planned_repeats,
+            calibration: self.calibration,
             cells: self.cells.into_iter().map(&mut cell).collect(),
         };
         (record, events)

@@ -6,6 +6,7 @@
 
 mod axis;
 mod charts;
+mod instruments;
 mod tables;
 mod text;
 mod timeline;
@@ -80,7 +81,7 @@ struct Shown {
 type Draw = fn(&mut String, &Report);
 
 fn parts(report: &Report) -> Vec<Shown> {
-    let all: [(Section, &'static str, bool, Draw); 9] = [
+    let all: [(Section, &'static str, bool, Draw); 10] = [
         (
             Section::Troubles,
             "What went wrong",
@@ -130,6 +131,12 @@ fn parts(report: &Report) -> Vec<Shown> {
             runs,
         ),
         (
+            Section::Instruments,
+            "What the instruments cost and tell",
+            !report.instruments.is_empty(),
+            instruments,
+        ),
+        (
             Section::Definitions,
             "What the metrics mean",
             !report.definitions.is_empty(),
@@ -157,6 +164,7 @@ impl Section {
             Section::Timelines => "timelines",
             Section::Troubles => "troubles",
             Section::Runs => "runs",
+            Section::Instruments => "instruments",
             Section::Definitions => "definitions",
         }
     }
@@ -280,6 +288,10 @@ fn runs(page: &mut String, report: &Report) {
     for run in &report.runs {
         tables::run(page, run);
     }
+}
+
+fn instruments(page: &mut String, report: &Report) {
+    instruments::instruments(page, &report.instruments);
 }
 
 fn definitions(page: &mut String, report: &Report) {

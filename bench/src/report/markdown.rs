@@ -4,8 +4,11 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Bars, Comparison, Overview, Report, Verdict, Weight};
+use super::model::{
+    Bars, Comparison, Instruments, NOT_CALIBRATED, Overview, Report, Verdict, Weight,
+};
 use crate::metric::Unit;
+use crate::terminal::calibration::{COLUMNS, LEGEND};
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -67,6 +70,12 @@ pub fn markdown(report: &Report) -> String {
             put(&mut page, &format!("- {}: {}\n", text(name), text(value)));
         }
         page.push('\n');
+    }
+    if !report.instruments.is_empty() {
+        page += "## What the instruments cost and tell\n\n";
+        for one in &report.instruments {
+            instruments(&mut page, one);
+        }
     }
     for note in &report.notes {
         put(&mut page, &format!("{}\n", text(note)));
@@ -198,6 +207,30 @@ fn stacked(page: &mut String, report: &Report, bars: &Bars) {
     more(page, bars.rows.len(), ROWS);
 }
 
+fn instruments(page: &mut String, instruments: &Instruments) {
+    let runs = match instruments.runs.as_str() {
+        "" => String::new(),
+        runs => format!("{}: ", text(runs)),
+    };
+    let Some(origin) = &instruments.origin else {
+        return put(page, &format!("{runs}{NOT_CALIBRATED}\n\n"));
+    };
+    put(page, &format!("{runs}{}\n\n", text(origin)));
+    let columns = std::iter::once("instrument").chain(COLUMNS);
+    header(page, &columns.map(str::to_owned).collect::<Vec<_>>());
+    for shown in &instruments.rows {
+        let cells = shown.cells.iter().map(|cell| text(cell));
+        row(page, std::iter::once(text(&shown.name)).chain(cells));
+    }
+    page.push('\n');
+    for shown in &instruments.rows {
+        for note in shown.note.iter().chain(&shown.limits) {
+            put(page, &format!("- {}: {}\n", text(&shown.name), text(note)));
+        }
+    }
+    put(page, &format!("\n{LEGEND}\n\n"));
+}
+
 /// A text in which nothing is Markdown or HTML, and nobody is notified.
 fn text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -247,7 +280,9 @@ mod tests {
 
     #[test]
     fn a_run_in_trouble() {
-        let report = report(&[Source::without_samples(example::troubled())]);
+        let mut record = example::troubled();
+        record.calibration = Some(example::calibration());
+        let report = report(&[Source::without_samples(record)]);
         insta::assert_snapshot!(markdown(&report));
     }
 }

@@ -34,6 +34,8 @@ pub struct Report {
     pub troubles: Vec<String>,
     /// What it ran on, and what was asked.
     pub runs: Vec<RunFacts>,
+    /// What the instruments cost and tell, one for each calibration.
+    pub instruments: Vec<Instruments>,
     /// What the figures mean.
     pub definitions: Vec<Definition>,
     /// Every repeat.
@@ -87,6 +89,8 @@ pub enum Section {
     Troubles,
     /// [`Report::runs`].
     Runs,
+    /// [`Report::instruments`].
+    Instruments,
     /// [`Report::definitions`].
     Definitions,
 }
@@ -391,6 +395,37 @@ pub struct RunFacts {
     /// The scenario's text, line by line.
     pub scenario: Vec<String>,
 }
+
+/// What the instruments of some runs cost and tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instruments {
+    /// `Runs A, B`; empty where there is one run.
+    pub runs: String,
+    /// Where and when it was measured; `None` if it was not, see [`NOT_CALIBRATED`].
+    pub origin: Option<String>,
+    /// The instruments.
+    pub rows: Vec<InstrumentRow>,
+}
+
+/// An instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstrumentRow {
+    /// Its name.
+    pub name: String,
+    /// What it reads.
+    pub reads: String,
+    /// Ids of the metrics that rest on it.
+    pub tells: Vec<String>,
+    /// What it costs and tells, below the columns of a calibration.
+    pub cells: [String; 6],
+    /// What else is to know.
+    pub note: Option<String>,
+    /// Why it was not measured, and which values lie below what it tells.
+    pub limits: Vec<String>,
+}
+
+/// What is said of runs without a calibration.
+pub const NOT_CALIBRATED: &str = "not calibrated: `lmbench doctor --calibrate`";
 
 /// What a metric is.
 #[derive(Debug, Clone, PartialEq, Eq)]

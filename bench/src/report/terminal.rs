@@ -2,8 +2,9 @@
 
 #![expect(clippy::format_push_string, reason = "a text of a screen, made once")]
 
-use super::model::{Comparison, Report, Weight};
+use super::model::{Comparison, Instruments, NOT_CALIBRATED, Report, Weight};
 use crate::metric::Unit;
+use crate::terminal::calibration::COLUMNS;
 use crate::terminal::text::counted;
 use crate::terminal::{table, wrapped};
 
@@ -33,6 +34,9 @@ pub fn terminal(report: &Report) -> String {
             page += &wrapped(line, 4);
         }
     }
+    for instruments in &report.instruments {
+        page += &instrument_table(instruments);
+    }
     page += "\nMedians of completed repeats, * is the best. `-o report.html` writes the whole report with its charts.\n";
     page
 }
@@ -43,8 +47,8 @@ fn matrix(report: &Report) -> String {
         return String::new();
     };
     let mut text = String::new();
-    for first in (0..overview.columns.len()).step_by(COLUMNS) {
-        let columns = first..(first + COLUMNS).min(overview.columns.len());
+    for first in (0..overview.columns.len()).step_by(METRICS) {
+        let columns = first..(first + METRICS).min(overview.columns.len());
         let mut names = vec!["cell".to_owned()];
         names.extend(
             overview.columns[columns.clone()]
@@ -119,7 +123,36 @@ fn difference_table(comparison: &Comparison) -> String {
     )
 }
 
-const COLUMNS: usize = 5;
+/// What measuring cost, and the values that it does not tell from each other.
+fn instrument_table(instruments: &Instruments) -> String {
+    let of = match instruments.runs.as_str() {
+        "" => String::new(),
+        runs => format!(" ({runs})"),
+    };
+    let Some(origin) = &instruments.origin else {
+        return wrapped(
+            &format!("\nWhat the instruments cost and tell{of}: {NOT_CALIBRATED}"),
+            4,
+        );
+    };
+    let header: Vec<&str> = std::iter::once("instrument").chain(COLUMNS).collect();
+    let rows = instruments.rows.iter().map(|row| {
+        let name = std::iter::once(row.name.clone());
+        name.chain(row.cells.iter().cloned()).collect()
+    });
+    let mut text = format!(
+        "\nWhat the instruments cost and tell{of}\n{}",
+        table(&header, &[0], &[], rows.collect())
+    );
+    for row in &instruments.rows {
+        for limit in &row.limits {
+            text += &wrapped(&format!("{}: {limit}", row.name), 4);
+        }
+    }
+    text + &wrapped(origin, 0)
+}
+
+const METRICS: usize = 5;
 const ROWS: usize = 60;
 const LINES: usize = 40;
 
@@ -131,7 +164,9 @@ mod tests {
 
     #[test]
     fn two_healthy_runs() {
-        let sources = [example::jvm(), example::jvm()].map(Source::without_samples);
+        let mut records = [example::jvm(), example::jvm()];
+        records[0].calibration = Some(example::calibration());
+        let sources = records.map(Source::without_samples);
         insta::assert_snapshot!(terminal(&report(&sources)));
     }
 }

@@ -39,6 +39,6 @@ pub(super) fn sample_interval(spec: &MigrationSpec) -> Option<Duration> {
 }
 
 /// Time after which CPU is read without QEMU's answer, on the source too.
-const CPU_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const CPU_INTERVAL: Duration = Duration::from_millis(100);
 /// Somewhat less than that, so that QEMU's answers come first where there are any.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);
+pub(crate) const SAMPLE_INTERVAL: Duration = Duration::from_millis(90);

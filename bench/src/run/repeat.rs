@@ -475,7 +475,7 @@ const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 /// Between a process's end and the error of the request that needed it.
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
 /// Time between two reports of the guest.
-const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// Observed after the migration: five reports and a hundred heartbeats.

@@ -76,4 +76,4 @@ impl Tenant {
 }
 
 /// Time between two questions, and so the resolution of `network_blackout_ms`.
-const PROBE_INTERVAL: Duration = Duration::from_millis(5);
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_millis(5);

@@ -25,12 +25,20 @@ pub(crate) fn run_and_fail(scenario: &str) -> Option<Run> {
     run_to(scenario, 4)
 }
 
-fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
-    if std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1") {
+/// Whether live tests are to be skipped, which is said.
+pub(crate) fn skips() -> bool {
+    let skips = std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1");
+    if skips {
         // Past the test harness, which would swallow what a passing test prints.
         std::io::stderr()
             .write_all(b"SKIPPED (LMBENCH_SKIP_LIVE=1): no guest was migrated\n")
             .unwrap();
+    }
+    skips
+}
+
+fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
+    if skips() {
         return None;
     }
     let _alone = alone();
@@ -56,7 +64,7 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
 }
 
 /// Two labs at once on two cores would starve each other's guests.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

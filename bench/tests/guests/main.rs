@@ -2,6 +2,7 @@
 //!
 //! `LMBENCH_SKIP_LIVE=1` skips all of it.
 
+mod calibrate;
 mod capture;
 mod carriers;
 mod cuts;

@@ -185,10 +185,10 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
 }
 
 /// Time between two readings of connections.
-const EVERY: Duration = Duration::from_millis(25);
+pub const EVERY: Duration = Duration::from_millis(25);
 /// The same until the first byte has moved.
 const EVERY_AT_FIRST: Duration = Duration::from_millis(5);
 /// A stream that has not begun by then is no longer looked at so often.
 const YOUNG: Duration = Duration::from_secs(2);
 /// New connections are looked for, and threads read, at every fourth reading.
-const LOOK_AROUND: u64 = 4;
+pub const LOOK_AROUND: u64 = 4;

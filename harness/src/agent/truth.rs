@@ -106,7 +106,7 @@ async fn first_turn(mut events: Box<dyn GuestEvents>, qemu: u32, notebook: Noteb
     }
 }
 
-/// tokio's timers are no finer.
-const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// Time between two looks at a guest's vCPUs; tokio's timers are no finer.
+pub const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// A vCPU that has not run after a second has other problems, which other events tell.
 const LOOKS_MAX: usize = 1000;

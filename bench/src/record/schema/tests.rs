@@ -16,7 +16,10 @@ fn the_fixture_and_fresh_records_fit_the_printed_schema() {
     let real: Value =
         serde_json::from_str(include_str!("../../../tests/fixtures/quick/record.json")).unwrap();
     check(&schema, &schema, &real, "a real run");
+    let mut calibrated = example::jvm();
+    calibrated.calibration = Some(example::calibration());
     for record in [
+        calibrated,
         example::empty("fresh", 2, 3),
         example::jvm(),
         example::troubled(),

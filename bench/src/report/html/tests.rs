@@ -29,6 +29,21 @@ fn hostile() -> Record {
             }
         }
     }
+    let mut calibration = example::calibration();
+    for instrument in &mut calibration.instruments {
+        instrument.id = evil.to_owned();
+        instrument.reads = evil.to_owned();
+        instrument.note = Some(evil.to_owned());
+        instrument.tells.push(evil.to_owned());
+        if let Some(cost) = &mut instrument.cost {
+            cost.per = evil.to_owned();
+            cost.cpu_us = f64::MAX;
+        }
+    }
+    calibration.instruments[2].skipped = Some(evil.to_owned());
+    calibration.measured = evil.to_owned();
+    calibration.machine.qemu = Some(evil.to_owned());
+    record.calibration = Some(calibration);
     record.run_id = evil.to_owned();
     record.started = evil.to_owned();
     record.scenario.name = evil.to_owned();

@@ -1,0 +1,138 @@
+//! Instruments that need a guest: one is booted as runs boot theirs, without a lab, and ended afterwards.
+//!
+//! `inside` is what the guest's own code tells, `monitor` what its QEMU does. At the end the guest is migrated to nowhere, since QEMU's
+//! answers are short before it is.
+
+mod inside;
+mod monitor;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use lmbench_harness::cpu;
+use lmbench_harness::qemu::accelerator::{Resolved, resolve};
+use lmbench_harness::qemu::{GuestPorts, Launched, launch};
+use lmbench_harness::role::Role;
+use lmbench_harness::spec::Accelerator;
+
+use super::settings::{self, Settings};
+use super::{processes, skipped};
+use crate::error::chain;
+use crate::record::Instrument;
+
+/// What was measured with a guest, or why not.
+pub(super) struct Guest {
+    /// QEMU's version, if one was started.
+    pub(super) qemu: Option<String>,
+    /// What executed the guest.
+    pub(super) accelerator: Option<String>,
+    pub(super) instruments: Vec<Instrument>,
+}
+
+/// A guest that runs.
+struct Subject<'a> {
+    launched: &'a Launched,
+    ports: &'a GuestPorts,
+    settings: &'a Settings,
+    directory: &'a Path,
+}
+
+/// Boots a guest, measures, and ends it.
+pub(super) async fn instruments() -> Guest {
+    // Boxed: launching holds everything that a guest needs.
+    let booted = Box::pin(boot()).await;
+    let (scratch, settings, accelerator, launched) = match booted {
+        Ok(booted) => booted,
+        Err(why) => {
+            let mut instruments = processes::instruments(std::process::id());
+            let needing = inside::all().into_iter().chain(monitor::all());
+            instruments.extend(needing.map(|instrument| skipped(instrument, why.clone())));
+            return Guest {
+                qemu: None,
+                accelerator: None,
+                instruments,
+            };
+        }
+    };
+    let mut instruments = processes::instruments(launched.pid);
+    if let Some(ports) = &launched.ports {
+        let subject = Subject {
+            launched: &launched,
+            ports,
+            settings: &settings,
+            directory: &scratch.0,
+        };
+        instruments.extend(inside::instruments(&subject).await);
+        instruments.extend(monitor::instruments(&subject).await);
+    }
+    let qemu = launched.guest.qmp().version().to_string();
+    if let Err(error) = launched.end().await {
+        tracing::warn!(%error, "the guest of the calibration");
+    }
+    Guest {
+        qemu: Some(qemu),
+        accelerator: Some(name(accelerator).to_owned()),
+        instruments,
+    }
+}
+
+async fn boot() -> Result<(Scratch, Settings, Accelerator, Launched), String> {
+    let settings = settings::default()?;
+    let scratch = Scratch::make().map_err(|error| format!("no directory for a guest: {error}"))?;
+    let Resolved { accelerator, .. } = resolve(settings.guest.accelerator, &scratch.0).await;
+    let launched = launch(&settings.guest, Role::Source, accelerator, &scratch.0).await;
+    let launched = launched.map_err(|error| {
+        let text = chain(&error);
+        let words = text.split("\nhint: ").next().unwrap_or_default();
+        format!("no guest boots here: {words}; `lmbench doctor` tells what mends it")
+    })?;
+    Ok((scratch, settings, accelerator, launched))
+}
+
+fn name(accelerator: Accelerator) -> &'static str {
+    match accelerator {
+        Accelerator::Kvm => "kvm",
+        Accelerator::Auto | Accelerator::Tcg => "tcg",
+    }
+}
+
+impl Subject<'_> {
+    /// CPU time of all of QEMU, ns.
+    fn qemu_ns(&self) -> u64 {
+        cpu::of_process(self.launched.pid).map_or(0, |time| time.total_ns)
+    }
+
+    /// CPU time of the threads that serve the monitor, ns: all but those that execute the guest or send its memory.
+    fn service_ns(&self) -> u64 {
+        let others = ["CPU ", "mig/", "live_migration", "multifd"];
+        let threads = cpu::of_threads(self.launched.pid).into_iter();
+        let serving =
+            threads.filter(|thread| !others.iter().any(|other| thread.name.starts_with(other)));
+        serving.map(|thread| thread.cpu_ns).sum()
+    }
+}
+
+/// The result, or the instrument with the reason for which there is none.
+fn or_skipped(instrument: &Instrument, result: Result<Instrument, String>) -> Instrument {
+    result.unwrap_or_else(|why| skipped(instrument.clone(), why))
+}
+
+/// The guest's files, nobody else's, removed with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> io::Result<Self> {
+        let name = format!("lmbench-calibrate-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
