@@ -13,6 +13,7 @@ mod run_id;
 mod schema;
 mod slim;
 mod summary;
+mod values;
 
 pub use read::{MAX_RECORD_BYTES, RecordError};
 pub use run_id::new_run_id;

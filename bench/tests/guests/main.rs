@@ -5,6 +5,7 @@
 mod capture;
 mod carriers;
 mod cuts;
+mod judging;
 mod knobs;
 mod live;
 mod metering;
