@@ -104,8 +104,8 @@ fn turns(arguments: &CompareArguments) -> Result<(Scenario, String), Failed> {
         })
     };
     let both = of_programs(base, &examine(old)?, &examine(new)?);
-    let named = |name: &PathBuf| format!(" {option} {}", clean(&name.to_string_lossy()));
-    Ok((both, command + &named(old) + &named(new)))
+    let again = |name: &PathBuf| format!(" {option} {}", clean(&name.to_string_lossy()));
+    Ok((both, command + &again(old) + &again(new)))
 }
 
 fn tell(

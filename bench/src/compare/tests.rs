@@ -293,7 +293,7 @@ fn what_differs_around_is_named() {
 
 #[test]
 fn programs_that_took_turns_are_named_by_side() {
-    let mut run = record("run", &["tcp", "tls"], 8, migrations(1, 1.0));
+    let mut run = record("run", &["tcp", "tls"], 14, migrations(1, 1.0));
     for (cell, variant) in run.cells.iter_mut().zip(["base", "candidate"]) {
         cell.id = format!("variant={variant}");
         cell.parameters = [("variant".to_owned(), json!(variant))]
