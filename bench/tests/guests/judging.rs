@@ -10,7 +10,7 @@ use crate::live::Place;
 
 const SCENARIO: &str = "name = \"live\"\nrun.repeats = 1\ncarrier.tcp = {}\n[guest]\nmemory = \"224 MiB\"\n\
                         [workload.uniform]\nmemory = \"32 MiB\"\nrate = \"4 MiB/s\"\n\
-                        [migration]\ntimeout = \"30 s\"\nsettle = \"200 ms\"\n";
+                        [migration]\ntimeout = \"30 s\"\nsettle = \"500 ms\"\n";
 
 fn script(place: &Place, name: &str, body: &str) -> PathBuf {
     let path = place.path(name);
