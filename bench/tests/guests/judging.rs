@@ -88,7 +88,9 @@ fn two_qemus_take_turns() {
     }
     // The same version of both is said once.
     let version = record["environment"]["qemu"].as_str().unwrap();
-    assert_eq!(variants["base"]["qemu"]["version"], version);
+    let told = variants["base"]["qemu"]["version"].as_str().unwrap();
+    assert_eq!(version.matches(told).next(), Some(told), "{version}");
+    assert!(!version.contains(" and "), "{version}");
 }
 
 #[test]
@@ -133,7 +135,8 @@ fn agents_of_another_protocol_are_refused_before_the_first_guest() {
     script(
         &place,
         "stranger",
-        "case $1 in --version) echo lmbench 0.0.1 ;; *) echo no >&2; exit 1 ;; esac",
+        // It lives until the controller says its first word.
+        "case $1 in --version) echo lmbench 0.0.1 ;; *) head -c 1 >/dev/null; exit 1 ;; esac",
     );
     let compare = [
         "compare",
