@@ -120,6 +120,10 @@ pub struct RunArguments {
     /// Seed of order and workloads instead of the scenario's.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// Judge the run at once by this baseline, as `lmbench gate` does, with its exit codes: 5 regressed, 6 inconclusive. A migration that
+    /// failed stays 4.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// Show a dashboard on stderr while it runs: the migration's curves and decisions, and the cells done so far.
     #[arg(long)]
     pub watch: bool,
@@ -188,11 +192,25 @@ pub struct ShowArguments {
 pub struct CompareArguments {
     /// What to compare with: RUN or RUN:CELL, where RUN is an id below --out or the path of a run's folder or record.
     pub base: String,
-    /// What is in question.
-    pub candidate: String,
+    /// What is in question; not with --qemu or --binary.
+    #[arg(required_unless_present_any = ["qemu", "binary"], conflicts_with_all = ["qemu", "binary"])]
+    pub candidate: Option<String>,
     /// Both are scenario files: run them in turns, then compare. The run is kept; its cells have the axis `variant`.
     #[arg(long)]
     pub interleave: bool,
+    /// With --interleave and one scenario: run it with two QEMUs in turns. Given twice, the base's first, then the candidate's: a path, or
+    /// a name on PATH.
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        requires = "interleave",
+        conflicts_with = "binary"
+    )]
+    pub qemu: Vec<PathBuf>,
+    /// With --interleave and one scenario: run it with the agents and carriers of two lmbenches in turns. Given twice, the base's first, then
+    /// the candidate's. This lmbench stays the controller, and must speak the same protocol.
+    #[arg(long, value_name = "PROGRAM", requires = "interleave")]
+    pub binary: Vec<PathBuf>,
     /// With --interleave: only cells whose parameter has this value; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", requires = "interleave")]
     pub only: Vec<Only>,
@@ -211,9 +229,10 @@ pub struct CompareArguments {
     /// Only this metric; may be given several times. Fewer questions take fewer repeats.
     #[arg(long, value_name = "ID")]
     pub metric: Vec<String>,
-    /// Another run of the base, which tells how much two runs of the same differ; without it, halves of the base's repeats do.
+    /// Another run of the base, which tells how much two runs of the same differ; without it, halves of the base's repeats do. May be given
+    /// several times.
     #[arg(long, value_name = "RUN")]
-    pub noise_floor: Option<String>,
+    pub noise_floor: Vec<String>,
     /// Also print the metrics that only explain others.
     #[arg(long)]
     pub all: bool,

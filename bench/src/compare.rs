@@ -8,23 +8,22 @@
 mod environment;
 mod interleave;
 mod metrics;
-mod noise;
 mod outcomes;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use environment::EnvironmentDifference;
-pub use interleave::{interleaved, variant};
+pub use interleave::{interleaved, of_programs, variant};
 pub use metrics::{Kind, MetricComparison, Values};
-pub use noise::NoiseFloor;
 pub use outcomes::OutcomeComparison;
 pub use select::{Choice, SelectError};
 
 use serde::Serialize;
 
+use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule};
 use crate::record::{CellRecord, Record};
-use crate::statistics::{Difference, Pairing, Rule, smallest_p};
+use crate::statistics::Pairing;
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +39,8 @@ pub struct Side<'a> {
 pub struct Options<'a> {
     /// Only these metrics, which keeps the number of questions small; empty for all that have a better and a worse.
     pub metrics: &'a [String],
-    /// Another run of the base, to learn from how much two runs of the same differ.
-    pub noise: Option<&'a Record>,
+    /// Other runs of the base, to learn from how much two runs of the same differ.
+    pub noise: &'a [Record],
 }
 
 /// What two sides have to do with each other. Everything that a report or a program needs to tell it.
@@ -54,7 +53,7 @@ pub struct Comparison {
     /// What was asked of a difference.
     pub rule: Rule,
     /// Where noise floors come from.
-    pub noise_floor: NoiseFloor,
+    pub noise_floor: NoiseSource,
     /// In what both were measured differently.
     pub environment: Vec<EnvironmentDifference>,
     /// Cells that only the base has.
@@ -76,6 +75,9 @@ pub struct Label {
     pub started: String,
     /// Which of its cells were chosen, if not all.
     pub cells: Option<String>,
+    /// The QEMU or the lmbench of these cells, where that is what the run compares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs: Option<String>,
 }
 
 /// Two cells.
@@ -144,8 +146,14 @@ pub fn compare(
     options: &Options<'_>,
 ) -> Result<Comparison, SelectError> {
     let matched = select::matched(base, candidate)?;
-    let rule = Rule::default();
-    let noise = noise::Noise::new(base.record, options.noise);
+    let rule = RULE;
+    let noise = match options.noise {
+        [] => NoiseFloor::of_repeats(),
+        others => {
+            let runs: Vec<&Record> = std::iter::once(base.record).chain(others).collect();
+            NoiseFloor::of_runs(&runs)
+        }
+    };
     let cells = matched
         .both
         .iter()
@@ -159,12 +167,16 @@ pub fn compare(
         scenario: side.record.scenario.name.clone(),
         started: side.record.started.clone(),
         cells: side.choice.text().map(str::to_owned),
+        programs: interleave::programs(side),
     };
     Ok(Comparison {
         base: label(base),
         candidate: label(candidate),
         rule,
-        noise_floor: noise.source(),
+        noise_floor: match options.noise {
+            [] => NoiseSource::Halves,
+            others => NoiseSource::Runs(others.iter().map(|run| run.run_id.clone()).collect()),
+        },
         environment: environment::differences(base.record, candidate.record),
         only_base: matched.only_base,
         only_candidate: matched.only_candidate,
@@ -176,7 +188,7 @@ fn cell(
     base: &CellRecord,
     candidate: &CellRecord,
     same_run: bool,
-    noise: &noise::Noise<'_>,
+    noise: &NoiseFloor,
     rule: &Rule,
     options: &Options<'_>,
 ) -> CellComparison {
@@ -218,7 +230,7 @@ fn pairing(
         return (Pairing::Independent, vec![note]);
     }
     let pairs = metrics::pairs(base, candidate);
-    if smallest_p(pairs, None) * questions as f64 > rule.alpha {
+    if !rule.can_tell(pairs, pairs, Pairing::Pairs, questions) {
         let note =
             format!("not paired: with {pairs} pairs chances are too coarse for so many metrics");
         return (Pairing::Independent, vec![note]);
@@ -245,16 +257,11 @@ fn too_few(
     pairing: Pairing,
     rule: &Rule,
 ) -> Option<String> {
-    let (a, b) = (metrics::completed(base), metrics::completed(candidate));
-    let smallest = |a: usize, b: usize| match pairing {
-        Pairing::Pairs => smallest_p(a.min(b), None),
-        Pairing::Independent => smallest_p(a, Some(b)),
-    };
-    let convinces = |n: &usize| smallest(*n, *n) * questions as f64 <= rule.alpha;
-    if questions == 0 || smallest(a, b) * questions as f64 <= rule.alpha {
+    let (a, b) = (base.completed().count(), candidate.completed().count());
+    if questions == 0 || rule.can_tell(a, b, pairing, questions) {
         return None;
     }
-    let needed = (1..100).find(convinces).unwrap_or(100);
+    let needed = rule.repeats_needed(pairing, questions);
     let few = a.min(b);
     Some(format!(
         "{few} completed {} can't tell a difference in any of {questions} {}, however great it is: {needed} of each cell can{}",

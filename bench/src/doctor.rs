@@ -7,7 +7,7 @@ mod hypervisor;
 mod lab;
 mod machine;
 mod packages;
-mod probe;
+pub(crate) mod probe;
 mod processor;
 mod text;
 mod tools;

@@ -6,7 +6,6 @@ mod csv;
 mod flat;
 mod metrics;
 pub mod openmetrics;
-mod output;
 mod parquet;
 mod samples;
 
@@ -16,7 +15,6 @@ use std::path::{Path, PathBuf};
 use crate::record::Record;
 use crate::store::StoreError;
 
-pub use output::Output;
 pub use samples::SampleTrouble;
 
 /// A run to export.
@@ -59,7 +57,8 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    fn write(path: &Path, source: std::io::Error) -> Self {
+    /// An error of the file itself.
+    pub fn write(path: &Path, source: std::io::Error) -> Self {
         ExportError::Write {
             path: path.to_owned(),
             source,

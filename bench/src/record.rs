@@ -14,6 +14,7 @@ mod run_id;
 mod schema;
 mod slim;
 mod summary;
+mod values;
 
 pub use calibration::{
     CalibratedMachine, Calibration, Cost, Instrument, Resolution, ResolutionFrom, ResolutionUnit,

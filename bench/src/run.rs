@@ -1,6 +1,6 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
-//! `hosts` makes the lab and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
+//! `labs` keeps a lab for each set of programs, `hosts` makes one and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
 //! are, `repeat` does one migration (`migrating` while it goes on,
 //! `operator` what is ordered meanwhile), `faults` breaks what the scenario wants broken, `recovery` mends its post-copy,
 //! `health` finds what is wrong and `aftermath` sees to it that one guest runs, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
@@ -15,6 +15,7 @@ mod faults;
 mod health;
 mod hosts;
 mod interrupt;
+mod labs;
 mod lacking;
 pub mod measure;
 mod metering;
@@ -41,7 +42,6 @@ use crate::record::{Outcome, Record, Repeat, ScenarioText};
 use crate::scenario::Cell;
 use crate::store::{RunWriter, Store, StoreError};
 
-use hosts::Hosts;
 pub use interrupt::{Interrupt, Interrupter};
 pub(crate) use metering::{CPU_INTERVAL, SAMPLE_INTERVAL};
 pub use preflight::{Complaint, Unfit};
@@ -50,6 +50,7 @@ pub use series::{Hear, Series, Tried};
 pub(crate) use tenant::PROBE_INTERVAL;
 
 use boots::Boots;
+use labs::Labs;
 use preflight::Ready;
 
 /// Why a run ended early. What was measured before is in the record.
@@ -100,20 +101,20 @@ pub enum Target {
 impl Run<'_> {
     /// Runs all steps that the record lacks. The record is returned whole; it is on disk already.
     pub async fn execute(mut self, target: Target) -> Result<Record, RunError> {
-        let mut hurry = self.interrupt.clone();
-        let hosts = Hosts::create(&self.plan.cells[0].setup.network, self.plan.seed);
-        let mut hosts = match unless_interrupted(&mut self.interrupt, hosts).await {
-            Ok(Ok(hosts)) => hosts,
+        let hurry = self.interrupt.clone();
+        let labs = Labs::create(self.plan);
+        let mut labs = match unless_interrupted(&mut self.interrupt, labs).await {
+            Ok(Ok(labs)) => labs,
             Ok(Err(error)) => return Err(target.abandon(error.into())),
             Err(interrupted) => return Err(target.abandon(interrupted)),
         };
         // Boxed: it holds everything that a run does.
-        let result = Box::pin(self.on_hosts(&mut hosts, target)).await;
+        let result = Box::pin(self.on_hosts(&mut labs, target)).await;
         if let Err(RunError::Interrupted) = result {
             let text = "interrupted: ending guests and hosts; once more kills them at once";
             (self.observer)(RunEvent::Warning(text.to_owned()));
         }
-        match hosts.close(hurry.asked(2)).await {
+        match labs.close(&hurry).await {
             Ok(()) => result,
             Err(error) if result.is_ok() => Err(RunError::Internal(crate::error::chain(&error))),
             Err(error) => {
@@ -123,14 +124,14 @@ impl Run<'_> {
         }
     }
 
-    async fn on_hosts(&mut self, hosts: &mut Hosts, target: Target) -> Result<Record, RunError> {
-        let checked = preflight::check(hosts, self.plan);
+    async fn on_hosts(&mut self, labs: &mut Labs, target: Target) -> Result<Record, RunError> {
+        let checked = labs.check(self.plan);
         let ready = match unless_interrupted(&mut self.interrupt, checked).await {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) | Err(error) => return Err(target.abandon(error)),
         };
-        let (mut record, writer) = self.open(hosts, &ready, target)?;
-        let result = self.perform_all(hosts, &ready, &mut record, &writer).await;
+        let (mut record, writer) = self.open(labs, &ready, target)?;
+        let result = self.perform_all(labs, &ready, &mut record, &writer).await;
         // Whatever stopped it, the run ends in order here: it is not the victim of a crash.
         let finished = writer.finish();
         result?;
@@ -140,7 +141,7 @@ impl Run<'_> {
 
     async fn perform_all(
         &mut self,
-        hosts: &mut Hosts,
+        labs: &mut Labs,
         ready: &Ready,
         record: &mut Record,
         writer: &RunWriter,
@@ -173,7 +174,7 @@ impl Run<'_> {
                     Some(skipped) => Ok(skipped),
                     None => {
                         repeat::perform(
-                            hosts,
+                            labs.of(cell),
                             cell,
                             step.repeat,
                             &ready.accelerator,
@@ -203,6 +204,7 @@ impl Run<'_> {
                 (self.observer)(RunEvent::Warning(
                     "an agent was lost; the lab is made anew".to_owned(),
                 ));
+                let hosts = labs.of(cell);
                 let renewed = hosts.renew(&cell.setup.network, self.plan.seed);
                 unless_interrupted(&mut self.interrupt, renewed).await??;
             }
@@ -233,7 +235,7 @@ impl Run<'_> {
 
     fn open(
         &mut self,
-        hosts: &Hosts,
+        labs: &Labs,
         ready: &Ready,
         target: Target,
     ) -> Result<(Record, RunWriter), RunError> {
@@ -248,7 +250,7 @@ impl Run<'_> {
                 let scenario = ScenarioText::new(&*self.plan.scenario, self.text);
                 let mut record = Record::new(
                     scenario,
-                    ready.environment(hosts),
+                    labs.environment(ready, self.plan),
                     self.plan.seed,
                     self.plan.repeats,
                     cells,

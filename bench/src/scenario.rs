@@ -37,6 +37,7 @@ use sha2::{Digest, Sha256};
 
 use crate::carrier::CarrierSpec;
 use crate::gate::Rules;
+use crate::programs::Programs;
 use crate::scenario::check::Check;
 use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::{Combination, Document};
@@ -93,6 +94,8 @@ pub struct Setup {
     pub fault: Option<FaultSpec>,
     /// What the two sides do not agree on.
     pub mismatch: Mismatch,
+    /// Whose work it is. No scenario can say this; `compare --qemu` and `--binary` do.
+    pub programs: Programs,
 }
 
 /// How the sides of a migration differ that must be alike. No scenario can say this; the self-test does.

@@ -9,13 +9,10 @@
 //!   hyperfine and criterion do.
 //! - Two sets are compared by their *ratio* with an interval (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013), paired
 //!   where both were measured side by side (Bulej et al., "Duet benchmarking", 2020).
-//! - Three things must hold before a difference is called one: its interval leaves "the same" out, the chance to see it without a cause is
-//!   small even when all questions asked are counted, and it is greater than the noise floor (criterion's noise threshold).
-//!   [`Rule`] holds them.
+//! - What of it is called a difference says the one rule in [`crate::judge`].
 
 mod bootstrap;
 mod change;
-mod decision;
 mod distribution;
 mod effect;
 mod location;
@@ -26,7 +23,6 @@ pub(crate) mod simulated;
 
 pub use bootstrap::median_interval;
 pub use change::{ChangePoint, change_points};
-pub use decision::{Difference, Rule};
 pub use effect::{Effect, Pairing, effect};
 pub use location::{mad, median, outliers};
 pub use many::holm;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -133,6 +134,63 @@ fn two_scenarios_take_turns() {
         assert!(text.contains(id), "{text}");
     }
     let (code, _, problem) = compared(out.path(), &["base", "candidate", "--dry-run"]);
+    assert_eq!(code, 2);
+    assert!(problem.contains("--interleave"), "{problem}");
+}
+
+/// A program that says what it is, and nothing else.
+fn program(folder: &Path, name: &str, says: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn two_programs_take_turns_on_one_scenario() {
+    let out = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/quick.toml");
+    let scenario = scenario.to_str().unwrap();
+    let old = program(out.path(), "old", "QEMU emulator version 9.2.0");
+    let new = program(out.path(), "new", "QEMU emulator version 10.1.0");
+    let plan = |options: &[&str]| {
+        let fixed = [
+            "--interleave",
+            scenario,
+            "--dry-run",
+            "--repeats",
+            "4",
+            "--only",
+            "carrier=tcp",
+        ];
+        compared(out.path(), &[&fixed[..], options].concat())
+    };
+    let (code, text, problem) = plan(&["--qemu", &old, "--qemu", &new]);
+    assert_eq!(code, 0, "{problem}");
+    assert!(text.contains("2 cells, 8 migrations"), "{text}");
+    assert!(text.contains("variant=candidate,carrier=tcp"), "{text}");
+
+    let mut answers = String::new();
+    for options in [
+        &["--qemu", old.as_str()][..],
+        &["--qemu", &old, "--qemu", &new, "--qemu", &new],
+        &["--binary", &old, "--binary", &new],
+        &["--qemu", &old, "--qemu", "[OUT]/none"],
+        &["--qemu", &old, "--binary", &new],
+        &[scenario, "--qemu", &old, "--qemu", &new],
+        &[],
+    ] {
+        let (code, text, problem) = plan(options);
+        assert_eq!((code, text.as_str()), (2, ""), "{options:?}");
+        let words = options
+            .join(" ")
+            .replace(&*out.path().to_string_lossy(), "[OUT]");
+        writeln!(answers, "{words}\n{problem}").unwrap();
+    }
+    let answers = answers.replace(scenario, "[SCENARIO]");
+    insta::assert_snapshot!(answers);
+    // Without turns there is nothing for them to do.
+    let (code, _, problem) = compared(out.path(), &["base", "--qemu", &old, "--qemu", &new]);
     assert_eq!(code, 2);
     assert!(problem.contains("--interleave"), "{problem}");
 }

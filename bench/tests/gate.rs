@@ -313,3 +313,42 @@ fn wrong_words_and_wrong_files_are_answered() {
     assert_eq!(base("lost.json", "base.json").code, 5);
     assert_eq!(place.lmbench(["gate", "lost.json"]).code, 5);
 }
+
+// Without a guest: what is wrong about a baseline is said before the run.
+#[test]
+fn a_run_that_could_not_be_judged_is_not_begun() {
+    let place = Place::new();
+    let here = lmbench_harness::host::HostInfo::examine();
+    let text = fixture()["scenario"]["text"]
+        .as_str()
+        .expect("text")
+        .to_owned();
+    fs::write(place.path("scenario.toml"), &text).expect("the folder is ours");
+    place.run("kept.json", 1.0, |record| {
+        record["environment"]["cpu"] = json!(here.cpu);
+        record["environment"]["cores"] = json!(here.cores);
+    });
+    place.run("elsewhere.json", 1.0, |record| {
+        record["environment"]["cpu"] = json!(here.cpu);
+        record["environment"]["cores"] = json!(here.cores + 1);
+    });
+    place.run("other.json", 1.0, |record| {
+        record["scenario"]["text"] = json!(text.replace("256 MiB", "512 MiB"));
+        record["scenario"]["sha256"] = json!("0");
+    });
+    for run in ["kept", "elsewhere", "other"] {
+        let (record, file) = (format!("{run}.json"), format!("{run}-base.json"));
+        let said = place.lmbench(["baseline", &record, "-o", &file]);
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    let run = |file: &str| place.lmbench(["run", "scenario.toml", "--dry-run", "--baseline", file]);
+    run("nowhere.json").refused(2, "can't read the baseline");
+    run("kept.json").refused(2, "it is the record of a run");
+    run("other-base.json").refused(
+        2,
+        "this run and the baseline are not of the same experiment",
+    );
+    run("elsewhere-base.json").refused(3, "the number of CPUs");
+    let said = run("kept-base.json");
+    assert_eq!(said.code, 0, "{said:?}");
+}

@@ -15,7 +15,7 @@ pub struct BaselineArguments {
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
     /// Runs of the same, with nothing changed between them: how much they differ is the noise below which no change counts. Without
-    /// it, the noise is estimated from the spread of RUN's own repeats.
+    /// it, halves of RUN's own repeats tell the noise.
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub noise_floor: Vec<String>,
     /// Directory with the runs.
@@ -91,7 +91,7 @@ pub enum InconclusiveIs {
 
 const GATE_RULES: &str = "\
 A metric regresses if the whole 95 % interval of its change is beyond the tolerance, the change is above the noise floor, and it stays \
-significant when all metrics of the cell count (Holm); that takes 5 repeats or more on each side. A limit is missed if the whole 95 % \
+significant when all metrics of the cell count (Holm, at 1 %); that takes 6 repeats or more on each side. A limit is missed if the whole 95 % \
 interval of the median is beyond it. A guest or memory that was lost, a failed migration and a cell that stopped converging regress, \
 whatever the figures. Exit codes: 0 pass or improved · 2 wrong usage, another scenario · 3 another kind of machine · 5 regressed · \
 6 inconclusive.";

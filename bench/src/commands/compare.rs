@@ -1,18 +1,19 @@
 //! `lmbench compare A B`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::chosen::read;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{CompareArguments, Format, RunArguments};
-use crate::compare::{Choice, Options, Side, compare, interleaved, variant};
+use crate::compare::{Choice, Options, Side, compare, interleaved, of_programs, variant};
 use crate::metric::{ALL, metric};
+use crate::programs::{Kind, Program, Programs};
 use crate::record::Record;
 use crate::run::any_failed;
-use crate::scenario::{self, nearest};
+use crate::scenario::{self, Scenario, nearest};
 use crate::store::Store;
 use crate::terminal::compare_text;
-use crate::terminal::text::clean;
+use crate::terminal::text::{clean, counted};
 
 pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
     check_metrics(&arguments.metric)?;
@@ -21,7 +22,9 @@ pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
         return interleave(&store, arguments);
     }
     let (base, base_choice) = side(&store, &arguments.base)?;
-    let (candidate, candidate_choice) = side(&store, &arguments.candidate)?;
+    // clap asks for one unless --qemu or --binary, which take --interleave, stand in for it.
+    let candidate = arguments.candidate.as_deref().unwrap_or_default();
+    let (candidate, candidate_choice) = side(&store, candidate)?;
     let base = Side {
         record: &base,
         choice: &base_choice,
@@ -33,17 +36,9 @@ pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
     tell(&store, arguments, base, candidate)
 }
 
-/// Runs two scenarios in turns and compares what they measured.
+/// Runs two scenarios, or one with two programs, in turns and compares what was measured.
 fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Failed> {
-    let load =
-        |path: &str| scenario::load(Path::new(path)).map_err(|error| Failed::from_scenario(&error));
-    let (base, candidate) = (load(&arguments.base)?, load(&arguments.candidate)?);
-    let both = interleaved(base, candidate);
-    let command = format!(
-        "compare --interleave {} {}",
-        clean(&arguments.base),
-        clean(&arguments.candidate)
-    );
+    let (both, command) = turns(arguments)?;
     let run = RunArguments {
         scenario: arguments.base.clone().into(),
         out: arguments.out.clone(),
@@ -53,6 +48,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
         format: arguments.format,
         dry_run: arguments.dry_run,
         resume: arguments.resume.clone(),
+        baseline: None,
         watch: false,
     };
     let Some(record) = super::run::perform(&both, &run, &command)? else {
@@ -71,6 +67,47 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
     })
 }
 
+/// What takes turns, and the command that goes on with it.
+fn turns(arguments: &CompareArguments) -> Result<(Scenario, String), Failed> {
+    let load =
+        |path: &str| scenario::load(Path::new(path)).map_err(|error| Failed::from_scenario(&error));
+    let base = load(&arguments.base)?;
+    let command = format!("compare --interleave {}", clean(&arguments.base));
+    if let Some(candidate) = &arguments.candidate {
+        let both = interleaved(base, load(candidate)?);
+        return Ok((both, format!("{command} {}", clean(candidate))));
+    }
+    let (option, kind, names) = if arguments.qemu.is_empty() {
+        ("--binary", Kind::Lmbench, &arguments.binary)
+    } else {
+        ("--qemu", Kind::Qemu, &arguments.qemu)
+    };
+    let [old, new] = names.as_slice() else {
+        let message = format!(
+            "{option} was given {}\nhint: give it twice: {option} OLD {option} NEW",
+            counted(names.len(), "time")
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    };
+    let examine = |name: &PathBuf| {
+        let program = Program::examine(name, kind)
+            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+        Ok(match kind {
+            Kind::Lmbench => Programs {
+                lmbench: Some(program),
+                qemu: None,
+            },
+            Kind::Qemu => Programs {
+                lmbench: None,
+                qemu: Some(program),
+            },
+        })
+    };
+    let both = of_programs(base, &examine(old)?, &examine(new)?);
+    let again = |name: &PathBuf| format!(" {option} {}", clean(&name.to_string_lossy()));
+    Ok((both, command + &again(old) + &again(new)))
+}
+
 fn tell(
     store: &Store,
     arguments: &CompareArguments,
@@ -79,12 +116,12 @@ fn tell(
 ) -> Result<Exit, Failed> {
     let noise = arguments
         .noise_floor
-        .as_deref()
+        .iter()
         .map(|run| read(store, run))
-        .transpose()?;
+        .collect::<Result<Vec<Record>, Failed>>()?;
     let options = Options {
         metrics: &arguments.metric,
-        noise: noise.as_ref(),
+        noise: &noise,
     };
     let comparison = compare(base, candidate, &options).map_err(|error| {
         // Ids of cells come from a file; the line breaks are ours.

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, Failed, chosen};
 use crate::cli::{ExportArguments, ExportFormat};
-use crate::export::{
-    ExportError, Output, Run, TableFormat, openmetrics, write_metrics, write_samples,
-};
+use crate::export::{ExportError, Run, TableFormat, openmetrics, write_metrics, write_samples};
+use crate::output::Output;
 use crate::store::Store;
 use crate::terminal::text::{clean, counted};
 
@@ -35,22 +34,19 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
         .iter()
         .map(|run| read(&store, run))
         .collect::<Result<Vec<Run>, Failed>>()?;
-    let mut output = Output::create(&arguments.output).map_err(failed)?;
+    let path = &arguments.output;
+    let mut output = create(path)?;
     let Some(format) = table else {
         let text = openmetrics::text(&runs);
-        let wrong = |source| ExportError::Write {
-            path: arguments.output.clone(),
-            source,
-        };
         output
             .write_all(text.as_bytes())
-            .map_err(|error| failed(wrong(error)))?;
-        return finish(output);
+            .map_err(|error| failed(ExportError::write(path, error)))?;
+        return finish(output, path);
     };
-    write_metrics(&runs, format, &mut output).map_err(|error| at(&arguments.output, error))?;
-    finish(output)?;
+    write_metrics(&runs, format, &mut output).map_err(|error| at(path, error))?;
+    finish(output, path)?;
     if arguments.samples {
-        samples(&runs, format, &beside(&arguments.output))?;
+        samples(&runs, format, &beside(path))?;
     }
     Ok(Exit::Success)
 }
@@ -67,9 +63,9 @@ fn read(store: &Store, run: &str) -> Result<Run, Failed> {
 }
 
 fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed> {
-    let mut output = Output::create(path).map_err(failed)?;
+    let mut output = create(path)?;
     let troubles = write_samples(runs, format, &mut output).map_err(|error| at(path, error))?;
-    finish(output)?;
+    finish(output, path)?;
     let mut error = anstream::stderr();
     let _ = writeln!(error, "samples: {}", clean(&path.to_string_lossy()));
     for trouble in troubles {
@@ -79,8 +75,14 @@ fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed>
     Ok(())
 }
 
-fn finish(output: Output) -> Result<Exit, Failed> {
-    output.finish().map(|()| Exit::Success).map_err(failed)
+fn create(path: &Path) -> Result<Output, Failed> {
+    Output::create(path).map_err(|error| failed(ExportError::write(path, error)))
+}
+
+fn finish(output: Output, path: &Path) -> Result<Exit, Failed> {
+    let finished = output.finish();
+    finished.map_err(|error| failed(ExportError::write(path, error)))?;
+    Ok(Exit::Success)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]

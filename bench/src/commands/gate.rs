@@ -7,9 +7,10 @@ use std::path::Path;
 use super::chosen::read;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{GateArguments, GateFormat, InconclusiveIs};
+use crate::gate::baseline::{Experiment, Machine};
 use crate::gate::{
-    Ask, Baseline, Report, Selector, Verdict, experiment_differences, judge, machine_differences,
-    show, version_differences,
+    Ask, Asked, Baseline, Report, Selector, Verdict, experiment_differences, judge,
+    machine_differences, show, version_differences,
 };
 use crate::record::Record;
 use crate::scenario;
@@ -19,37 +20,18 @@ use crate::terminal::text::clean;
 
 pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
     let record = read(&Store::open(&arguments.out), &arguments.run)?;
-    let origin = format!("the scenario of run {}", clean(&record.run_id));
-    let mut rules = scenario::rules(Path::new(&origin), &record.scenario.text)
-        .map_err(|error| Failed::from_scenario(&error))?;
-    rules.ask(&arguments.tolerance);
-    let baseline = arguments
-        .baseline
-        .as_deref()
-        .map(Baseline::read)
-        .transpose()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    let mut notes = Vec::new();
-    if let Some(baseline) = &baseline {
-        notes = compared(baseline, &record, arguments)?;
-    }
-    let only: Vec<Selector> = arguments
-        .only
-        .iter()
-        .map(|only| Selector::from(only.as_str()))
-        .collect();
-    check_only(&record, &only)?;
+    let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
+    let only = arguments.only.iter();
+    let terms = Terms {
+        tolerance: &arguments.tolerance,
+        only: only.map(|only| Selector::from(only.as_str())).collect(),
+        any_machine: arguments.any_machine,
+        any_scenario: arguments.any_scenario,
+    };
+    let report = judged(&record, baseline.as_ref(), &terms)?;
     // A file that can't be written is said before anything else.
     let mut junit = arguments.junit.as_deref().map(create).transpose()?;
     let mut markdown = arguments.markdown.as_deref().map(append).transpose()?;
-    let mut report = judge(&Ask {
-        record: &record,
-        rules: &rules,
-        baseline: baseline.as_ref(),
-        only: &only,
-    });
-    notes.append(&mut report.notes);
-    report.notes = notes;
     let exit = exit(report.verdict(), arguments.inconclusive_is);
     let inconclusive_fails = arguments.inconclusive_is == InconclusiveIs::Fail;
     if let (Some(file), Some(path)) = (&mut junit, &arguments.junit) {
@@ -62,34 +44,90 @@ pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
     Ok(exit)
 }
 
-/// Whether the baseline can be compared with; what whoever reads the verdict should know of it.
-fn compared(
-    baseline: &Baseline,
+/// What is asked beside the scenario's own rules.
+#[derive(Default)]
+pub(super) struct Terms<'a> {
+    pub(super) tolerance: &'a [Asked],
+    pub(super) only: Vec<Selector>,
+    pub(super) any_machine: bool,
+    pub(super) any_scenario: bool,
+}
+
+/// Reads a baseline.
+pub(super) fn kept(path: &Path) -> Result<Baseline, Failed> {
+    Baseline::read(path).map_err(|error| Failed::from_error(Exit::Usage, &error))
+}
+
+/// Judges a run by its scenario's rules and a baseline.
+pub(super) fn judged(
     record: &Record,
-    arguments: &GateArguments,
+    baseline: Option<&Baseline>,
+    terms: &Terms<'_>,
+) -> Result<Report, Failed> {
+    let origin = format!("the scenario of run {}", clean(&record.run_id));
+    let mut rules = scenario::rules(Path::new(&origin), &record.scenario.text)
+        .map_err(|error| Failed::from_scenario(&error))?;
+    rules.ask(terms.tolerance);
+    let mut notes = Vec::new();
+    if let Some(baseline) = baseline {
+        let subject = Subject {
+            experiment: Experiment::of(record),
+            machine: Machine::of(&record.environment),
+            run: Some(&record.run_id),
+        };
+        notes = fit(baseline, &subject, terms)?;
+        notes.extend(version_differences(baseline, record));
+    }
+    check_only(record, &terms.only)?;
+    let mut report = judge(&Ask {
+        record,
+        rules: &rules,
+        baseline,
+        only: &terms.only,
+    });
+    notes.append(&mut report.notes);
+    report.notes = notes;
+    Ok(report)
+}
+
+/// What is compared with a baseline: a run, or one that is about to begin.
+pub(super) struct Subject<'a> {
+    pub(super) experiment: Experiment,
+    pub(super) machine: Machine,
+    /// Its id, if it has one.
+    pub(super) run: Option<&'a str>,
+}
+
+/// Whether the baseline can be compared with; what whoever reads the verdict should know of it.
+pub(super) fn fit(
+    baseline: &Baseline,
+    subject: &Subject<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Vec<String>, Failed> {
-    let experiment = experiment_differences(&baseline.scenario, record);
-    if !experiment.is_empty() && !arguments.any_scenario {
+    let id = subject.run.map(clean);
+    let name = match &id {
+        Some(id) => format!("run {id}"),
+        None => "this run".to_owned(),
+    };
+    let experiment = experiment_differences(&baseline.scenario, &subject.experiment);
+    if !experiment.is_empty() && !terms.any_scenario {
         let message = format!(
-            "run {} and the baseline are not of the same experiment: {}\nhint: make a new baseline by `lmbench baseline {} -o FILE`, or compare all the same by --any-scenario",
-            clean(&record.run_id),
+            "{name} and the baseline are not of the same experiment: {}\nhint: make a new baseline by `lmbench baseline {} -o FILE`, or compare all the same by `lmbench gate` with --any-scenario",
             experiment.join("; "),
-            clean(&record.run_id),
+            id.as_deref().unwrap_or("RUN"),
         );
         return Err(Failed::new(Exit::Usage, message));
     }
-    let machine = machine_differences(baseline, record);
-    if !machine.is_empty() && !arguments.any_machine {
+    let machine = machine_differences(&baseline.environment, &subject.machine);
+    if !machine.is_empty() && !terms.any_machine {
         let message = format!(
-            "run {} is of another kind of machine than the baseline: {}\nhint: make a baseline on this machine by `lmbench baseline`, or compare all the same by --any-machine",
-            clean(&record.run_id),
+            "{name} is of another kind of machine than the baseline: {}\nhint: make a baseline on this machine by `lmbench baseline`, or compare all the same by `lmbench gate` with --any-machine",
             machine.join("; "),
         );
         return Err(Failed::new(Exit::Environment, message));
     }
     let mut notes = experiment;
     notes.extend(machine);
-    notes.extend(version_differences(baseline, record));
     Ok(notes)
 }
 
@@ -122,7 +160,8 @@ fn check_only(record: &Record, only: &[Selector]) -> Result<(), Failed> {
     Err(Failed::new(Exit::Usage, message))
 }
 
-fn exit(verdict: Verdict, inconclusive_is: InconclusiveIs) -> Exit {
+/// The exit code of a verdict.
+pub(super) fn exit(verdict: Verdict, inconclusive_is: InconclusiveIs) -> Exit {
     match (verdict, inconclusive_is) {
         (Verdict::Pass | Verdict::Improved, _) | (Verdict::Inconclusive, InconclusiveIs::Pass) => {
             Exit::Success

@@ -1,11 +1,11 @@
 //! `lmbench report RUN…`.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
 use super::{Exit, Failed, chosen, print};
 use crate::cli::{ReportArguments, ReportFormat};
+use crate::output;
 use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
 use crate::store::Store;
 use crate::terminal::text::clean;
@@ -29,7 +29,7 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     let Some(file) = &arguments.output else {
         return print(|output| output.write_all(text.as_bytes()));
     };
-    write(file, &text).map_err(|error| {
+    output::write(file, &text).map_err(|error| {
         Failed::new(
             Exit::Environment,
             format!("can't write the report {}: {error}", named(file)),
@@ -67,21 +67,4 @@ fn format(arguments: &ReportArguments) -> Result<ReportFormat, Failed> {
 /// A path without anything that moves a cursor.
 fn named(file: &Path) -> String {
     clean(&file.to_string_lossy())
-}
-
-/// Whole or not at all: a report that broke off would look like one of fewer charts.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let is_other = fs::metadata(file).is_ok_and(|found| !found.is_file());
-    if is_other {
-        // /dev/stdout and its like can't be replaced.
-        return fs::write(file, text);
-    }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = file.with_file_name(name);
-    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written
 }

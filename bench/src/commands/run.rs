@@ -1,15 +1,18 @@
 //! `lmbench run`.
 
+mod gated;
+
 use std::time::Duration;
 
 use lmbench_harness::clock::monotonic_ns;
 
 use super::chosen;
 use super::signals::Signals;
-use super::{Exit, Failed, is_styled, print, runtime, say};
+use super::{Exit, Failed, is_styled, print, print_json, runtime, say};
 use crate::cli::{Format, RunArguments};
 use crate::control::{Board, Desk, Server};
 use crate::event::RunEvent;
+use crate::gate::Baseline;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::run::{Interrupter, Run, RunError, Target, Unfit, any_failed};
@@ -17,12 +20,19 @@ use crate::scenario::{self, Scenario};
 use crate::store::{Liveness, Store};
 use crate::terminal;
 
+use gated::Gated;
+
 pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
     let scenario =
         scenario::load(&arguments.scenario).map_err(|error| Failed::from_scenario(&error))?;
+    let baseline = arguments
+        .baseline
+        .as_deref()
+        .map(|path| gated::baseline(path, &scenario))
+        .transpose()?;
     let command = format!("run {}", arguments.scenario.display());
     match perform(&scenario, arguments, &command)? {
-        Some(record) => report(&record, arguments),
+        Some(record) => report(&record, baseline.as_ref(), arguments),
         None => Ok(Exit::Success),
     }
 }
@@ -243,17 +253,38 @@ fn note(text: &str) {
     say(&format!("note: {text}"));
 }
 
-fn report(record: &Record, arguments: &RunArguments) -> Result<Exit, Failed> {
-    match arguments.format {
-        Format::Json => print(|output| output.write_all(record.to_json().as_bytes()))?,
-        Format::Human => {
+fn report(
+    record: &Record,
+    baseline: Option<&Baseline>,
+    arguments: &RunArguments,
+) -> Result<Exit, Failed> {
+    let judged = baseline.map(|baseline| gated::judge(record, baseline, arguments));
+    match (arguments.format, &judged) {
+        (Format::Json, Some(Ok((report, exit)))) => print_json(&Gated::new(record, report, *exit))?,
+        (Format::Json, _) => print(|output| output.write_all(record.to_json().as_bytes()))?,
+        (Format::Human, judged) => {
             let run = arguments.resume.as_deref().unwrap_or(&record.run_id);
             let found = Store::open(&arguments.out).find(run);
             let path = found.map_or_else(|_| arguments.out.clone(), |found| found.record);
-            let summary = terminal::summary_text(record);
-            print(|output| writeln!(output, "{summary}\nrecord: {}", path.display()))?
+            let mut text = format!(
+                "{}\nrecord: {}\n",
+                terminal::summary_text(record),
+                path.display()
+            );
+            if let Some(Ok((report, _))) = judged {
+                text += "\n";
+                text += &terminal::gate_text(report, false);
+            }
+            print(|output| output.write_all(text.as_bytes()))?
         }
     };
+    // The run is told before what keeps it from being judged.
+    match judged {
+        Some(Err(failed)) if any_failed(record) => say(&failed.text),
+        Some(Err(failed)) => return Err(failed),
+        Some(Ok((_, exit))) if !any_failed(record) => return Ok(exit),
+        _ => {}
+    }
     Ok(if any_failed(record) {
         Exit::MigrationFailed
     } else {

@@ -1,12 +1,19 @@
-//! Two scenarios as one, whose cells take turns: what troubles the machine then troubles both alike.
+//! Two scenarios as one, or one with two sets of programs, whose cells take turns: what troubles the machine then troubles both alike.
+//!
+//! Of two QEMUs everything on both hosts is one's or the other's. Of two lmbenches the agents and the carriers are, and with them the
+//! policies, the guest's own code and what reads the figures on the hosts. The controller, which makes the links, gives the orders and
+//! turns readings into metrics, is the executable that compares: so both are measured by the same yardstick, and it must speak their
+//! agents' protocol. To compare whole programs instead, controllers and definitions of metrics included, let each do a run.
 
 use sha2::{Digest as _, Sha256};
 
-use super::Choice;
+use super::{Choice, Side};
+use crate::programs::Programs;
 use crate::scenario::{Cell, Scenario};
+use crate::terminal::text::clean;
 
-/// The axis that tells the cells of both scenarios apart.
-const VARIANT: &str = "variant";
+/// The axis that tells the cells of both apart.
+const VARIANT: &str = Programs::AXIS;
 
 /// Both scenarios' cells, in the order and as often as the base says.
 ///
@@ -38,6 +45,53 @@ pub fn interleaved(base: Scenario, candidate: Scenario) -> Scenario {
     }
 }
 
+/// A scenario's cells twice, with the programs of either.
+///
+/// The text is the scenario's, which stays one, and in comments behind it what the programs are: a run is resumed with the same ones only.
+pub fn of_programs(scenario: Scenario, base: &Programs, candidate: &Programs) -> Scenario {
+    let with = |variant: &'static str, programs: &Programs| {
+        let cells = scenario.cells.iter().cloned();
+        let programs = programs.clone();
+        cells.map(move |mut cell| {
+            cell.setup.programs = programs.clone();
+            named(cell, variant)
+        })
+    };
+    let cells = with("base", base)
+        .chain(with("candidate", candidate))
+        .collect();
+    // A path with a line break must not become a line of the scenario.
+    let line = |variant: &str, programs: &Programs| {
+        format!(
+            "# {VARIANT} = \"{variant}\": {}\n",
+            clean(&programs.to_string())
+        )
+    };
+    let text = format!(
+        "{}\n{}{}",
+        scenario.text,
+        line("base", base),
+        line("candidate", candidate)
+    );
+    Scenario {
+        sha256: format!("{:x}", Sha256::digest(&text)),
+        text,
+        cells,
+        ..scenario
+    }
+}
+
+/// What programs the chosen cells of a run had, if these were not the usual ones.
+pub(super) fn programs(side: Side<'_>) -> Option<String> {
+    let chosen = side.choice.text()?.split(',');
+    let mut pairs = chosen.filter_map(|pair| pair.split_once('='));
+    let (_, variant) = pairs.find(|(key, _)| key.trim() == VARIANT)?;
+    let variants = side.record.environment.details.get(Programs::DETAIL)?;
+    let programs = variants.get(variant.trim())?;
+    let programs: Programs = serde_json::from_value(programs.clone()).ok()?;
+    Some(programs.to_string()).filter(|text| !text.is_empty())
+}
+
 /// The cells of one of them in the record of both.
 pub fn variant(name: &str) -> Choice {
     Choice::cells(format!("{VARIANT}={name}"))
@@ -67,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::plan::Plan;
+    use crate::programs::Program;
 
     fn scenario(name: &str, limit: &str, carriers: &str) -> Scenario {
         let text = format!(
@@ -109,6 +164,55 @@ mod tests {
             scenario("long", "500 ms", axes),
         );
         assert_eq!(again, both);
+    }
+
+    fn qemu(path: &str, version: &str) -> Programs {
+        Programs {
+            lmbench: None,
+            qemu: Some(Program {
+                path: path.into(),
+                version: version.to_owned(),
+                sha256: "0123456789abcdef".to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn programs_take_turns_on_one_scenario() {
+        let axes = "[matrix]\ncarrier = [\"native-tcp\", \"tcp\"]\n";
+        let (old, new) = (qemu("/opt/old\nx = 1", "9.2.0"), qemu("/opt/new", "10.1.0"));
+        let both = of_programs(scenario("one", "100 ms", axes), &old, &new);
+        let of = |variant: &str, carrier: &str| format!("variant={variant},carrier={carrier}");
+        let found: Vec<(&str, &Programs)> = both
+            .cells
+            .iter()
+            .map(|cell| (cell.id.as_str(), &cell.setup.programs))
+            .collect();
+        let expected = [
+            (of("base", "native-tcp"), &old),
+            (of("base", "tcp"), &old),
+            (of("candidate", "native-tcp"), &new),
+            (of("candidate", "tcp"), &new),
+        ];
+        let expected: Vec<(&str, &Programs)> = expected
+            .iter()
+            .map(|(id, programs)| (id.as_str(), *programs))
+            .collect();
+        assert_eq!(found, expected);
+        // The text is still the scenario, and knows the programs.
+        let again = crate::scenario::parse(Path::new("x"), &both.text).unwrap();
+        assert_eq!(again.name, "one");
+        assert!(
+            both.text.contains("candidate\": QEMU 10.1.0 (/opt/new"),
+            "{}",
+            both.text
+        );
+        let other = of_programs(
+            scenario("one", "100 ms", axes),
+            &old,
+            &qemu("/opt/new", "10.1.1"),
+        );
+        assert_ne!(other.sha256, both.sha256);
     }
 
     #[test]

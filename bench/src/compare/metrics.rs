@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Verdict;
-use super::noise::Noise;
+use crate::judge::{Difference, NoiseFloor, Rule};
 use crate::metric::{ALL, Direction, Metric, Topic, Unit, metric};
-use crate::record::{CellRecord, Outcome, Repeat};
+use crate::record::CellRecord;
 use crate::statistics::{
-    Difference, Effect, Interval, Pairing, Rule, effect, holm, mad, median, median_interval,
-    outliers, paired_p, unpaired_p,
+    Effect, Interval, Pairing, effect, holm, mad, median, median_interval, outliers, paired_p,
+    unpaired_p,
 };
 
 /// What a metric is good for in a comparison; better first.
@@ -113,9 +113,7 @@ pub(super) fn asked(base: &CellRecord, candidate: &CellRecord, chosen: &[String]
 }
 
 fn ids(cell: &CellRecord) -> BTreeSet<&str> {
-    cell.repeats
-        .iter()
-        .filter(|repeat| repeat.outcome == Outcome::Completed)
+    cell.completed()
         .flat_map(|repeat| repeat.metrics.iter())
         .filter(|(_, value)| value.is_finite())
         .map(|(id, _)| id.as_str())
@@ -137,31 +135,13 @@ fn kind(metric: &Metric, is_chosen: bool) -> Kind {
     }
 }
 
-/// The values of the repeats that completed.
-pub(super) fn values(cell: &CellRecord, id: &str) -> Vec<f64> {
-    measured(cell)
-        .filter_map(|repeat| repeat.metrics.get(id).copied())
-        .filter(|value| value.is_finite())
-        .collect()
-}
-
-/// How many repeats completed.
-pub(super) fn completed(cell: &CellRecord) -> usize {
-    measured(cell).count()
-}
-
 /// How many repeats of the same number completed in both.
 pub(super) fn pairs(base: &CellRecord, candidate: &CellRecord) -> usize {
-    let numbers: BTreeSet<u32> = measured(base).map(|repeat| repeat.repeat).collect();
-    measured(candidate)
+    let numbers: BTreeSet<u32> = base.completed().map(|repeat| repeat.repeat).collect();
+    candidate
+        .completed()
         .filter(|repeat| numbers.contains(&repeat.repeat))
         .count()
-}
-
-fn measured(cell: &CellRecord) -> impl Iterator<Item = &Repeat> {
-    cell.repeats
-        .iter()
-        .filter(|repeat| repeat.outcome == Outcome::Completed)
 }
 
 /// A metric with everything but what the number of questions decides.
@@ -178,7 +158,7 @@ pub(super) fn compared(
     candidate: &CellRecord,
     asked: &[Asked],
     pairing: Pairing,
-    noise: &Noise<'_>,
+    noise: &NoiseFloor,
     rule: &Rule,
 ) -> Vec<MetricComparison> {
     let measured: Vec<Measured<'_>> = asked
@@ -192,7 +172,7 @@ pub(super) fn compared(
         .collect();
     let mut adjusted = holm(&chances).into_iter();
     let told = |measured: &Measured<'_>| {
-        let floor = noise.floor(base, &measured.asked.id);
+        let floor = noise.of(&measured.asked.id, &measured.base);
         let adjusted_p = match measured.asked.kind {
             Kind::Explains => None,
             Kind::Proxy | Kind::Wall => adjusted.next(),
@@ -218,7 +198,7 @@ fn measure<'a>(
     asked: &'a Asked,
     pairing: Pairing,
 ) -> Measured<'a> {
-    let (one, other) = (values(base, &asked.id), values(candidate, &asked.id));
+    let (one, other) = (base.values(&asked.id), candidate.values(&asked.id));
     let (left, right) = match pairing {
         Pairing::Pairs => paired(base, candidate, &asked.id),
         Pairing::Independent => (one.clone(), other.clone()),
@@ -250,9 +230,10 @@ fn measure<'a>(
 
 /// The values of the repeats that completed in both, in the same order.
 fn paired(base: &CellRecord, candidate: &CellRecord, id: &str) -> (Vec<f64>, Vec<f64>) {
-    measured(base)
+    base.completed()
         .filter_map(|repeat| {
-            let partner = measured(candidate).find(|partner| partner.repeat == repeat.repeat)?;
+            let mut partners = candidate.completed();
+            let partner = partners.find(|partner| partner.repeat == repeat.repeat)?;
             Some((*repeat.metrics.get(id)?, *partner.metrics.get(id)?))
         })
         .filter(|(one, other)| one.is_finite() && other.is_finite())
@@ -262,10 +243,7 @@ fn paired(base: &CellRecord, candidate: &CellRecord, id: &str) -> (Vec<f64>, Vec
 fn verdict(measured: &Measured<'_>, p: f64, floor: Option<f64>, rule: &Rule) -> Verdict {
     let higher_is_better = metric(&measured.asked.id)
         .is_some_and(|metric| metric.direction == Direction::HigherIsBetter);
-    let rule = Rule {
-        noise_floor: floor.unwrap_or(0.0).max(rule.noise_floor),
-        ..*rule
-    };
+    let rule = rule.above(floor);
     let difference = measured.effect.map_or_else(
         || without_ratio(measured, p, &rule),
         |effect| rule.decide(&effect, p),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Verdict;
+use crate::judge::{Rule, completions_p};
 use crate::record::{CellRecord, Outcome, Repeat};
-use crate::statistics::{Rule, unpaired_p};
 
 /// The endings of both.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,13 +41,13 @@ pub(super) fn compared(
     rule: &Rule,
 ) -> OutcomeComparison {
     let (one, other) = (tried(base), tried(candidate));
-    // Ranks of noughts and ones: Fisher's exact test.
-    let p = unpaired_p(&one, &other);
-    let share = |tries: &[f64]| tries.iter().sum::<f64>() / tries.len() as f64;
-    let (before, after) = (share(&one), share(&other));
-    let verdict = if one.is_empty() && other.is_empty() || before.total_cmp(&after).is_eq() {
+    let p = completions_p(one, other);
+    let all = |[good, bad]: [usize; 2]| good + bad;
+    let share = |tries: [usize; 2]| tries[0] as f64 / all(tries) as f64;
+    let (before, after) = (share(one), share(other));
+    let verdict = if all(one) + all(other) == 0 || before.total_cmp(&after).is_eq() {
         Verdict::Same
-    } else if p > rule.alpha || one.is_empty() || other.is_empty() {
+    } else if p > rule.alpha || all(one) == 0 || all(other) == 0 {
         Verdict::CantTell
     } else if after > before {
         Verdict::Better
@@ -82,14 +82,16 @@ fn damaged(cell: &CellRecord) -> usize {
     cell.repeats.iter().filter(is_damaged).count()
 }
 
-/// 1 for each migration that completed, 0 for one that did not. What was not tried, or was given up by hand, says nothing.
-fn tried(cell: &CellRecord) -> Vec<f64> {
-    cell.repeats
-        .iter()
-        .filter_map(|repeat| match repeat.outcome {
-            Outcome::Completed => Some(1.0),
-            Outcome::DidNotConverge | Outcome::Failed => Some(0.0),
-            Outcome::Cancelled | Outcome::Skipped => None,
-        })
-        .collect()
+/// How many migrations completed and how many did not. What was not tried, or was given up by hand, says nothing.
+fn tried(cell: &CellRecord) -> [usize; 2] {
+    let ended = |outcomes: &[Outcome]| {
+        let repeats = cell.repeats.iter();
+        repeats
+            .filter(|repeat| outcomes.contains(&repeat.outcome))
+            .count()
+    };
+    [
+        ended(&[Outcome::Completed]),
+        ended(&[Outcome::DidNotConverge, Outcome::Failed]),
+    ]
 }

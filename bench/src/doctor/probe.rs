@@ -15,7 +15,7 @@ pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It ended with exit code 0 and said this.
     Success(String),
     /// It ended otherwise; the last line that it said.
@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Why it did not succeed.
-    pub(super) fn trouble(&self, command: &str) -> String {
+    pub(crate) fn trouble(&self, command: &str) -> String {
         match self {
             Outcome::Success(_) => format!("{command} succeeded"),
             Outcome::Failure(said) if said.is_empty() => format!("{command} failed"),
@@ -42,7 +42,7 @@ impl Outcome {
 }
 
 /// Runs a command to its end or to its time limit.
-pub(super) fn run(arguments: &[&str]) -> Outcome {
+pub(crate) fn run(arguments: &[&str]) -> Outcome {
     run_within(arguments, COMMAND_LIMIT)
 }
 
@@ -95,7 +95,7 @@ fn judged(output: &Output) -> Outcome {
 }
 
 /// Where a command is, on PATH or where administrators' commands are.
-pub(super) fn find(command: &str) -> Option<PathBuf> {
+pub(crate) fn find(command: &str) -> Option<PathBuf> {
     std::env::split_paths(&search_path())
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(command))
@@ -115,7 +115,7 @@ pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
 }
 
 /// The first thing in a text that looks like a version: digits with at least one dot.
-pub(super) fn version_in(text: &str) -> Option<String> {
+pub(crate) fn version_in(text: &str) -> Option<String> {
     text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '.'))
         .map(|word| {
             word.trim_start_matches(|character: char| character.is_ascii_alphabetic())

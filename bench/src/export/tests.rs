@@ -141,31 +141,6 @@ fn samples_are_rows_of_leaves_and_damaged_lines_are_told() {
     assert_eq!(parquet_rows(bytes).1.len(), 3);
 }
 
-#[test]
-fn a_file_is_replaced_whole_or_stays() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("out.prom");
-    fs::write(&path, "old").unwrap();
-    let mut output = Output::create(&path).unwrap();
-    output.write_all(b"half").unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-    drop(output);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-    let mut output = Output::create(&path).unwrap();
-    output.write_all(b"new").unwrap();
-    output.finish().unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    // A device is written to, never replaced.
-    let mut output = Output::create(Path::new("/dev/null")).unwrap();
-    output.write_all(b"gone").unwrap();
-    output.finish().unwrap();
-    assert!(!fs::metadata("/dev/null").unwrap().is_file());
-    let mut full = Output::create(Path::new("/dev/full")).unwrap();
-    full.write_all(b"x").unwrap();
-    assert!(full.finish().unwrap_err().to_string().contains("hint: "));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     // Names and numbers come from files.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use file::{BaselineError, MAX_BASELINE_BYTES};
 
-use super::noise::{self, finite_values};
+use crate::judge::NoiseFloor;
 use crate::record::{Environment, Outcome, Record};
 use crate::statistics::median;
 
@@ -84,7 +84,7 @@ pub struct Noise {
     /// The runs beside this one, if it was found by repeating.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<String>,
-    /// By metric id, as a part of the value: 0.05 is 5 %.
+    /// By metric id, as a part of the value: 0.05 is 5 %. Of a metric that is not here, the kept values themselves tell.
     #[serde(default)]
     pub floor: BTreeMap<String, f64>,
 }
@@ -95,7 +95,7 @@ pub struct Noise {
 pub enum NoiseFrom {
     /// By comparing runs of the same with each other.
     Runs,
-    /// Estimated from how much the repeats of this run differ.
+    /// From how much the repeats of this run differ, whose values are all here: see [`NoiseFloor`].
     #[default]
     Spread,
 }
@@ -124,14 +124,11 @@ impl Baseline {
     /// Keeps a run; `same` are runs of the same, for the noise between runs.
     pub fn of(record: &Record, same: &[Record]) -> Result<Baseline, BaselineError> {
         fit_to_be_kept(record)?;
-        let floor = if same.is_empty() {
-            noise::of_spread(record)
-        } else {
-            let runs: Vec<&Record> = std::iter::once(record).chain(same).collect();
-            noise::of_runs(&runs)
-        };
+        let runs: Vec<&Record> = std::iter::once(record).chain(same).collect();
+        let floor = NoiseFloor::of_runs(&runs).between_runs().clone();
         let cells = record.cells.iter().map(|cell| {
-            let metrics = finite_values(cell)
+            let metrics = cell
+                .values_by_metric()
                 .into_iter()
                 .filter_map(|(id, values)| {
                     let median = median(&values)?;
@@ -175,10 +172,16 @@ impl Baseline {
 impl Experiment {
     /// What a run asked.
     pub fn of(record: &Record) -> Experiment {
+        let scenario = &record.scenario;
+        Experiment::asked(&scenario.name, &scenario.sha256, &scenario.text)
+    }
+
+    /// What a scenario asks.
+    pub fn asked(name: &str, sha256: &str, text: &str) -> Experiment {
         Experiment {
-            name: record.scenario.name.clone(),
-            sha256: record.scenario.sha256.clone(),
-            settings: crate::scenario::settings(&record.scenario.text),
+            name: name.to_owned(),
+            sha256: sha256.to_owned(),
+            settings: crate::scenario::settings(text),
         }
     }
 }
@@ -209,10 +212,7 @@ fn fit_to_be_kept(record: &Record) -> Result<(), BaselineError> {
             });
         }
     }
-    let completed = |cell: &crate::record::CellRecord| {
-        let mut repeats = cell.repeats.iter();
-        repeats.any(|repeat| repeat.outcome == Outcome::Completed)
-    };
+    let completed = |cell: &crate::record::CellRecord| cell.completed().next().is_some();
     if record.cells.iter().any(completed) {
         Ok(())
     } else {

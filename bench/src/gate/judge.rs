@@ -18,10 +18,10 @@ pub(super) use health::lost;
 use std::collections::BTreeSet;
 
 use super::baseline::{Baseline, BaselineCell};
-use super::noise::{VALUES_MAX, finite_values};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
 use super::rules::{RuleSet, Rules, Selector};
+use crate::judge::NoiseFloor;
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::median;
@@ -69,7 +69,7 @@ pub fn judge(ask: &Ask<'_>) -> Report {
     // A metric that this run has anywhere is not misspelt or switched off: a cell without it has nothing to measure.
     let known: BTreeSet<String> = cells
         .iter()
-        .flat_map(|cell| finite_values(cell).into_keys().map(str::to_owned))
+        .flat_map(|cell| cell.values_by_metric().into_keys().map(str::to_owned))
         .collect();
     let mut unknown_cells = 0_usize;
     for cell in &cells {
@@ -159,7 +159,9 @@ fn of_cell(
         }
         return checks;
     }
-    let values = finite_values(cell);
+    let values = cell.values_by_metric();
+    let noise = ask.baseline.map(|baseline| &baseline.noise.floor);
+    let noise = noise.map_or_else(NoiseFloor::of_repeats, NoiseFloor::known);
     let mut changes = Vec::new();
     for (id, rule) in &rules.metrics {
         let Some(metric) = metric(id) else { continue };
@@ -188,9 +190,9 @@ fn of_cell(
             changes.push(change::Question {
                 metric,
                 tolerance,
-                base: &kept.values[..kept.values.len().min(VALUES_MAX)],
+                base: &kept.values,
                 run: values,
-                floor: floor(ask.baseline, metric),
+                floor: noise.of(metric.id, &kept.values),
             });
         }
     }
@@ -228,13 +230,6 @@ fn missing(
         Verdict::Inconclusive,
         reason,
     ))
-}
-
-fn floor(baseline: Option<&Baseline>, metric: &Metric) -> f64 {
-    baseline
-        .and_then(|baseline| baseline.noise.floor.get(metric.id).copied())
-        .filter(|floor| floor.is_finite() && *floor >= 0.0)
-        .unwrap_or(super::noise::FLOOR_UNKNOWN)
 }
 
 fn sample(values: &[f64]) -> Option<Sample> {

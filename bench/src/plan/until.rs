@@ -3,19 +3,14 @@
 //! A cell is asked before each of its repeats, so that a round of all cells becomes one of those that still have something to tell. It
 //! looks at the width of an interval and not at whether a difference is there yet: looking again and again for a difference finds one.
 
-use crate::record::{CellRecord, Outcome};
+use crate::record::CellRecord;
 use crate::scenario::units::Until;
 use crate::statistics::{median, median_interval};
 
 impl Until {
     /// Whether more repeats of the cell are not wanted.
     pub fn is_met(&self, cell: &CellRecord) -> bool {
-        let values: Vec<f64> = cell
-            .repeats
-            .iter()
-            .filter(|repeat| repeat.outcome == Outcome::Completed)
-            .filter_map(|repeat| repeat.metrics.get(self.metric).copied())
-            .collect();
+        let values = cell.values(self.metric);
         if values.is_empty() {
             // Nothing that could become narrow.
             return cell.repeats.len() >= TRIES_WITHOUT_VALUE;

@@ -4,21 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Outcome, Repeat, Summary};
+use super::values::by_metric;
+use super::{Repeat, Summary};
 use crate::statistics::{median, median_interval};
 
 /// Summaries of every metric that at least one completed repeat has.
 pub fn summarise(repeats: &[Repeat]) -> BTreeMap<String, Summary> {
-    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for repeat in repeats
-        .iter()
-        .filter(|repeat| repeat.outcome == Outcome::Completed)
-    {
-        for (id, value) in repeat.metrics.iter().filter(|(_, value)| value.is_finite()) {
-            values.entry(id).or_default().push(*value);
-        }
-    }
-    values
+    by_metric(repeats)
         .into_iter()
         .filter_map(|(id, values)| Some((id.to_owned(), summary(values)?)))
         .collect()
@@ -42,6 +34,7 @@ pub fn summary(mut values: Vec<f64>) -> Option<Summary> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Outcome;
     use super::*;
 
     #[test]

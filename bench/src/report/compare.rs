@@ -2,22 +2,21 @@
 //!
 //! Values of an axis are compared over pairs of repeats that differ in nothing else: the same other settings, the same number.
 //! Runs were not interleaved, so theirs are compared unpaired. The p values of all that a report compares in one metric
-//! are corrected together (Holm).
+//! are corrected together (Holm). What is a difference says the one rule in [`crate::judge`].
 
 use super::Source;
 use super::label::{self, Axis, quantity};
 use super::model::{Best, Comparison, Difference, Range, Verdict};
 use super::values::of_cell;
+use crate::judge::{Difference as Decided, NoiseFloor, RULE};
 use crate::metric::Direction;
 use crate::record::{CellRecord, Outcome, Record};
-use crate::statistics::{
-    Difference as Decided, Effect, Interval, Pairing, Rule, effect, holm, median,
-};
+use crate::statistics::{Effect, Interval, Pairing, effect, holm, median, unpaired_p};
 use crate::terminal::text::clean_short;
 
 /// All comparisons of a report, corrected metric by metric.
 pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
-    let mut comparisons = match sources {
+    let mut drafts = match sources {
         [] => Vec::new(),
         [only] => label::axes(&only.record)
             .iter()
@@ -30,22 +29,86 @@ pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
             .collect(),
     };
     for metric in METRICS {
-        let mut asked: Vec<&mut Difference> = comparisons
-            .iter_mut()
-            .flat_map(|comparison| &mut comparison.rows)
-            .filter(|row| row.quantity.id == *metric)
-            .collect();
-        let raw: Vec<f64> = asked.iter().map(|difference| difference.p).collect();
-        for (difference, p) in asked.iter_mut().zip(holm(&raw)) {
-            difference.p = p;
-            difference.verdict = verdict(difference);
-        }
+        let asked = drafts.iter_mut().flat_map(|(_, asked)| asked);
+        tell(asked.filter(|asked| asked.id == *metric).collect());
     }
-    comparisons
+    let told = |(mut comparison, asked): (Comparison, Vec<Asked>)| {
+        comparison.rows = asked.into_iter().filter_map(|asked| asked.told).collect();
+        comparison
+    };
+    drafts.into_iter().map(told).collect()
+}
+
+/// Two sets of values of a metric.
+struct Asked {
+    id: &'static str,
+    base: String,
+    candidate: String,
+    values: (Vec<f64>, Vec<f64>),
+    pairing: Pairing,
+    /// How much two measurements of the base differ.
+    floor: Option<f64>,
+    /// What came of it.
+    told: Option<Difference>,
+}
+
+impl Asked {
+    /// `None` with too few values, or such that have no ratio.
+    fn new(
+        id: &'static str,
+        [base, candidate]: [&str; 2],
+        values: (Vec<f64>, Vec<f64>),
+        pairing: Pairing,
+        floor: Option<f64>,
+    ) -> Option<Self> {
+        let positive = |values: &[f64]| values.iter().all(|value| *value > 0.0);
+        let few = values.0.len().min(values.1.len()) < FEWEST;
+        if few || !positive(&values.0) || !positive(&values.1) {
+            return None;
+        }
+        Some(Asked {
+            id,
+            base: base.to_owned(),
+            candidate: candidate.to_owned(),
+            values,
+            pairing,
+            floor,
+            told: None,
+        })
+    }
+
+    /// Ratio and interval are of the pairs. Where these are too few to tell anything, one of so many questions, the chance is that of the
+    /// values without their partners.
+    fn effect(&self, questions: usize) -> Option<Effect> {
+        let (base, candidate) = &self.values;
+        let effect = effect(base, candidate, self.pairing, SEED)?;
+        let few = base.len().min(candidate.len());
+        Some(if RULE.can_tell(few, few, self.pairing, questions) {
+            effect
+        } else {
+            Effect {
+                p: unpaired_p(base, candidate),
+                ..effect
+            }
+        })
+    }
+}
+
+/// Answers questions that belong together.
+fn tell(mut asked: Vec<&mut Asked>) {
+    let questions = asked.len();
+    let effects: Vec<Option<Effect>> = asked.iter().map(|asked| asked.effect(questions)).collect();
+    let raw = effects
+        .iter()
+        .map(|effect| effect.map_or(1.0, |effect| effect.p));
+    let adjusted = holm(&raw.collect::<Vec<_>>());
+    for ((asked, effect), p) in asked.iter_mut().zip(effects).zip(adjusted) {
+        asked.told = effect.map(|effect| difference(asked, &effect, p));
+    }
 }
 
 /// Every value of an axis against the first one that has results.
-fn of_axis(record: &Record, axis: &Axis) -> Option<Comparison> {
+fn of_axis(record: &Record, axis: &Axis) -> Option<(Comparison, Vec<Asked>)> {
     let has_results = |value: &&String| {
         record.cells.iter().any(|cell| {
             is_at(cell, axis, value) && cell.outcomes().contains_key(&Outcome::Completed)
@@ -58,28 +121,51 @@ fn of_axis(record: &Record, axis: &Axis) -> Option<Comparison> {
             .filter(|value| *value != base)
             .take(VALUES)
     };
-    let rows: Vec<Difference> = METRICS
+    let rows: Vec<Asked> = METRICS
         .iter()
         .flat_map(|id| others().map(move |value| (value, *id)))
-        .filter_map(|(value, id)| {
-            let (bases, candidates) = pairs(record, axis, [base, value], id);
-            let names = [base, value].map(|name| clean_short(name, 60));
-            difference(id, names, (&bases, &candidates), Pairing::Pairs)
-        })
+        .filter_map(|(value, id)| on_axis(record, axis, [base, value], id))
         .collect();
     if rows.is_empty() {
         return None;
     }
     let axis_name = label::axis(&axis.key);
-    Some(Comparison {
+    let comparison = Comparison {
         title: format!("{axis_name} against {}", clean_short(base, 60)),
         method: "Ratios over pairs of repeats with the same number that differ in this setting only, with 95 % intervals.".to_owned(),
-        rows,
+        rows: Vec::new(),
         best: METRICS
             .iter()
             .filter_map(|id| best(record, axis, base, id))
             .collect(),
-    })
+    };
+    Some((comparison, rows))
+}
+
+/// Two values of an axis.
+fn on_axis(
+    record: &Record,
+    axis: &Axis,
+    [base, candidate]: [&str; 2],
+    id: &'static str,
+) -> Option<Asked> {
+    let names = [base, candidate].map(|name| clean_short(name, 60));
+    let values = pairs(record, axis, [base, candidate], id);
+    let floor = floor(record, axis, base, id);
+    let names = [names[0].as_str(), names[1].as_str()];
+    Asked::new(id, names, values, Pairing::Pairs, floor)
+}
+
+/// How much two measurements differ of the cells at a value, by the middle one of them: pairs of all of them are compared together.
+fn floor(record: &Record, axis: &Axis, value: &str, id: &str) -> Option<f64> {
+    let cells = record.cells.iter().filter(|cell| is_at(cell, axis, value));
+    let floors: Vec<f64> = cells.filter_map(|cell| floor_of(cell, id)).collect();
+    median(&floors)
+}
+
+fn floor_of(cell: &CellRecord, id: &str) -> Option<f64> {
+    let values: Vec<f64> = of_cell(cell, id).into_values().take(PAIRS).collect();
+    NoiseFloor::of_repeats().of(id, &values)
 }
 
 fn is_at(cell: &CellRecord, axis: &Axis, value: &str) -> bool {
@@ -119,7 +205,7 @@ pub(super) fn pairs(
 }
 
 /// Cells of the same parameters, or the only ones.
-fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
+fn of_runs(base: &Record, other: &Record, letter: char) -> (Comparison, Vec<Asked>) {
     let only = base.cells.len() == 1 && other.cells.len() == 1;
     let axes = label::axes(other);
     let mut rows = Vec::new();
@@ -131,12 +217,13 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
         for id in METRICS {
             let values =
                 |cell| -> Vec<f64> { of_cell(cell, id).into_values().take(PAIRS).collect() };
-            let names = ["A".to_owned(), label::cell(other, cell, &axes)];
-            rows.extend(difference(
+            let name = label::cell(other, cell, &axes);
+            rows.extend(Asked::new(
                 id,
-                names,
-                (&values(same), &values(cell)),
+                ["A", &name],
+                (values(same), values(cell)),
                 Pairing::Independent,
+                floor_of(same, id),
             ));
         }
     }
@@ -145,17 +232,18 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
     } else {
         "Ratios of medians, cell by cell, with 95 % intervals. The runs were not interleaved: a change of the machine between them is part of the difference."
     };
-    Comparison {
+    let comparison = Comparison {
         title: format!("Run {letter} against run A"),
         method: method.to_owned(),
-        rows,
+        rows: Vec::new(),
         best: Vec::new(),
-    }
+    };
+    (comparison, rows)
 }
 
 /// The best of an axis's values at a metric: the leader against the base is compared with all others, and keeps the title alone
 /// only if it is really better than each. `None` if nobody is better than anybody, or the metric has no good direction.
-fn best(record: &Record, axis: &Axis, base: &str, id: &str) -> Option<Best> {
+fn best(record: &Record, axis: &Axis, base: &str, id: &'static str) -> Option<Best> {
     let ratio_to_base = |value: &String| {
         if value == base {
             return Some(1.0);
@@ -179,19 +267,15 @@ fn best(record: &Record, axis: &Axis, base: &str, id: &str) -> Option<Best> {
         .collect();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ((_, leader), others) = values.split_first()?;
-    let mut compared: Vec<Difference> = others
+    let mut compared: Vec<Asked> = others
         .iter()
-        .filter_map(|(_, other)| {
-            let (leaders, others) = pairs(record, axis, [leader, other], id);
-            let names = [leader, other].map(|name| clean_short(name, 60));
-            difference(id, names, (&leaders, &others), Pairing::Pairs)
-        })
+        .filter_map(|(_, other)| on_axis(record, axis, [leader, other], id))
         .collect();
-    let raw: Vec<f64> = compared.iter().map(|difference| difference.p).collect();
-    for (difference, p) in compared.iter_mut().zip(holm(&raw)) {
-        difference.p = p;
-        difference.verdict = verdict(difference);
-    }
+    tell(compared.iter_mut().collect());
+    let compared: Vec<Difference> = compared
+        .into_iter()
+        .filter_map(|asked| asked.told)
+        .collect();
     let worse = |difference: &&Difference| difference.verdict == Verdict::Worse;
     if compared.len() < others.len() || compared.iter().filter(worse).count() == 0 {
         return None;
@@ -202,52 +286,30 @@ fn best(record: &Record, axis: &Axis, base: &str, id: &str) -> Option<Best> {
     Some(Best { quantity, winners })
 }
 
-/// `None` with too few values, or such that have no ratio.
-fn difference(
-    id: &str,
-    [base, candidate]: [String; 2],
-    (bases, candidates): (&[f64], &[f64]),
-    pairing: Pairing,
-) -> Option<Difference> {
-    let positive = |values: &[f64]| values.iter().all(|value| *value > 0.0);
-    let few = bases.len().min(candidates.len()) < FEWEST;
-    if few || !positive(bases) || !positive(candidates) {
-        return None;
-    }
-    let effect = effect(bases, candidates, pairing, SEED)?;
-    Some(Difference {
-        quantity: quantity(id),
-        candidate,
-        base,
+/// `p` is adjusted. Which way is better only the metric knows.
+fn difference(asked: &Asked, effect: &Effect, p: f64) -> Difference {
+    let quantity = quantity(asked.id);
+    let Interval { low, high } = effect.interval;
+    let verdict = match RULE.above(asked.floor).decide(effect, p) {
+        Decided::Unclear => Verdict::Unclear,
+        Decided::Same => Verdict::Same,
+        Decided::Lower => towards(quantity.direction, true),
+        Decided::Higher => towards(quantity.direction, false),
+    };
+    Difference {
+        quantity,
+        candidate: asked.candidate.clone(),
+        base: asked.base.clone(),
         ratio: effect.ratio,
-        interval: Range {
-            low: effect.interval.low,
-            high: effect.interval.high,
-        },
-        pairs: bases.len().min(candidates.len()),
-        p: effect.p,
-        verdict: Verdict::Unclear,
-    })
+        interval: Range { low, high },
+        pairs: asked.values.0.len().min(asked.values.1.len()),
+        p,
+        verdict,
+    }
 }
 
-/// Which way is better only the metric knows.
-fn verdict(difference: &Difference) -> Verdict {
-    let effect = Effect {
-        ratio: difference.ratio,
-        interval: Interval {
-            low: difference.interval.low,
-            high: difference.interval.high,
-        },
-        pairs: difference.pairs,
-        p: difference.p,
-    };
-    let lower = match RULE.decide(&effect, difference.p) {
-        Decided::Unclear => return Verdict::Unclear,
-        Decided::Same => return Verdict::Same,
-        Decided::Lower => true,
-        Decided::Higher => false,
-    };
-    match (difference.quantity.direction, lower) {
+fn towards(direction: Direction, lower: bool) -> Verdict {
+    match (direction, lower) {
         (Direction::Informational, _) => Verdict::Different,
         (Direction::LowerIsBetter, true) | (Direction::HigherIsBetter, false) => Verdict::Better,
         _ => Verdict::Worse,
@@ -258,12 +320,6 @@ fn verdict(difference: &Difference) -> Verdict {
 const METRICS: &[&str] = super::values::HEADLINES;
 /// With fewer values nothing can be told: five fair coins fall alike in 6 of 100 cases.
 const FEWEST: usize = 6;
-/// Below 2 % a difference is none, whatever the statistics say; within 5 % things are called the same.
-const RULE: Rule = Rule {
-    alpha: 0.05,
-    noise_floor: 0.02,
-    margin: 0.05,
-};
 /// Values of an axis, cells of a run, and values of an arm beyond which a report would take too long.
 const VALUES: usize = 12;
 const CELLS: usize = 30;

@@ -23,6 +23,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 
 use super::RunError;
+use crate::programs::Programs;
 
 /// Why the hosts can't be used.
 #[derive(Debug, Error)]
@@ -36,6 +37,16 @@ pub(super) enum HostError {
     /// This executable can't be found.
     #[error("can't find this executable")]
     Executable(#[source] std::io::Error),
+    /// Another lmbench's agents can't work for this controller.
+    #[error(
+        "the agents of {} can't work for this lmbench ({VERSION} is the version of its protocol)\nhint: let each lmbench do a run of its own, and compare the two runs", path.display()
+    )]
+    Stranger {
+        /// The other lmbench.
+        path: PathBuf,
+        /// What came of it.
+        source: AgentError,
+    },
     /// An agent's pipe is no pipe.
     #[error("can't talk to an agent over its pipe")]
     Pipe(#[source] std::io::Error),
@@ -70,6 +81,7 @@ pub(super) struct SharedLab(Arc<Mutex<Option<Lab>>>);
 /// The lab with its agents.
 pub(super) struct Hosts {
     lab: SharedLab,
+    programs: Programs,
     directories: [PathBuf; 2],
     pub(super) source: Host,
     pub(super) destination: Host,
@@ -78,11 +90,16 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// Dropped half-way it leaves nothing behind. The seed is that of what happens at random on lmbench's own links.
-    pub(super) async fn create(network: &NetworkSpec, seed: u64) -> Result<Self, HostError> {
+    /// Dropped half-way it leaves nothing behind. The seed is that of what happens at random on lmbench's own links, which are part of the lab
+    /// and not of what is compared: whosever the agents are, the links are this executable's.
+    pub(super) async fn create(
+        network: &NetworkSpec,
+        seed: u64,
+        programs: &Programs,
+    ) -> Result<Self, HostError> {
         let executable = std::env::current_exe().map_err(HostError::Executable)?;
         let this = OsString::from(executable);
-        let agent: Vec<OsString> = vec![this.clone(), "agent".into(), "--stdio".into()];
+        let agent = agent(&this, programs);
         let options = LabOptions {
             link: vec![this, "link".into()],
             seed,
@@ -91,10 +108,20 @@ impl Hosts {
         let network = network.clone();
         let mut lab = blocking(move || Lab::create_with(&agent, &network, &options)).await?;
         let (sender, notices) = mpsc::unbounded_channel();
-        let source = Host::meet(&mut lab, Role::Source, sender.clone()).await?;
-        let destination = Host::meet(&mut lab, Role::Destination, sender).await?;
+        let stranger = |error| match (error, &programs.lmbench) {
+            (HostError::Agent(source), Some(other)) => HostError::Stranger {
+                path: other.path.clone(),
+                source,
+            },
+            (error, _) => error,
+        };
+        let source = Host::meet(&mut lab, Role::Source, sender.clone()).await;
+        let source = source.map_err(stranger)?;
+        let destination = Host::meet(&mut lab, Role::Destination, sender).await;
+        let destination = destination.map_err(stranger)?;
         Ok(Hosts {
             directories: Role::BOTH.map(|role| lab.directory(role).to_owned()),
+            programs: programs.clone(),
             lab: SharedLab(Arc::new(Mutex::new(Some(lab)))),
             source,
             destination,
@@ -108,7 +135,8 @@ impl Hosts {
         network: &NetworkSpec,
         seed: u64,
     ) -> Result<(), HostError> {
-        let old = std::mem::replace(self, Hosts::create(network, seed).await?);
+        let new = Hosts::create(network, seed, &self.programs).await?;
+        let old = std::mem::replace(self, new);
         old.close(std::future::pending()).await
     }
 
@@ -247,6 +275,23 @@ impl Hosts {
         }
         Ok(closing.await?)
     }
+}
+
+/// The command of an agent.
+fn agent(this: &OsString, programs: &Programs) -> Vec<OsString> {
+    let lmbench = programs.lmbench.as_ref();
+    let executable = lmbench.map_or_else(|| this.clone(), |other| other.path.clone().into());
+    let agent = [executable, "agent".into(), "--stdio".into()];
+    let Some(qemu) = &programs.qemu else {
+        return agent.into();
+    };
+    // The shell becomes the agent. `env` would take a path with `=` in it for a variable.
+    let set = "LMBENCH_QEMU=$1; export LMBENCH_QEMU; shift; exec \"$@\"";
+    let shell = ["sh", "-c", set, "sh"].map(OsString::from).into_iter();
+    shell
+        .chain([OsString::from(&qemu.path)])
+        .chain(agent)
+        .collect()
 }
 
 impl SharedLab {

@@ -19,6 +19,11 @@ impl Lacking {
         reasons.entry(reason.to_owned()).or_default().extend(roles);
     }
 
+    /// Adds what others found of other cells.
+    pub(super) fn extend(&mut self, other: Lacking) {
+        self.0.extend(other.0);
+    }
+
     /// Why this cell can't be run, each reason with the host if only one gives it; `None` if it can.
     pub(super) fn reason(&self, cell: &str) -> Option<String> {
         let reasons = self.0.get(cell)?.iter();

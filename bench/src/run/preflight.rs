@@ -26,6 +26,8 @@ pub(super) struct Ready {
     pub(super) lacking: Lacking,
     accelerator_reason: Option<String>,
     qemu: BTreeMap<Role, String>,
+    /// Other versions of QEMU that take part.
+    other_qemus: BTreeSet<String>,
     /// Per network, what moves its packets in at least one cell.
     methods: BTreeMap<&'static str, BTreeSet<&'static str>>,
 }
@@ -67,6 +69,7 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
             lacking,
             accelerator_reason: resolved.reason,
             qemu,
+            other_qemus: BTreeSet::new(),
             methods,
         });
     }
@@ -260,6 +263,30 @@ impl fmt::Display for Unfit {
 const CELLS_SHOWN: usize = 3;
 
 impl Ready {
+    /// Adds what other hosts said to other cells of the run.
+    pub(super) fn join(&mut self, other: Ready) {
+        if other.accelerator == Accelerator::Tcg && self.accelerator != Accelerator::Tcg {
+            // All cells must use the same one: the slower wins.
+            self.accelerator = other.accelerator;
+            self.accelerator_reason = other.accelerator_reason;
+        }
+        self.lacking.extend(other.lacking);
+        let first = self.qemu.get(&Role::Source);
+        let qemus = other.qemu.into_values();
+        self.other_qemus
+            .extend(qemus.filter(|qemu| Some(qemu) != first));
+        for (network, methods) in other.methods {
+            self.methods.entry(network).or_default().extend(methods);
+        }
+    }
+
+    /// Every version of QEMU that migrates guests, the first cell's first.
+    fn qemus(&self) -> String {
+        let first = self.qemu.get(&Role::Source).into_iter();
+        let all: Vec<&str> = first.chain(&self.other_qemus).map(String::as_str).collect();
+        all.join(" and ")
+    }
+
     /// What the run ran on, for the record.
     pub(super) fn environment(&self, hosts: &Hosts) -> Environment {
         let info = &hosts.source.info;
@@ -272,7 +299,7 @@ impl Ready {
         };
         Environment {
             lmbench: env!("CARGO_PKG_VERSION").to_owned(),
-            qemu: self.qemu.get(&Role::Source).cloned().unwrap_or_default(),
+            qemu: self.qemus(),
             kernel: info.kernel.clone(),
             accelerator: if self.accelerator == Accelerator::Kvm {
                 "kvm"

@@ -63,7 +63,8 @@ impl Series<'_> {
             return Ok(());
         };
         let mut interrupt = self.interrupt.clone();
-        let hosts = Hosts::create(&first.setup.network, self.seed);
+        let programs = &first.setup.programs;
+        let hosts = Hosts::create(&first.setup.network, self.seed, programs);
         let hosts = unless_interrupted(&mut interrupt, hosts).await??;
         let ready = unless_interrupted(&mut interrupt, self.fit(&hosts, &mut *hear)).await;
         let (accelerator, fit) = match ready {
@@ -82,7 +83,7 @@ impl Series<'_> {
         let others = 1..self.jobs.min(shared.waiting.borrow().len()).max(1);
         let mut all = vec![hosts];
         for _ in others {
-            all.push(Hosts::create(&first.setup.network, self.seed).await?);
+            all.push(Hosts::create(&first.setup.network, self.seed, programs).await?);
         }
         let workers = all
             .into_iter()

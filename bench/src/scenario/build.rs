@@ -22,6 +22,7 @@ pub(crate) use unused::unused;
 
 use std::collections::BTreeSet;
 
+use crate::programs::Programs;
 use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::Problems;
@@ -95,6 +96,7 @@ pub(crate) fn setup(
         policy: policy.spec,
         fault,
         mismatch: Mismatch::default(),
+        programs: Programs::default(),
     }
 }
 

@@ -1,8 +1,7 @@
 //! A comparison in text: first how migrations ended and what got worse or better, then the figures.
 
-use crate::compare::{
-    CellComparison, Comparison, Kind, Label, MetricComparison, NoiseFloor, Verdict,
-};
+use crate::compare::{CellComparison, Comparison, Kind, Label, MetricComparison, Verdict};
+use crate::judge::{NoiseSource, RULE};
 use crate::metric::format_value;
 use crate::statistics::{Effect, Pairing};
 
@@ -109,8 +108,16 @@ fn circumstances(comparison: &Comparison) -> String {
         }
     }
     let noise = match &comparison.noise_floor {
-        NoiseFloor::Halves => "halves of the base's own repeats".to_owned(),
-        NoiseFloor::Run(run) => format!("run {}, compared with the base", clean(run)),
+        NoiseSource::Halves => "halves of the base's own repeats".to_owned(),
+        NoiseSource::Runs(runs) => {
+            let runs: Vec<String> = runs.iter().map(|run| clean(run)).collect();
+            let runs = if runs.len() == 1 {
+                format!("run {}", runs[0])
+            } else {
+                format!("runs {}", runs.join(", "))
+            };
+            format!("{runs}, compared with the base")
+        }
     };
     let rule = &comparison.rule;
     text += &wrapped(
@@ -131,8 +138,11 @@ fn label(label: &Label) -> String {
         .cells
         .as_ref()
         .map_or(String::new(), |cells| format!(", cells {}", clean(cells)));
+    let programs = label.programs.as_ref().map_or(String::new(), |programs| {
+        format!(", {}", clean_short(programs, PROGRAMS_LONGEST))
+    });
     format!(
-        "{} (scenario {}, started {} UTC{cells})",
+        "{} (scenario {}, started {} UTC{cells}{programs})",
         clean(&label.run_id),
         clean_short(&label.scenario, LONGEST),
         time::moment(&label.started)
@@ -267,7 +277,7 @@ fn outliers(metric: &MetricComparison) -> Option<String> {
 fn stands_out(metric: &MetricComparison) -> bool {
     metric.effect.is_some_and(|effect| {
         let floor = metric.noise_floor.unwrap_or(0.0).max(EXPLAINING_MIN);
-        effect.p <= 0.01
+        effect.p <= RULE.alpha
             && !effect.interval.contains(1.0)
             && effect.ratio.ln().abs() > (1.0 + floor).ln()
     })
@@ -308,6 +318,7 @@ fn listed(names: &[String]) -> String {
 }
 
 const LONGEST: usize = 80;
+const PROGRAMS_LONGEST: usize = 400;
 const LISTED_MAX: usize = 12;
 /// Smaller differences explain nothing.
 const EXPLAINING_MIN: f64 = 0.05;

@@ -1,7 +1,7 @@
 //! Runs a scenario with the real program and reads the record that it prints.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -38,29 +38,66 @@ pub(crate) fn skips() -> bool {
 }
 
 fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
-    if skips() {
-        return None;
-    }
-    let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("scenario.toml");
-    std::fs::write(&file, scenario).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_lmbench"))
-        .arg("run")
-        .arg(&file)
-        .args(["--format", "json", "--out"])
-        .arg(folder.path().join("results"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.code() != Some(3),
-        "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
-    );
-    assert_eq!(output.status.code(), Some(exit_code), "{said}");
-    let record = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("no record on stdout: {error}\n{said}"));
+    let place = Place::new(scenario)?;
+    let run = [
+        "run",
+        "scenario.toml",
+        "--format",
+        "json",
+        "--out",
+        "results",
+    ];
+    let (code, record, said) = place.lmbench(&run);
+    assert_eq!(code, exit_code, "{said}");
     Some(Run(record))
+}
+
+/// A folder with a scenario; nobody else has guests meanwhile.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    /// `None` when live tests are to be skipped.
+    pub(crate) fn new(scenario: &str) -> Option<Place> {
+        if skips() {
+            return None;
+        }
+        let place = Place {
+            _alone: alone(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::write(place.path("scenario.toml"), scenario).unwrap();
+        Some(place)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the real program in the folder. Its exit code, the JSON document that it printed (null if it printed nothing), and what it
+    /// said.
+    pub(crate) fn lmbench(&self, arguments: &[&str]) -> (i32, Value, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_lmbench"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let document = if output.stdout.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("no JSON document on stdout: {error}\n{said}"))
+        };
+        let code = output.status.code().expect("no signal ended it");
+        assert!(
+            code != 3 || said.contains("can't work for this lmbench"),
+            "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
+        );
+        (code, document, said)
+    }
 }
 
 /// Two labs at once on two cores would starve each other's guests.

@@ -6,6 +6,7 @@ mod calibrate;
 mod capture;
 mod carriers;
 mod cuts;
+mod judging;
 mod knobs;
 mod live;
 mod metering;

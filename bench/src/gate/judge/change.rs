@@ -1,13 +1,13 @@
 //! A metric beside the baseline: regressed, improved, inconclusive or pass.
 //!
-//! After Criterion's noise threshold and the literature on change detection: worse only if the whole 95 % interval of the ratio of medians
-//! is beyond the tolerance, the change is greater than the noise between runs of the same, and it stays significant when all metrics of
-//! the cell are in mind (Holm). An interval with the tolerance inside does not tell.
+//! Worse only if it is a difference at all, by the rule that holds everywhere ([`RULE`], with all metrics of the cell in mind), and the whole
+//! 95 % interval of the ratio of medians is beyond the tolerance. An interval with the tolerance inside does not tell.
 
 use super::super::report::{Change, Check, Subject, Verdict};
 use super::sample;
+use crate::judge::{Difference, RULE, Rule};
 use crate::metric::{Direction, Metric};
-use crate::statistics::{Effect, Pairing, effect, holm, smallest_p};
+use crate::statistics::{Effect, Pairing, effect, holm};
 
 /// A metric of a cell, to be compared.
 pub(super) struct Question<'a> {
@@ -16,8 +16,14 @@ pub(super) struct Question<'a> {
     pub(super) tolerance: f64,
     pub(super) base: &'a [f64],
     pub(super) run: &'a [f64],
-    /// Smallest change that says something.
-    pub(super) floor: f64,
+    /// How much two runs of the same differ, if that is known.
+    pub(super) floor: Option<f64>,
+}
+
+impl Question<'_> {
+    fn rule(&self) -> Rule {
+        RULE.above(self.floor)
+    }
 }
 
 /// What can be said of a change.
@@ -63,7 +69,7 @@ pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Ch
             run: sample(question.run),
             change,
             rule: Some(rule_text(question)),
-            noise_floor: Some(question.floor),
+            noise_floor: Some(question.rule().noise_floor),
             ..Check::new(cell, Subject::Change(id), verdict, reason)
         });
     }
@@ -120,8 +126,11 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
             1.0 + question.tolerance,
         ),
     };
-    let beyond_noise = effect.ratio.ln().abs() >= question.floor.ln_1p();
-    let sure = beyond_noise && p <= SIGNIFICANCE;
+    let rule = question.rule();
+    let sure = matches!(
+        rule.decide(effect, p),
+        Difference::Lower | Difference::Higher
+    );
     let figures = format!(
         "{} ({} to {})",
         change(effect.ratio),
@@ -141,8 +150,8 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
             format!("{figures}, better by more than the tolerance {tolerance}"),
         );
     }
-    if low > bound && !beyond_noise {
-        let floor = change(1.0 + question.floor);
+    if low > bound && !rule.is_beyond_noise(effect) {
+        let floor = change(1.0 + rule.noise_floor);
         return (
             Verdict::Pass,
             format!("{figures}, within the noise between runs of the same ({floor})"),
@@ -153,7 +162,8 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
             Verdict::Inconclusive,
             format!(
                 "{figures}, beyond the tolerance {tolerance}, but that may be chance (p = {p:.2}): {} repeats or more on each side would tell",
-                repeats_needed(asked).max(question.run.len().min(question.base.len()) + 1)
+                rule.repeats_needed(Pairing::Independent, asked)
+                    .max(question.run.len().min(question.base.len()) + 1)
             ),
         );
     }
@@ -168,12 +178,6 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
         Verdict::Pass,
         format!("{figures}, within the tolerance {tolerance}"),
     )
-}
-
-/// Fewest repeats on each side with which the rank test can convince, were this the least of `asked` chances.
-fn repeats_needed(asked: usize) -> usize {
-    let convinces = |n: &usize| smallest_p(*n, Some(*n)) * asked.max(1) as f64 <= SIGNIFICANCE;
-    (REPEATS_MIN..100).find(convinces).unwrap_or(100)
 }
 
 /// How many repeats would leave the tolerance outside of the interval, if the change is what it looks like: an interval shrinks with
@@ -237,8 +241,6 @@ fn completed(migrations: usize) -> String {
 const REPEATS_MIN: usize = 3;
 /// More than these are not proposed.
 const REPEATS_BEARABLE: f64 = 200.0;
-/// Of adjusted p values.
-const SIGNIFICANCE: f64 = 0.05;
 
 #[cfg(test)]
 mod tests;

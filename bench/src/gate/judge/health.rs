@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::baseline::BaselineCell;
 use super::super::report::{Check, Subject, Verdict};
 use super::super::rules::RuleSet;
+use crate::judge::{RULE, completions_p};
 use crate::record::{CellRecord, Outcome, Repeat};
 use crate::terminal::text::counted;
 
@@ -177,8 +178,9 @@ fn converged(counts: &Counts, kept: &Counts) -> Option<Trouble> {
         let reason = format!("it stopped converging: {share}");
         return Some((outcome, Verdict::Regressed, reason));
     }
-    let p = fisher(stalled, completed, kept_stalled, kept_completed);
-    let verdict = if p < SIGNIFICANCE {
+    let p = completions_p([completed, stalled], [kept_completed, kept_stalled]);
+    let more_stall = counts.share_of_tried() > kept.share_of_tried();
+    let verdict = if more_stall && p <= RULE.alpha {
         Verdict::Regressed
     } else if kept_stalled == 0 && kept_completed > 0 {
         Verdict::Inconclusive
@@ -229,50 +231,18 @@ impl Counts {
         self.of(outcome) as f64 / self.all().max(1) as f64
     }
 
+    /// Of the migrations that completed or did not converge, those that did not.
+    fn share_of_tried(&self) -> f64 {
+        let stalled = self.of(Outcome::DidNotConverge);
+        let tried = stalled.saturating_add(self.of(Outcome::Completed));
+        stalled as f64 / tried.max(1) as f64
+    }
+
     fn text(&self) -> String {
         let shown = self.0.iter().filter(|(_, count)| **count > 0);
         let parts: Vec<String> = shown
             .map(|(outcome, count)| format!("{count} {}", outcome.name()))
             .collect();
         parts.join(", ")
-    }
-}
-
-/// Fisher's exact test, one-sided: the probability that so many or more of the bad ones are here, if both sides are alike.
-fn fisher(bad: usize, good: usize, kept_bad: usize, kept_good: usize) -> f64 {
-    // Counts of a file that lies must not become hours.
-    let cap = |count: usize| count.min(COUNT_MAX);
-    let (bad, good, kept_bad, kept_good) = (cap(bad), cap(good), cap(kept_bad), cap(kept_good));
-    let (here, all_bad) = (bad + good, bad + kept_bad);
-    let all = here + kept_bad + kept_good;
-    let mut logs = Vec::with_capacity(all + 1);
-    logs.push(0.0);
-    for number in 1..=all {
-        logs.push(logs[number - 1] + (number as f64).ln());
-    }
-    let choose = |n: usize, k: usize| logs[n] - logs[k] - logs[n - k];
-    let most = here.min(all_bad);
-    let p: f64 = (bad..=most)
-        .filter(|k| here - k <= all - all_bad)
-        .map(|k| (choose(all_bad, k) + choose(all - all_bad, here - k) - choose(all, here)).exp())
-        .sum();
-    p.min(1.0)
-}
-
-const COUNT_MAX: usize = 10_000;
-/// Of Fisher's test.
-const SIGNIFICANCE: f64 = 0.05;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fisher_is_that_of_the_books() {
-        // Fisher's lady tasting tea: three or more of four cups right by chance, 17/70; all four 1/70.
-        assert!((fisher(3, 1, 1, 3) - 17.0 / 70.0).abs() < 1e-12);
-        assert!((fisher(4, 0, 0, 4) - 1.0 / 70.0).abs() < 1e-12);
-        assert!((fisher(0, 5, 3, 2) - 1.0).abs() < 1e-12);
-        assert!(fisher(usize::MAX, 0, 0, usize::MAX) < 1e-9);
     }
 }

@@ -207,9 +207,12 @@ fn how_migrations_end_has_a_verdict() {
             Some(Inconclusive),
         ),
         (
-            &WELL,
+            &[Completed; 8],
             &[
                 DidNotConverge,
+                DidNotConverge,
+                DidNotConverge,
+                Completed,
                 DidNotConverge,
                 DidNotConverge,
                 DidNotConverge,
