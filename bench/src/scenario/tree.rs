@@ -178,7 +178,11 @@ pub(crate) type SyntaxError = (String, Span);
 pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        return Ok(table(root.get_ref()));
+        let mut values = root.get_ref().iter();
+        return match values.find_map(|(_, value)| too_deep(value, DEPTH_MAX)) {
+            Some(span) => Err(vec![(format!("nested more than {DEPTH_MAX} deep"), span)]),
+            None => Ok(table(root.get_ref())),
+        };
     }
     let mut errors: Vec<SyntaxError> = errors
         .iter()
@@ -194,6 +198,17 @@ pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
         between.is_some_and(|bytes| !bytes.contains(&b'\n'))
     });
     Err(errors)
+}
+
+/// The place of a value with so many others around it. Dotted keys in inline tables nest thousands of times within a few kilobytes,
+/// and whoever walks the tree does so by recursion.
+fn too_deep(value: &Spanned<DeValue<'_>>, left: usize) -> Option<Span> {
+    match value.get_ref() {
+        DeValue::Table(_) | DeValue::Array(_) if left == 0 => Some(value.span()),
+        DeValue::Table(table) => table.iter().find_map(|(_, value)| too_deep(value, left - 1)),
+        DeValue::Array(list) => list.iter().find_map(|value| too_deep(value, left - 1)),
+        _ => None,
+    }
 }
 
 fn table(source: &DeTable<'_>) -> Table {
@@ -228,3 +243,6 @@ fn node(source: &Spanned<DeValue<'_>>) -> Node {
         span: source.span(),
     }
 }
+
+/// Scenarios nest four deep.
+const DEPTH_MAX: usize = 16;
