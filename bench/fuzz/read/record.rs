@@ -5,15 +5,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use lmbench::compare::{Choice, Options, Side, compare};
 use lmbench::export::{Run, TableFormat, openmetrics, write_metrics, write_samples};
 use lmbench::gate::{Ask, Baseline, judge, show};
 use lmbench::history::{History, to_csv};
 use lmbench::record::Record;
+use lmbench::replay::{self, Reading, Replay};
 use lmbench::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
-use lmbench::store::{Filter, FoundRun, Store};
-use lmbench::{replay, scenario, terminal as texts};
+use lmbench::store::{Filter, FoundRun, Store, read_samples};
+use lmbench::{scenario, terminal as texts};
+use lmbench_harness::spec::PolicySpec;
 
 /// Must neither panic nor take long, whatever `input` is.
 pub(crate) fn read(input: &[u8]) {
@@ -52,9 +55,7 @@ fn told(record: &Record, found: &FoundRun) {
     judged(record);
     reported(found);
     exported(record, found);
-    for cell in &record.cells {
-        let _ = replay::recorded(record, &cell.id, &[]);
-    }
+    replayed(record, found);
 }
 
 fn compared(record: &Record) {
@@ -99,6 +100,34 @@ fn exported(record: &Record, found: &FoundRun) {
     }
     assert!(openmetrics::text(&runs).ends_with("# EOF\n"));
 }
+
+fn replayed(record: &Record, found: &FoundRun) {
+    let mut readings: BTreeMap<(String, u32), Vec<Reading>> = BTreeMap::new();
+    let samples = read_samples(&found.samples()).expect("the file is there");
+    for sample in samples.flatten() {
+        if let Some(reading) = replay::reading(&sample) {
+            readings.entry((sample.cell, sample.repeat)).or_default().push(reading);
+        }
+    }
+    let mut replays = Vec::new();
+    for cell in &record.cells {
+        for repeat in &cell.repeats {
+            if let Some(readings) = readings.get_mut(&(cell.id.clone(), repeat.repeat)) {
+                readings.sort_by_key(|(at, _)| *at);
+                let recorded = replay::recorded(record, &cell.id, readings);
+                replays.push(Replay::new(cell, repeat, readings, &POLICIES, &recorded));
+            }
+        }
+    }
+    is_clean(&texts::replay_text(&record.run_id, &replays));
+    assert!(serde_json::to_string(&replays).is_ok());
+}
+
+/// Every policy as it is without settings.
+static POLICIES: LazyLock<Vec<PolicySpec>> = LazyLock::new(|| {
+    let names = scenario::policy_names();
+    names.iter().map(|name| scenario::policy(name, &[]).expect("it has defaults")).collect()
+});
 
 /// Nothing in it moves a terminal's cursor.
 fn is_clean(text: &str) {
