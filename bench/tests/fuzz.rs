@@ -32,7 +32,11 @@ fn each(folders: &[&str], read: impl Fn(&[u8])) {
 #[test]
 fn scenarios() {
     each(
-        &["../scenarios", "tests/scenario_errors", "fuzz/seeds/scenario"],
+        &[
+            "../scenarios",
+            "tests/scenario_errors",
+            "fuzz/seeds/scenario",
+        ],
         scenario::read,
     );
 }
@@ -40,7 +44,11 @@ fn scenarios() {
 #[test]
 fn records() {
     each(
-        &["tests/fixtures/quick", "src/record/fixtures", "fuzz/seeds/record"],
+        &[
+            "tests/fixtures/quick",
+            "src/record/fixtures",
+            "fuzz/seeds/record",
+        ],
         record::read,
     );
 }

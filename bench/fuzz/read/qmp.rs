@@ -16,7 +16,9 @@ pub(crate) fn read(input: &[u8]) {
             for name in schema.migration_parameters() {
                 let _ = schema.check(&name, &answer);
             }
-            let _ = schema.check("max-bandwidht", &answer).map_err(|problem| problem.to_string());
+            let _ = schema
+                .check("max-bandwidht", &answer)
+                .map_err(|problem| problem.to_string());
         }
         let progress = progress(&MigrateInfo::from(answer));
         assert!(serde_json::to_string(&progress).is_ok());

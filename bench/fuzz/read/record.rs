@@ -39,7 +39,9 @@ fn listed(store: &Store) {
     assert_eq!(runs.len(), 1);
     is_clean(&texts::list_text(&runs, &BTreeMap::new()));
     is_clean(&texts::list_problems(&runs));
-    let points = catalogue.history("total_time_ms").expect("the index is ours");
+    let points = catalogue
+        .history("total_time_ms")
+        .expect("the index is ours");
     let history = History::new("total_time_ms", points);
     is_clean(&texts::history_text(&history));
     assert!(to_csv(&history).is_ok());
@@ -60,8 +62,14 @@ fn told(record: &Record, found: &FoundRun) {
 
 fn compared(record: &Record) {
     let choice = Choice::all();
-    let side = Side { record, choice: &choice };
-    let options = Options { metrics: &[], noise: Some(record) };
+    let side = Side {
+        record,
+        choice: &choice,
+    };
+    let options = Options {
+        metrics: &[],
+        noise: Some(record),
+    };
     if let Ok(comparison) = compare(side, side, &options) {
         is_clean(&texts::compare_text(&comparison, true));
         assert!(serde_json::to_string(&comparison).is_ok());
@@ -75,9 +83,19 @@ fn judged(record: &Record) {
         assert!(again.is_ok());
     }
     let rules = scenario::rules("record".as_ref(), &record.scenario.text).unwrap_or_default();
-    let report = judge(&Ask { record, rules: &rules, baseline: baseline.as_ref(), only: &[] });
+    let report = judge(&Ask {
+        record,
+        rules: &rules,
+        baseline: baseline.as_ref(),
+        only: &[],
+    });
     is_clean(&texts::gate_text(&report, true));
-    let _ = (show::markdown(&report), show::junit(&report, true), show::line(&report), show::json(&report, 0));
+    let _ = (
+        show::markdown(&report),
+        show::junit(&report, true),
+        show::line(&report),
+        show::json(&report, 0),
+    );
 }
 
 fn reported(found: &FoundRun) {
@@ -87,13 +105,22 @@ fn reported(found: &FoundRun) {
         is_clean(&terminal(&report));
         let _ = markdown(&report);
         let page = html(&report).to_ascii_lowercase();
-        let data = page.matches("<script type=\"application/json\" id=\"").count();
-        assert_eq!(page.matches("<script").count(), data + 1, "one script is executed, ours");
+        let data = page
+            .matches("<script type=\"application/json\" id=\"")
+            .count();
+        assert_eq!(
+            page.matches("<script").count(),
+            data + 1,
+            "one script is executed, ours"
+        );
     }
 }
 
 fn exported(record: &Record, found: &FoundRun) {
-    let runs = [Run { record: record.clone(), samples: found.samples() }];
+    let runs = [Run {
+        record: record.clone(),
+        samples: found.samples(),
+    }];
     for format in [TableFormat::Csv, TableFormat::Parquet] {
         write_metrics(&runs, format, &mut Vec::new()).expect("memory takes everything");
         write_samples(&runs, format, &mut Vec::new()).expect("memory takes everything");
@@ -106,7 +133,10 @@ fn replayed(record: &Record, found: &FoundRun) {
     let samples = read_samples(&found.samples()).expect("the file is there");
     for sample in samples.flatten() {
         if let Some(reading) = replay::reading(&sample) {
-            readings.entry((sample.cell, sample.repeat)).or_default().push(reading);
+            readings
+                .entry((sample.cell, sample.repeat))
+                .or_default()
+                .push(reading);
         }
     }
     let mut replays = Vec::new();
@@ -126,12 +156,18 @@ fn replayed(record: &Record, found: &FoundRun) {
 /// Every policy as it is without settings.
 static POLICIES: LazyLock<Vec<PolicySpec>> = LazyLock::new(|| {
     let names = scenario::policy_names();
-    names.iter().map(|name| scenario::policy(name, &[]).expect("it has defaults")).collect()
+    names
+        .iter()
+        .map(|name| scenario::policy(name, &[]).expect("it has defaults"))
+        .collect()
 });
 
 /// Nothing in it moves a terminal's cursor.
 fn is_clean(text: &str) {
-    assert!(!text.contains(|character: char| character.is_control() && character != '\n'), "{text:?}");
+    assert!(
+        !text.contains(|character: char| character.is_control() && character != '\n'),
+        "{text:?}"
+    );
 }
 
 /// A folder of runs with one run.

@@ -102,7 +102,10 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, RecordError> {
         Refused::Io(source) => io(source),
         Refused::Bytes => RecordError::TooLarge { path: path() },
         Refused::Text => excess(format!("a text of more than {} MiB", LIMITS.text >> 20)),
-        Refused::Values => excess(format!("more than {} million values", LIMITS.values / 1_000_000)),
+        Refused::Values => excess(format!(
+            "more than {} million values",
+            LIMITS.values / 1_000_000
+        )),
     })
 }
 

@@ -205,7 +205,9 @@ pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
 fn too_deep(value: &Spanned<DeValue<'_>>, left: usize) -> Option<Span> {
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) if left == 0 => Some(value.span()),
-        DeValue::Table(table) => table.iter().find_map(|(_, value)| too_deep(value, left - 1)),
+        DeValue::Table(table) => table
+            .iter()
+            .find_map(|(_, value)| too_deep(value, left - 1)),
         DeValue::Array(list) => list.iter().find_map(|value| too_deep(value, left - 1)),
         _ => None,
     }

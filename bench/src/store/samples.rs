@@ -161,10 +161,19 @@ mod tests {
     #[test]
     fn a_torn_line_is_cut_off_however_long_it_is() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for (torn, kept) in [(0, "a\nb\n"), (1, "a\nb\n"), (200_000, "a\nb\n"), (70_000, "")] {
+        for (torn, kept) in [
+            (0, "a\nb\n"),
+            (1, "a\nb\n"),
+            (200_000, "a\nb\n"),
+            (70_000, ""),
+        ] {
             std::fs::write(file.path(), format!("{kept}{}", "x".repeat(torn))).unwrap();
             cut_torn_line(file.path()).unwrap();
-            assert_eq!(std::fs::read_to_string(file.path()).unwrap(), kept, "{torn}");
+            assert_eq!(
+                std::fs::read_to_string(file.path()).unwrap(),
+                kept,
+                "{torn}"
+            );
         }
         cut_torn_line(Path::new("/nonexistent/samples.jsonl")).unwrap();
     }

@@ -65,22 +65,71 @@ fn no_damage_stops_more_than_its_own_record() {
     let place = furnished();
     let nested = |levels: usize| "[".repeat(levels);
     let damages: [(&str, Vec<u8>, &str); 9] = [
-        ("future", QUICK.replacen("\"format\": 1", "\"format\": 2", 1).into(), "has format 2"),
+        (
+            "future",
+            QUICK.replacen("\"format\": 1", "\"format\": 2", 1).into(),
+            "has format 2",
+        ),
         ("empty", Vec::new(), "damaged at line 1"),
-        ("cut", QUICK.as_bytes()[..QUICK.len() / 2].into(), "damaged at line"),
-        ("nan", QUICK.replacen("\"median\": ", "\"median\": NaN, \"x\": ", 1).into(), "damaged at line"),
-        ("infinite", QUICK.replacen("\"median\": ", "\"median\": 1e999, \"x\": ", 1).into(), "damaged at line"),
-        ("deep", format!("{{\"format\": 1, \"seed\": {}", nested(100_000)).into(), "damaged at line 1"),
-        ("deeper", QUICK.replacen("\"info\": {", &format!("\"info\": {}{{", nested(100_000)), 1).into(), "damaged at line"),
-        ("long", [b"{\"format\": 1, \"run_id\": \"".as_slice(), &[b'x'; 17 << 20]].concat(), "a text of more than 16 MiB"),
-        ("zeros", [&QUICK.as_bytes()[..200], &[0; 4096]].concat(), "damaged at line"),
+        (
+            "cut",
+            QUICK.as_bytes()[..QUICK.len() / 2].into(),
+            "damaged at line",
+        ),
+        (
+            "nan",
+            QUICK
+                .replacen("\"median\": ", "\"median\": NaN, \"x\": ", 1)
+                .into(),
+            "damaged at line",
+        ),
+        (
+            "infinite",
+            QUICK
+                .replacen("\"median\": ", "\"median\": 1e999, \"x\": ", 1)
+                .into(),
+            "damaged at line",
+        ),
+        (
+            "deep",
+            format!("{{\"format\": 1, \"seed\": {}", nested(100_000)).into(),
+            "damaged at line 1",
+        ),
+        (
+            "deeper",
+            QUICK
+                .replacen(
+                    "\"info\": {",
+                    &format!("\"info\": {}{{", nested(100_000)),
+                    1,
+                )
+                .into(),
+            "damaged at line",
+        ),
+        (
+            "long",
+            [
+                b"{\"format\": 1, \"run_id\": \"".as_slice(),
+                &[b'x'; 17 << 20],
+            ]
+            .concat(),
+            "a text of more than 16 MiB",
+        ),
+        (
+            "zeros",
+            [&QUICK.as_bytes()[..200], &[0; 4096]].concat(),
+            "damaged at line",
+        ),
     ];
     for (name, bytes, part) in &damages {
         record(&place, &format!("20260301-120000-{name}"), bytes);
         for arguments in readers(&format!("20260301-120000-{name}")) {
             let text = place.run(&arguments).refused(2);
             let file = format!("20260301-120000-{name}/record.json");
-            assert!(text.contains(&file) && text.contains(part), "{arguments:?}: {text}");
+            assert!(
+                text.contains(&file) && text.contains(part),
+                "{arguments:?}: {text}"
+            );
             assert!(text.len() < 1000, "{arguments:?}: {text}");
         }
     }
@@ -96,7 +145,11 @@ fn lists_all(place: &Place, damaged: usize) {
         for arguments in [&["list"][..], &["history", "total_time_ms"]] {
             let said = place.run(arguments);
             assert_eq!(said.code, 0, "{said:?}");
-            assert_eq!(said.stderr.matches("/record.json").count(), damaged, "{said:?}");
+            assert_eq!(
+                said.stderr.matches("/record.json").count(),
+                damaged,
+                "{said:?}"
+            );
             assert!(said.stdout.contains("quick"), "{said:?}");
         }
     }
@@ -112,19 +165,31 @@ fn a_sparse_file_is_refused_at_once() {
     ] {
         let id = format!("20260301-120000-{name}");
         let path = record(&place, &id, "");
-        let file = File::options().write(true).open(path).expect("it was just made");
-        file.set_len(length).expect("the file system has sparse files");
+        let file = File::options()
+            .write(true)
+            .open(path)
+            .expect("it was just made");
+        file.set_len(length)
+            .expect("the file system has sparse files");
         let started = std::time::Instant::now();
         for arguments in readers(&id) {
             let text = within_a_gibibyte(&place, &arguments).refused(2);
-            assert!(text.contains(&format!("{id}/record.json")) && text.contains(part), "{text}");
+            assert!(
+                text.contains(&format!("{id}/record.json")) && text.contains(part),
+                "{text}"
+            );
         }
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
     // Samples are read line by line, and nothing here is a line.
-    let samples = place.path().join("results").join(SOUND_ID).join("samples.jsonl");
+    let samples = place
+        .path()
+        .join("results")
+        .join(SOUND_ID)
+        .join("samples.jsonl");
     let file = File::create(&samples).expect("the folder is ours");
-    file.set_len(2 << 30).expect("the file system has sparse files");
+    file.set_len(2 << 30)
+        .expect("the file system has sparse files");
     let said = within_a_gibibyte(&place, &["replay", SOUND_ID, "--policy", "all"]);
     assert!(said.refused(2).contains("samples.jsonl"));
     let said = within_a_gibibyte(&place, &["report", SOUND_ID]);
@@ -139,7 +204,11 @@ fn texts_stay_texts() {
     let place = furnished();
     let evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u{1b}]0;x\u{7}\u{202e}|`=cmd";
     // A hundred and more tables around a value take a kilobyte in TOML, and thousands some more.
-    let nested = format!("x = {}{}", format!("{{{}a=", "a.".repeat(70)).repeat(70), "1") + &"}".repeat(70);
+    let nested = format!(
+        "x = {}{}",
+        format!("{{{}a=", "a.".repeat(70)).repeat(70),
+        "1"
+    ) + &"}".repeat(70);
     let id = "20260301-120000-evil";
     let text = changed(|record| {
         record["run_id"] = json!(id);
@@ -165,21 +234,47 @@ fn texts_stay_texts() {
         (&["report", id], 0),
         (&["report", id, SOUND_ID, "-o", "both.html"], 0),
         (&["report", id, "-o", "one.html"], 0),
-        (&["export", id, "--format", "csv", "-o", "out.csv", "--samples"], 0),
-        (&["export", id, "--format", "openmetrics", "-o", "out.prom"], 0),
+        (
+            &[
+                "export",
+                id,
+                "--format",
+                "csv",
+                "-o",
+                "out.csv",
+                "--samples",
+            ],
+            0,
+        ),
+        (
+            &["export", id, "--format", "openmetrics", "-o", "out.prom"],
+            0,
+        ),
         (&["replay", id, "--policy", "all"], 2),
     ] {
         let said = place.run(arguments);
         assert_eq!(said.code, code, "{arguments:?}: {said:?}");
         let shown = said.stdout + &said.stderr;
         let controls = |character: char| character.is_control() && character != '\n';
-        assert!(!shown.contains(controls) && !shown.contains('\u{202e}'), "{arguments:?}: {shown}");
+        assert!(
+            !shown.contains(controls) && !shown.contains('\u{202e}'),
+            "{arguments:?}: {shown}"
+        );
     }
     for file in ["one.html", "both.html"] {
         let page = fs::read_to_string(place.path().join(file)).expect("it was written");
-        let data = page.matches("<script type=\"application/json\" id=\"").count();
-        assert_eq!(page.matches("<script").count(), data + 1, "one script is executed, ours");
-        assert!(!page.contains("<img") && page.contains("&lt;/script&gt;"), "{file}");
+        let data = page
+            .matches("<script type=\"application/json\" id=\"")
+            .count();
+        assert_eq!(
+            page.matches("<script").count(),
+            data + 1,
+            "one script is executed, ours"
+        );
+        assert!(
+            !page.contains("<img") && page.contains("&lt;/script&gt;"),
+            "{file}"
+        );
     }
 }
 
@@ -188,13 +283,20 @@ fn texts_stay_texts() {
 fn many_cells_are_read_in_time() {
     let place = Place::new();
     let text = changed(|record| {
-        let cell = |index: usize| json!({ "id": index.to_string(), "parameters": {}, "repeats": [] });
+        let cell =
+            |index: usize| json!({ "id": index.to_string(), "parameters": {}, "repeats": [] });
         record["cells"] = (0..100_000).map(cell).collect();
     });
     let id = "20260301-120000-many";
     record(&place, id, text);
     let started = std::time::Instant::now();
-    for arguments in [&["show", id][..], &["compare", id, id, "--format", "json"], &["gate", id], &["report", id], &["list"]] {
+    for arguments in [
+        &["show", id][..],
+        &["compare", id, id, "--format", "json"],
+        &["gate", id],
+        &["report", id],
+        &["list"],
+    ] {
         let said = place.run(arguments);
         assert!(said.code < 7, "{:?}", said.stderr);
         eprintln!("{arguments:?} {:?}", started.elapsed());

@@ -141,7 +141,9 @@ mod tests {
         };
         assert_eq!((event.qemu_time, event.data), (Duration::ZERO, Value::Null));
         let line = r#"{"timestamp": {"seconds": 18446744073709551615, "microseconds": 1000000}, "event": "STOP"}"#;
-        assert!(matches!(parse(line), Ok(Message::Event(event)) if event.qemu_time == Duration::MAX));
+        assert!(
+            matches!(parse(line), Ok(Message::Event(event)) if event.qemu_time == Duration::MAX)
+        );
     }
 
     #[test]

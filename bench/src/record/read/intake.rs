@@ -118,9 +118,15 @@ mod tests {
         assert!(matches!(taken(&format!("\"{text}\"")), Err(Refused::Text)));
         let escaped = "\\\"".repeat(51);
         assert!(matches!(taken(&format!("\"{escaped}")), Err(Refused::Text)));
-        assert!(matches!(taken("[1,1,1,1,1,1,1,1,1,1,1]"), Err(Refused::Values)));
+        assert!(matches!(
+            taken("[1,1,1,1,1,1,1,1,1,1,1]"),
+            Err(Refused::Values)
+        ));
         assert!(matches!(taken(&"[".repeat(11)), Err(Refused::Values)));
-        assert!(matches!(taken(&" ".repeat((3 << 20) + 1)), Err(Refused::Bytes)));
+        assert!(matches!(
+            taken(&" ".repeat((3 << 20) + 1)),
+            Err(Refused::Bytes)
+        ));
         let broken = std::fs::File::open("/").unwrap();
         assert!(matches!(taken_in(broken, LIMITS), Err(Refused::Io(_))));
     }

@@ -203,7 +203,12 @@ mod tests {
     #[test]
     fn the_greatest_and_smallest_numbers_have_an_axis() {
         let tiny = f64::from_bits(1);
-        for (low, high) in [(1.0, f64::MAX), (tiny, 1.0), (tiny, f64::MAX), (f64::MIN, f64::MAX)] {
+        for (low, high) in [
+            (1.0, f64::MAX),
+            (tiny, 1.0),
+            (tiny, f64::MAX),
+            (f64::MIN, f64::MAX),
+        ] {
             let axis = Axis::of_points(Range { low, high }, Unit::Count);
             assert!(axis.ticks().len() <= 7, "{low} {high}");
         }
