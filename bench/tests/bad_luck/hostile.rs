@@ -204,11 +204,8 @@ fn texts_stay_texts() {
     let place = furnished();
     let evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u{1b}]0;x\u{7}\u{202e}|`=cmd";
     // A hundred and more tables around a value take a kilobyte in TOML, and thousands some more.
-    let nested = format!(
-        "x = {}{}",
-        format!("{{{}a=", "a.".repeat(70)).repeat(70),
-        "1"
-    ) + &"}".repeat(70);
+    let level = format!("{{{}a = ", "a.".repeat(70));
+    let nested = ["x = ", &level.repeat(70), "1", &"}".repeat(70)].concat();
     let id = "20260301-120000-evil";
     let text = changed(|record| {
         record["run_id"] = json!(id);

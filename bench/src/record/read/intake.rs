@@ -64,7 +64,10 @@ impl Scan {
     fn piece(&mut self, piece: &[u8]) {
         for byte in piece {
             match (self.in_text, *byte) {
-                (_, 0) => self.hole = true,
+                (_, 0) => {
+                    self.hole = true;
+                    return;
+                }
                 (true, _) if self.escaped => self.escaped = false,
                 (true, b'\\') => self.escaped = true,
                 (true, b'"') => self.in_text = false,
