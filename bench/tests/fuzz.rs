@@ -16,7 +16,8 @@ mod scenario;
 fn each(folders: &[&str], read: impl Fn(&[u8])) {
     for folder in folders {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let entries =
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let entries = entries.map(|entry| entry.expect("a readable folder").path());
         let files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
         assert!(!files.is_empty(), "{}", folder.display());

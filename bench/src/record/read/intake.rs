@@ -71,14 +71,13 @@ impl Scan {
                 (true, _) if self.escaped => self.escaped = false,
                 (true, b'\\') => self.escaped = true,
                 (true, b'"') => self.in_text = false,
-                (true, _) => {}
                 (false, b'"') => {
                     self.in_text = true;
                     self.text = 0;
                 }
                 // Every value but the outermost has one of these before it or before its name.
                 (false, b',' | b'[' | b'{') => self.values += 1,
-                (false, _) => {}
+                _ => {}
             }
             self.text += 1;
             if self.in_text && self.text > self.longest_text {

@@ -52,8 +52,8 @@ fn chosen(text: &str) -> Chosen {
     let Ok(table) = tree::parse(text) else {
         return Chosen::default();
     };
-    let chosen = |what| table.entry(what).map(|entry| &entry.node.value);
-    let choose = |what: &str, default: &str| match chosen(what) {
+    let choose = |what: &str, default: &str| match table.entry(what).map(|entry| &entry.node.value)
+    {
         None => Some(default.to_owned()),
         Some(Value::Text(name)) => Some(name.clone()),
         Some(Value::Table(tables)) => match tables.entries.as_slice() {
