@@ -177,12 +177,13 @@ pub(crate) type SyntaxError = (String, Span);
 /// Reads TOML; all syntax errors at once.
 pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
     let (root, errors) = DeTable::parse_recoverable(text);
+    let mut values = root.get_ref().iter();
+    if let Some(span) = values.find_map(|(_, value)| too_deep(value, DEPTH_MAX)) {
+        dismantle(root.into_inner());
+        return Err(vec![(format!("nested more than {DEPTH_MAX} deep"), span)]);
+    }
     if errors.is_empty() {
-        let mut values = root.get_ref().iter();
-        return match values.find_map(|(_, value)| too_deep(value, DEPTH_MAX)) {
-            Some(span) => Err(vec![(format!("nested more than {DEPTH_MAX} deep"), span)]),
-            None => Ok(table(root.get_ref())),
-        };
+        return Ok(table(root.get_ref()));
     }
     let mut errors: Vec<SyntaxError> = errors
         .iter()
@@ -210,6 +211,20 @@ fn too_deep(value: &Spanned<DeValue<'_>>, left: usize) -> Option<Span> {
             .find_map(|(_, value)| too_deep(value, left - 1)),
         DeValue::Array(list) => list.iter().find_map(|value| too_deep(value, left - 1)),
         _ => None,
+    }
+}
+
+/// Drops it level by level: a destructor that calls itself for each would take more stack than a thread has.
+fn dismantle(root: DeTable<'_>) {
+    let mut left = vec![DeValue::Table(root)];
+    while let Some(value) = left.pop() {
+        match value {
+            DeValue::Table(table) => {
+                left.extend(table.into_iter().map(|(_, value)| value.into_inner()));
+            }
+            DeValue::Array(list) => left.extend(list.into_iter().map(Spanned::into_inner)),
+            _ => {}
+        }
     }
 }
 
