@@ -110,7 +110,7 @@ fn no_damage_stops_more_than_its_own_record() {
             "long",
             [
                 b"{\"format\": 1, \"run_id\": \"".as_slice(),
-                &[b'x'; 17 << 20],
+                "x".repeat(17 << 20).as_bytes(),
             ]
             .concat(),
             "a text of more than 16 MiB",
