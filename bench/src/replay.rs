@@ -4,8 +4,7 @@
 
 mod recorded;
 
-pub(crate) use recorded::reading;
-pub use recorded::{Recorded, recorded};
+pub use recorded::{Recorded, reading, recorded};
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub(crate) mod matrix;
 mod problem;
 mod schema;
 mod section;
-mod tree;
+pub(crate) mod tree;
 pub mod units;
 mod value;
 
@@ -194,6 +194,12 @@ pub fn parse_bytes(origin: &Path, bytes: &[u8]) -> Result<Scenario, ScenarioErro
 
 /// Reads a scenario's text; `origin` is what errors call it.
 pub fn parse(origin: &Path, text: &str) -> Result<Scenario, ScenarioError> {
+    // That of a record did not come from a file of its own.
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return Err(ScenarioError::TooLarge {
+            path: origin.to_owned(),
+        });
+    }
     let mut root = tree::parse(text).map_err(|errors| {
         let problems = errors.into_iter().map(|(message, span)| {
             Problem::at(&span, format!("not valid TOML: {message}"))

@@ -69,3 +69,13 @@ fn bytes_that_are_no_text_are_refused() {
         .expect_err("not UTF-8");
     insta::assert_snapshot!("not_utf8", error.to_string());
 }
+
+// As text of a record it did not pass the limit of a file.
+#[test]
+fn a_text_that_is_too_long_is_refused_unread() {
+    let text = "\"\n".repeat(1 << 20);
+    let error = scenario::parse(Path::new("long.toml"), &text).expect_err("too long");
+    assert!(error.to_string().contains("larger than 256 KiB"), "{error}");
+    let error = scenario::rules(Path::new("long.toml"), &text).expect_err("too long");
+    assert!(error.to_string().contains("larger than 256 KiB"), "{error}");
+}

@@ -1,7 +1,7 @@
 //! The runs that a user names on the command line.
 
 use super::{Exit, Failed};
-use crate::record::Record;
+use crate::record::{Record, RecordError};
 use crate::store::{FoundRun, Store};
 
 /// Finds a run by what the user wrote for it.
@@ -13,9 +13,13 @@ pub(super) fn find(store: &Store, run: &str) -> Result<FoundRun, Failed> {
 
 /// Reads the record of a run that was found.
 pub(super) fn record(found: &FoundRun) -> Result<Record, Failed> {
-    found
-        .read()
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))
+    found.read().map_err(|error| unreadable(&error))
+}
+
+/// Says what to do where the error does not.
+pub(super) fn unreadable(error: &RecordError) -> Failed {
+    Failed::from_error(Exit::Usage, error)
+        .hint("leave this run out; `lmbench list` tells which can be read")
 }
 
 /// Finds a run and reads its record.

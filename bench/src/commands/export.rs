@@ -53,9 +53,7 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
 
 fn read(store: &Store, run: &str) -> Result<Run, Failed> {
     let found = chosen::find(store, run)?;
-    let record = chosen::record(&found).map_err(|failed| {
-        failed.hint("leave this run out; `lmbench list` tells which can be read")
-    })?;
+    let record = chosen::record(&found)?;
     Ok(Run {
         record,
         samples: found.samples(),

@@ -156,7 +156,10 @@ fn readings(
     found: &FoundRun,
     arguments: &ReplayArguments,
 ) -> Result<BTreeMap<(String, u32), Vec<Reading>>, Failed> {
-    let broken = |error| Failed::from_error(Exit::Usage, &error);
+    let broken = |error| {
+        Failed::from_error(Exit::Usage, &error)
+            .hint("replay another run; `lmbench export RUN --samples` leaves such lines out")
+    };
     let mut readings: BTreeMap<(String, u32), Vec<Reading>> = BTreeMap::new();
     for sample in read_samples(&found.samples()).map_err(broken)? {
         let sample = sample.map_err(broken)?;

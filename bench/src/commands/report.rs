@@ -17,7 +17,7 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     for (index, run) in arguments.runs.iter().enumerate() {
         let found = chosen::find(&store, run)?;
         let source = Source::read(&found, index, arguments.runs.len())
-            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+            .map_err(|error| chosen::unreadable(&error))?;
         sources.push(source);
     }
     let report = report(&sources);

@@ -2,8 +2,10 @@
 //!
 //! Unknown fields are passed over, so that a program of today reads what one of tomorrow added.
 
+mod intake;
+
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use super::{FORMAT, Record};
 use crate::terminal::text::clean;
+use intake::{Limits, Refused, taken_in};
 
 /// Why a file is not a record that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,14 @@ pub enum RecordError {
     TooLarge {
         /// The file.
         path: PathBuf,
+    },
+    /// It holds something that is greater than in any record.
+    #[error("the record {path:?} holds {what}\nhint: no run writes that; is this the right file?")]
+    Excess {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
     },
     /// It is of another format.
     #[error(
@@ -74,22 +85,26 @@ impl Record {
 
 /// What is in a record's file, if that is not too large.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, RecordError> {
+    let path = || path.to_owned();
     let io = |source| RecordError::Io {
-        path: path.to_owned(),
+        path: path(),
         source,
     };
-    let file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    // A file that grows, or a device, must not eat the memory either: never more than one byte beyond the limit.
-    file.take(MAX_RECORD_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    if bytes.len() as u64 > MAX_RECORD_BYTES {
-        return Err(RecordError::TooLarge {
-            path: path.to_owned(),
-        });
+    let file = File::open(path()).map_err(io)?;
+    if file.metadata().map_err(io)?.len() > MAX_RECORD_BYTES {
+        return Err(RecordError::TooLarge { path: path() });
     }
-    Ok(bytes)
+    let excess = |what| RecordError::Excess { path: path(), what };
+    // A file that grows, or a device, must not eat the memory either.
+    taken_in(file, LIMITS).map_err(|refused| match refused {
+        Refused::Io(source) => io(source),
+        Refused::Bytes => RecordError::TooLarge { path: path() },
+        Refused::Text => excess(format!("a text of more than {} MiB", LIMITS.text >> 20)),
+        Refused::Values => excess(format!(
+            "more than {} million values",
+            LIMITS.values / 1_000_000
+        )),
+    })
 }
 
 /// What the bytes hold, if it is of this format.
@@ -142,11 +157,9 @@ impl Header {
 }
 
 fn contradiction(record: &Record) -> Option<String> {
-    for (index, cell) in record.cells.iter().enumerate() {
-        if record.cells[..index]
-            .iter()
-            .any(|earlier| earlier.id == cell.id)
-        {
+    let mut ids = HashSet::new();
+    for cell in &record.cells {
+        if !ids.insert(&cell.id) {
             return Some(format!("two cells are called {:?}", cell.id));
         }
         let broken = cell
@@ -184,8 +197,14 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST_QUOTE).chain(['…']).collect()
 }
 
-/// A record of ten thousand migrations with all their events stays far below this.
+/// A record of ten thousand migrations with all their events has half of this.
 pub const MAX_RECORD_BYTES: u64 = 1 << 30;
+/// That record has twenty million values; its longest text is the scenario's, a page.
+const LIMITS: Limits = Limits {
+    bytes: MAX_RECORD_BYTES,
+    text: 16 << 20,
+    values: 32_000_000,
+};
 const LONGEST_QUOTE: usize = 200;
 
 #[cfg(test)]

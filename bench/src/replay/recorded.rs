@@ -48,7 +48,7 @@ pub fn recorded(record: &Record, cell: &str, readings: &[Reading]) -> Recorded {
 }
 
 /// The reading that a sample holds; none if it is of something else, or of an end that no policy is shown.
-pub(crate) fn reading(sample: &Sample) -> Option<Reading> {
+pub fn reading(sample: &Sample) -> Option<Reading> {
     let answer = sample.data.get("migration")?;
     if sample.kind != "migration" || sample.host != "source" || sample.data["trigger"] == "final" {
         return None;

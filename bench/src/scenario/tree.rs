@@ -177,6 +177,11 @@ pub(crate) type SyntaxError = (String, Span);
 /// Reads TOML; all syntax errors at once.
 pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
     let (root, errors) = DeTable::parse_recoverable(text);
+    let mut values = root.get_ref().iter();
+    if let Some(span) = values.find_map(|(_, value)| too_deep(value, DEPTH_MAX)) {
+        dismantle(root.into_inner());
+        return Err(vec![(format!("nested more than {DEPTH_MAX} deep"), span)]);
+    }
     if errors.is_empty() {
         return Ok(table(root.get_ref()));
     }
@@ -194,6 +199,33 @@ pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
         between.is_some_and(|bytes| !bytes.contains(&b'\n'))
     });
     Err(errors)
+}
+
+/// The place of a value with so many others around it. Dotted keys in inline tables nest thousands of times within a few kilobytes,
+/// and whoever walks the tree does so by recursion.
+fn too_deep(value: &Spanned<DeValue<'_>>, left: usize) -> Option<Span> {
+    match value.get_ref() {
+        DeValue::Table(_) | DeValue::Array(_) if left == 0 => Some(value.span()),
+        DeValue::Table(table) => table
+            .iter()
+            .find_map(|(_, value)| too_deep(value, left - 1)),
+        DeValue::Array(list) => list.iter().find_map(|value| too_deep(value, left - 1)),
+        _ => None,
+    }
+}
+
+/// Drops it level by level: a destructor that calls itself for each would take more stack than a thread has.
+fn dismantle(root: DeTable<'_>) {
+    let mut left = vec![DeValue::Table(root)];
+    while let Some(value) = left.pop() {
+        match value {
+            DeValue::Table(table) => {
+                left.extend(table.into_iter().map(|(_, value)| value.into_inner()));
+            }
+            DeValue::Array(list) => left.extend(list.into_iter().map(Spanned::into_inner)),
+            _ => {}
+        }
+    }
 }
 
 fn table(source: &DeTable<'_>) -> Table {
@@ -228,3 +260,6 @@ fn node(source: &Spanned<DeValue<'_>>) -> Node {
         span: source.span(),
     }
 }
+
+/// Scenarios nest four deep.
+const DEPTH_MAX: usize = 16;

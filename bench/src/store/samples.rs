@@ -2,8 +2,9 @@
 //!
 //! A crash in the middle of a line costs that line only: the reader passes over it and a resumed run cuts it off.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -63,16 +64,25 @@ impl Lines {
         &mut self,
         path: &Path,
     ) -> Option<(std::path::PathBuf, usize, io::Result<Vec<u8>>)> {
-        let mut line = Vec::new();
         self.number += 1;
-        match self.reader.read_until(b'\n', &mut line) {
-            Ok(_) if line.ends_with(b"\n") => Some((path.to_owned(), self.number, Ok(line))),
-            Ok(_) => None,
-            Err(error) => {
-                self.reader = Box::new(io::empty());
-                Some((path.to_owned(), self.number, Err(error)))
-            }
+        let line = self.line();
+        if line.is_err() {
+            self.reader = Box::new(io::empty());
         }
+        Some((path.to_owned(), self.number, line.transpose()?))
+    }
+
+    /// Of a line that is too long only the beginning, which the parser then finds cut off.
+    fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let mut beginning = self.reader.by_ref().take(LONGEST);
+        beginning.read_until(b'\n', &mut line)?;
+        let is_whole = line.ends_with(b"\n");
+        let is_too_long = !is_whole && line.len() as u64 == LONGEST;
+        if is_too_long {
+            self.reader.skip_until(b'\n')?;
+        }
+        Ok((is_whole || is_too_long).then_some(line))
     }
 }
 
@@ -103,24 +113,91 @@ pub(super) fn append(path: &Path, samples: &[Sample]) -> Result<(), StoreError> 
         })
 }
 
-/// Cuts off a last line that has no end.
+/// Cuts off a last line that has no end. A long run has gigabytes of samples, so only the end is looked at.
 pub(super) fn cut_torn_line(path: &Path) -> Result<(), StoreError> {
     let io = |error| StoreError::io("mend", path, error);
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     };
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    if whole < bytes.len() {
+    let length = file.metadata().map_err(io)?.len();
+    let whole = last_end(&file, length).map_err(io)?;
+    if whole < length {
         OpenOptions::new()
             .write(true)
             .open(path)
-            .and_then(|file| file.set_len(whole as u64))
+            .and_then(|file| file.set_len(whole))
             .map_err(io)?;
     }
     Ok(())
+}
+
+/// Where the last whole line ends.
+fn last_end(file: &File, length: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; PIECE as usize];
+    let mut end = length;
+    while end > 0 {
+        let begin = end.saturating_sub(PIECE);
+        let piece = &mut buffer[..(end - begin) as usize];
+        file.read_exact_at(piece, begin)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
+}
+
+/// No sample is longer; a line that is must not fill the memory.
+const LONGEST: u64 = 32 << 20;
+/// Looked at in one go, from the end.
+const PIECE: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_cut_off_however_long_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (torn, kept) in [
+            (0, "a\nb\n"),
+            (1, "a\nb\n"),
+            (200_000, "a\nb\n"),
+            (70_000, ""),
+        ] {
+            std::fs::write(file.path(), format!("{kept}{}", "x".repeat(torn))).unwrap();
+            cut_torn_line(file.path()).unwrap();
+            assert_eq!(
+                std::fs::read_to_string(file.path()).unwrap(),
+                kept,
+                "{torn}"
+            );
+        }
+        cut_torn_line(Path::new("/nonexistent/samples.jsonl")).unwrap();
+    }
+
+    // A sparse file costs no disk, and must not cost its length in memory.
+    #[test]
+    fn a_line_without_end_is_damage_and_the_next_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let sample = Sample {
+            cell: "base".to_owned(),
+            repeat: 1,
+            at_ms: 0.0,
+            host: "source".to_owned(),
+            kind: "cpu".to_owned(),
+            data: Value::Null,
+        };
+        file.as_file().set_len(LONGEST + 10_000).unwrap();
+        let mut end = OpenOptions::new().append(true).open(file.path()).unwrap();
+        let json = serde_json::to_string(&sample).unwrap();
+        writeln!(end, "\n{json}").unwrap();
+        let read: Vec<_> = read_samples(file.path()).unwrap().collect();
+        assert_eq!(read.len(), 2);
+        let error = read[0].as_ref().unwrap_err().to_string();
+        assert!(error.contains("damaged at line 1"), "{error}");
+        assert_eq!(read[1].as_ref().unwrap(), &sample);
+    }
 }

@@ -8,6 +8,7 @@ mod control;
 mod doctor;
 mod fake_qemu;
 mod history;
+mod hostile;
 mod live;
 mod preflight;
 mod scenario;

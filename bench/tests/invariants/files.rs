@@ -71,7 +71,10 @@ fn files() -> Vec<(String, String)> {
                 ]
                 .iter()
                 .any(|kept| name.starts_with(kept));
-            if name == ".git" || name == "target" || of_a_run {
+            let of_a_fuzzer = ["corpus", "artifacts", "coverage", "Cargo.lock", "target"]
+                .iter()
+                .any(|left| name == format!("bench/fuzz/{left}"));
+            if name == ".git" || name == "target" || of_a_run || of_a_fuzzer {
                 continue;
             }
             if path.is_dir() {

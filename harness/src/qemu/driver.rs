@@ -276,7 +276,7 @@ pub fn progress(info: &MigrateInfo) -> Progress {
         dirty_rate: ram
             .dirty_pages_rate
             .filter(|rate| *rate > 0)
-            .map(|rate| (rate * page_bytes) as f64),
+            .map(|rate| rate as f64 * page_bytes as f64),
         throttle_percent: info
             .cpu_throttle_percentage
             .and_then(|percent| u32::try_from(percent).ok()),

@@ -92,7 +92,7 @@ fn offers_oob(greeting: &Value) -> bool {
 fn event_time(stamp: &Value) -> Duration {
     let seconds = stamp["seconds"].as_u64().unwrap_or(0);
     let microseconds = stamp["microseconds"].as_u64().unwrap_or(0);
-    Duration::from_secs(seconds) + Duration::from_micros(microseconds)
+    Duration::from_secs(seconds).saturating_add(Duration::from_micros(microseconds))
 }
 
 fn take(message: &mut Value, name: &str) -> Value {
@@ -140,6 +140,10 @@ mod tests {
             panic!("no event")
         };
         assert_eq!((event.qemu_time, event.data), (Duration::ZERO, Value::Null));
+        let line = r#"{"timestamp": {"seconds": 18446744073709551615, "microseconds": 1000000}, "event": "STOP"}"#;
+        assert!(
+            matches!(parse(line), Ok(Message::Event(event)) if event.qemu_time == Duration::MAX)
+        );
     }
 
     #[test]

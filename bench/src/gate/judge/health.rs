@@ -172,7 +172,7 @@ fn converged(counts: &Counts, kept: &Counts) -> Option<Trouble> {
     let share = format!(
         "{stalled} of {}, in the baseline {kept_stalled} of {}",
         counted(stalled + completed, "migration"),
-        kept_stalled + kept_completed
+        kept_stalled.saturating_add(kept_completed)
     );
     if completed == 0 && kept_completed > 0 && kept_stalled == 0 {
         let reason = format!("it stopped converging: {share}");

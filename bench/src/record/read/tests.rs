@@ -78,6 +78,19 @@ fn each_kind_of_damage_has_its_message() {
     insta::assert_snapshot!(messages.join("\n"));
 }
 
+// Each beside each would be five thousand million comparisons.
+#[test]
+fn a_hundred_thousand_cells_are_told_apart_in_time() {
+    let cell = |index: u32| {
+        let id = (index % 99_999).to_string();
+        serde_json::json!({ "id": id, "parameters": {}, "repeats": [] })
+    };
+    let mut record: Value = serde_json::from_str(&example::jvm().to_json()).unwrap();
+    record["cells"] = (0..100_000).map(cell).collect();
+    let error = read(&record.to_string()).unwrap_err().to_string();
+    assert!(error.contains("two cells are called \"0\""), "{error}");
+}
+
 #[test]
 fn a_missing_file_and_a_folder_are_errors_that_name_them() {
     for path in ["/nonexistent/record.json", "/proc"] {

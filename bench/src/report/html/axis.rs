@@ -18,8 +18,8 @@ impl Axis {
         let Range { low, high } = range;
         if low > 0.0 && high / low > WIDE {
             return Axis {
-                low: low / 1.1,
-                high: high * 1.1,
+                low: (low / 1.1).max(f64::MIN_POSITIVE),
+                high: (high * 1.1).min(f64::MAX),
                 logarithmic: true,
                 unit,
             };
@@ -140,7 +140,11 @@ impl Axis {
             .into_iter()
             .map(all)
             .find(|values| values.len() <= 6);
-        fitting.unwrap_or_else(|| all(&[1.0]).into_iter().step_by(3).collect())
+        fitting.unwrap_or_else(|| {
+            let values = all(&[1.0]);
+            let step = values.len().div_ceil(6).max(3);
+            values.into_iter().step_by(step).collect()
+        })
     }
 }
 
@@ -193,6 +197,21 @@ mod tests {
             of(1.0, 1000.0, Unit::Millisecond),
             ["1 ms", "10 ms", "100 ms", "1 s"]
         );
+    }
+
+    // Logarithms of zero and of infinity would be axes without end.
+    #[test]
+    fn the_greatest_and_smallest_numbers_have_an_axis() {
+        let tiny = f64::from_bits(1);
+        for (low, high) in [
+            (1.0, f64::MAX),
+            (tiny, 1.0),
+            (tiny, f64::MAX),
+            (f64::MIN, f64::MAX),
+        ] {
+            let axis = Axis::of_points(Range { low, high }, Unit::Count);
+            assert!(axis.ticks().len() <= 7, "{low} {high}");
+        }
     }
 
     proptest! {

@@ -4,9 +4,8 @@
 
 use std::collections::HashMap;
 
-use toml::{Table, Value};
-
 use crate::record::{CellRecord, Record};
+use crate::scenario::tree::{self, Value};
 
 /// What the texts seen so far choose: most runs share a few.
 #[derive(Debug, Default)]
@@ -50,19 +49,18 @@ fn chosen(text: &str) -> Chosen {
     if text.len() > LONGEST_TEXT {
         return Chosen::default();
     }
-    let Ok(table) = text.parse::<Table>() else {
+    let Ok(table) = tree::parse(text) else {
         return Chosen::default();
     };
-    let choose = |what: &str, default: &str| match table.get(what) {
+    let choose = |what: &str, default: &str| match table.entry(what).map(|entry| &entry.node.value)
+    {
         None => Some(default.to_owned()),
-        Some(Value::String(name)) => Some(name.clone()),
-        Some(Value::Table(tables)) if tables.len() <= 1 => Some(
-            tables
-                .keys()
-                .next()
-                .map_or(default, String::as_str)
-                .to_owned(),
-        ),
+        Some(Value::Text(name)) => Some(name.clone()),
+        Some(Value::Table(tables)) => match tables.entries.as_slice() {
+            [] => Some(default.to_owned()),
+            [only] => Some(only.key.clone()),
+            _ => None,
+        },
         Some(_) => None,
     };
     Chosen {

@@ -1,0 +1,33 @@
+//! What QEMU sends, cut into lines, with all that is made of answers and events; then the same bytes as an agent's documents.
+
+use lmbench_harness::agent::protocol::{Call, Told};
+use lmbench_harness::qemu::progress;
+use lmbench_harness::qmp::benched::received;
+use lmbench_harness::qmp::{MigrateInfo, Schema};
+
+/// Must neither panic nor take long, whatever `input` is.
+pub(crate) fn read(input: &[u8]) {
+    let (events, answers) = received(input);
+    for event in events {
+        let _ = (event.migration_status(), event.migration_pass());
+    }
+    for answer in answers {
+        if let Some(schema) = Schema::from_reply(&answer) {
+            for name in schema.migration_parameters() {
+                let _ = schema.check(&name, &answer);
+            }
+            let _ = schema
+                .check("max-bandwidht", &answer)
+                .map_err(|problem| problem.to_string());
+        }
+        let progress = progress(&MigrateInfo::from(answer));
+        assert!(serde_json::to_string(&progress).is_ok());
+    }
+    if let Ok(told) = serde_json::from_slice::<Told>(input) {
+        let text = serde_json::to_string(&told).expect("what was read can be written");
+        serde_json::from_str::<Told>(&text).expect("what was written can be read");
+    }
+    if let Ok(call) = serde_json::from_slice::<Call>(input) {
+        assert!(serde_json::to_string(&call).is_ok());
+    }
+}
