@@ -39,7 +39,8 @@ pub(super) fn scenario(report: &Report) -> ScenarioText {
     ] {
         let _ = writeln!(text, "\n[guestperf.{table}]");
         for (key, value) in map {
-            if !value.is_null() {
+            // The name stands above.
+            if !value.is_null() && key != "name" {
                 let _ = writeln!(text, "{} = {}", literal(&json!(key)), literal(value));
             }
         }
