@@ -99,12 +99,17 @@ fn run(mut reports: Vec<ReadReport>) -> Option<Imported> {
         let since_first = read.started.duration_since(started).as_secs_f64() * 1e3;
         samples.extend(readings(read, &record.cells[0].id, number));
         record.push(0, repeat(read, number, since_first));
-        if read.report.guest_timings.is_empty() {
-            notes.push(format!(
-                "{} holds no reading of its guest: nothing shows that it ran",
-                quoted(&read.path)
-            ));
-        }
+    }
+    let idle = reports.iter().filter(|read| measures::idle(&read.report));
+    let idle = idle.count();
+    if idle > 0 {
+        let words = format!("{idle} of {}", reports.len());
+        notes.push(format!(
+            "in {words} reports of {} less was sent than the workload's memory: its guest still booted (`--sleep` was too short) or hung",
+            record.run_id
+        ));
+        let details = &mut record.environment.details;
+        details.insert("guests_without_workload".to_owned(), json!(words));
     }
     let finished = last.started.as_nanosecond() + milliseconds(duration_ms(&last.report));
     let finished = Timestamp::from_nanosecond(finished).ok();
