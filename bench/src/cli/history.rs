@@ -72,7 +72,8 @@ pub enum ExportFormat {
 /// What `lmbench import` reads.
 #[derive(Debug, Subcommand)]
 pub enum ImportFormat {
-    /// JSON reports of guestperf, the benchmark in QEMU's sources. Prints the ids of the runs made.
+    /// JSON reports of guestperf, the benchmark in QEMU's sources: those of one scenario are repeats of one run. Prints the ids of the
+    /// runs made.
     Guestperf {
         /// What `guestperf.py --output` or `guestperf-batch.py` wrote.
         #[arg(required = true, value_name = "FILE")]

@@ -1,9 +1,12 @@
 //! In what two runs were measured differently: whatever stands here may be the cause of what is seen below it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::record::Record;
+use crate::scenario;
 
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,7 +21,7 @@ pub struct EnvironmentDifference {
 
 pub(super) fn differences(base: &Record, candidate: &Record) -> Vec<EnvironmentDifference> {
     let (one, other) = (facts(base), facts(candidate));
-    let mut differences = Vec::new();
+    let mut differences = asked(base, candidate);
     for (what, base) in &one {
         let candidate = other
             .iter()
@@ -44,6 +47,49 @@ pub(super) fn differences(base: &Record, candidate: &Record) -> Vec<EnvironmentD
     differences
 }
 
+/// What was asked differently: the settings by name or, where none differs or can be read, that the texts do.
+fn asked(base: &Record, candidate: &Record) -> Vec<EnvironmentDifference> {
+    let (base, candidate) = (&base.scenario, &candidate.scenario);
+    if base.sha256 == candidate.sha256 {
+        return Vec::new();
+    }
+    let settings = scenario::settings(&base.text).zip(scenario::settings(&candidate.text));
+    let different = settings.map_or(Vec::new(), |(base, candidate)| {
+        settings_differ(&base, &candidate)
+    });
+    if (1..=SETTINGS_MAX).contains(&different.len()) {
+        return different;
+    }
+    let short = |sha256: &str| sha256.chars().take(12).collect();
+    vec![EnvironmentDifference {
+        what: "scenario's text, SHA-256".to_owned(),
+        base: short(&base.sha256),
+        candidate: short(&candidate.sha256),
+    }]
+}
+
+fn settings_differ(
+    base: &BTreeMap<String, String>,
+    candidate: &BTreeMap<String, String>,
+) -> Vec<EnvironmentDifference> {
+    let paths: BTreeSet<&String> = base.keys().chain(candidate.keys()).collect();
+    let different = paths
+        .into_iter()
+        .filter(|path| base.get(*path) != candidate.get(*path));
+    let difference = |path: &String| {
+        let value = |of: &BTreeMap<String, String>| {
+            let value = of.get(path);
+            value.map_or(NOT_SAID, String::as_str).to_owned()
+        };
+        EnvironmentDifference {
+            what: format!("setting `{path}`"),
+            base: value(base),
+            candidate: value(candidate),
+        }
+    };
+    different.map(difference).collect()
+}
+
 /// What of a run's circumstances can change its figures; not what differs in every run, such as ids of processes.
 fn facts(record: &Record) -> Vec<(String, String)> {
     let environment = &record.environment;
@@ -55,10 +101,6 @@ fn facts(record: &Record) -> Vec<(String, String)> {
         ("CPU", environment.cpu.clone()),
         ("CPUs", environment.cores.to_string()),
         ("scenario", record.scenario.name.clone()),
-        (
-            "scenario's text, SHA-256",
-            record.scenario.sha256.chars().take(12).collect(),
-        ),
         ("seed", record.seed.to_string()),
     ]
     .map(|(what, value)| (what.to_owned(), value))
@@ -81,6 +123,11 @@ fn facts(record: &Record) -> Vec<(String, String)> {
             }
         }
     }
+    // Of an imported run: what the other tool said.
+    facts.extend(IMPORTED_FACTS.iter().filter_map(|(key, what)| {
+        let value = text(environment.details.get(*key)?)?;
+        Some(((*what).to_owned(), value))
+    }));
     facts
 }
 
@@ -102,6 +149,15 @@ const HOST_FACTS: [(&str, &str); 7] = [
     ("congestion_control", "TCP congestion control"),
     ("huge_pages", "huge pages"),
 ];
+const IMPORTED_FACTS: [(&str, &str); 5] = [
+    ("imported_from", "measured by"),
+    ("binary", "QEMU's binary"),
+    ("guest_kernel", "guest's kernel"),
+    ("guest_initrd", "guest's initrd"),
+    ("sleep_s", "seconds from start to migration"),
+];
 /// A record has two; a hostile one has what it likes.
 const HOSTS_MAX: usize = 8;
+/// Two scenarios of which more differs are simply two.
+const SETTINGS_MAX: usize = 12;
 const NOT_SAID: &str = "not said";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::record::{Integrity, Outcome, Repeat, example};
+use crate::record::{Integrity, Outcome, Repeat, ScenarioText, example};
 use crate::statistics::simulated::Noise;
 
 /// A record of the given cells, `repeats` of each in turns, with values that `measure` gives by cell.
@@ -318,6 +318,42 @@ fn programs_that_took_turns_are_named_by_side() {
     let text = crate::terminal::compare_text(&comparison, false);
     assert!(text.contains("QEMU 10.1.0"), "{text}");
     assert_eq!(comparison.cells[0].pairing, Pairing::Pairs);
+}
+
+#[test]
+fn what_was_asked_differently_is_named() {
+    let asked = |texts: [&str; 2]| {
+        let [base, candidate] = texts.map(|text| {
+            let mut record = record("asked", &["tcp"], 1, migrations(1, 1.0));
+            record.scenario = ScenarioText::new("asked", text);
+            record
+        });
+        let differences = environment::differences(&base, &candidate).into_iter();
+        let lines =
+            differences.map(|of| format!("{}: {}, then {}", of.what, of.base, of.candidate));
+        lines.collect::<Vec<_>>()
+    };
+    let one = "[migration]\nlimit = 300\nmode = \"a\"\n";
+    assert_eq!(
+        asked([
+            one,
+            "[migration]\nlimit = 285\nmode = \"a\"\n[guest]\ncpus = 2\n"
+        ]),
+        [
+            "setting `guest.cpus`: not said, then 2",
+            "setting `migration.limit`: 300, then 285"
+        ]
+    );
+    // A comment is no setting, what can't be read has none, and of very many the names say nothing.
+    let many: String = (0..40).map(|number| format!("a{number} = 1\n")).collect();
+    for other in [&format!("# why\n{one}"), "= no TOML =", &many] {
+        let lines = asked([one, other]);
+        assert_eq!(lines.len(), 1, "{other}");
+        assert!(
+            lines[0].starts_with("scenario's text, SHA-256: "),
+            "{lines:?}"
+        );
+    }
 }
 
 #[test]

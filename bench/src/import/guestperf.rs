@@ -1,14 +1,15 @@
 //! Reports of guestperf, the benchmark in QEMU's own sources (`tests/migration-stress/guestperf`, before 10.0
-//! `tests/migration/guestperf`): one migration each.
+//! `tests/migration/guestperf`): one migration each, so reports of one scenario are repeats of one run.
 //!
-//! `report` is their shape, `measures` what is measured in them, and here a record is made of it.
+//! `report` is their shape, `settings` what was asked, `measures` what is measured in them, and here records are made of them.
 
 mod measures;
 mod report;
+mod settings;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -16,54 +17,145 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::report::{Progress, Report};
-use super::{ImportError, damaged, read};
-use crate::record::{Environment, Event, Outcome, Record, Repeat, ScenarioText};
+use self::settings::{asked, cell, cell_id, environment, scenario};
+use super::{ImportError, damaged, read as read_bytes};
+use crate::record::{Event, Outcome, Record, Repeat};
 use crate::store::Sample;
 
-/// What a report comes to.
+/// What one or more reports of a scenario come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// Its record. The id is made of the report's time, scenario and contents: the same file gives the same id.
+    /// Its record, a repeat for each report. The id is made of the first report's time, the scenario and all contents: the same
+    /// files give the same id.
     pub record: Record,
     /// Its readings.
     pub samples: Vec<Sample>,
+    /// What the user should know about it, a sentence each.
+    pub notes: Vec<String>,
 }
 
-/// Imports a file.
-pub fn import(path: &Path) -> Result<Imported, ImportError> {
-    from_json(&read(path)?, path)
+/// A file, read.
+#[derive(Debug)]
+pub struct ReadReport {
+    report: Report,
+    path: PathBuf,
+    sha256: String,
+    started: Timestamp,
 }
 
-/// Imports a report's JSON; `path` is what errors and the record call it.
-pub fn from_json(bytes: &[u8], path: &Path) -> Result<Imported, ImportError> {
+/// Reads a file.
+pub fn read(path: &Path) -> Result<ReadReport, ImportError> {
+    from_json(&read_bytes(path)?, path)
+}
+
+/// Reads a report's JSON; `path` is what errors and the record call it.
+pub fn from_json(bytes: &[u8], path: &Path) -> Result<ReadReport, ImportError> {
     let report: Report = serde_json::from_slice(bytes).map_err(|error| damaged(path, &error))?;
-    let Some(last) = report.progress_history.last() else {
+    if report.progress_history.is_empty() {
         return Err(ImportError::Empty {
             path: path.to_owned(),
         });
-    };
-    let started = started(&report);
-    let cell = cell(&report);
+    }
+    Ok(ReadReport {
+        started: started(&report),
+        report,
+        path: path.to_owned(),
+        sha256: format!("{:x}", Sha256::digest(bytes)),
+    })
+}
+
+/// Makes a run of the reports of each scenario: those that were asked for the same thing are its repeats, in the order of time.
+pub fn runs(reports: Vec<ReadReport>) -> Vec<Imported> {
+    let mut scenarios: IndexMap<String, Vec<ReadReport>> = IndexMap::new();
+    for read in reports {
+        let asked = asked(&read.report);
+        scenarios.entry(asked).or_default().push(read);
+    }
+    scenarios.into_values().filter_map(run).collect()
+}
+
+/// The run of reports that were asked for the same thing.
+fn run(mut reports: Vec<ReadReport>) -> Option<Imported> {
+    reports.sort_by_key(|read| read.started);
+    let mut notes = Vec::new();
+    drop_copies(&mut reports, &mut notes);
+    let (first, last) = (reports.first()?, reports.last()?);
+    let started = first.started;
+    let cell = cell(&first.report);
     let mut record = Record::new(
-        scenario(&report),
-        environment(&report, path),
+        scenario(&first.report),
+        environment(&reports),
         0,
-        1,
+        reports.len().try_into().unwrap_or(u32::MAX),
         [(cell_id(&cell), cell)],
     );
-    let sha256 = format!("{:x}", Sha256::digest(bytes));
     let id = crate::record::new_run_id(started, &record.scenario.name);
-    // The same file again must be the same run: its contents in the place of the random digits.
+    // The same files again must be the same run: their contents in the place of the random digits.
     let stem = id.rsplit_once('-').map_or(id.as_str(), |(stem, _)| stem);
-    record.run_id = format!("{stem}-{}", &sha256[..ID_DIGITS]);
+    record.run_id = format!("{stem}-{}", &contents(&reports)[..ID_DIGITS]);
     record.started = format!("{started:.3}");
-    let repeat = repeat(&report, last);
-    let samples = samples(&report, &record.cells[0].id, started);
-    record.push(0, repeat);
-    let finished =
-        Timestamp::from_nanosecond(started.as_nanosecond() + milliseconds(last.duration));
-    record.finished = finished.ok().map(|finished| format!("{finished:.3}"));
-    Ok(Imported { record, samples })
+    let mut samples = Vec::new();
+    for (number, read) in (1..).zip(&reports) {
+        let since_first = read.started.duration_since(started).as_secs_f64() * 1e3;
+        samples.extend(readings(read, &record.cells[0].id, number));
+        record.push(0, repeat(read, number, since_first));
+    }
+    let idle = reports.iter().filter(|read| measures::idle(&read.report));
+    let idle = idle.count();
+    if idle > 0 {
+        let words = format!("{idle} of {}", reports.len());
+        notes.push(format!(
+            "in {words} reports of {} less was sent than the workload's memory: its guest still booted (`--sleep` was too short) or hung",
+            record.run_id
+        ));
+        let details = &mut record.environment.details;
+        details.insert("guests_without_workload".to_owned(), json!(words));
+    }
+    let finished = last.started.as_nanosecond() + milliseconds(duration_ms(&last.report));
+    let finished = Timestamp::from_nanosecond(finished).ok();
+    record.finished = finished.map(|finished| format!("{finished:.3}"));
+    let days = last.started.duration_since(started).as_hours() / 24;
+    if days > 0 {
+        notes.push(format!(
+            "the reports of {} are up to {days} d apart; if QEMU or the machine changed meanwhile, import them by separate commands",
+            record.run_id
+        ));
+    }
+    Some(Imported {
+        record,
+        samples,
+        notes,
+    })
+}
+
+/// A report that was named twice is one migration.
+fn drop_copies(reports: &mut Vec<ReadReport>, notes: &mut Vec<String>) {
+    let mut seen: HashMap<String, PathBuf> = HashMap::new();
+    reports.retain(|read| match seen.entry(read.sha256.clone()) {
+        Entry::Occupied(first) => {
+            let (copy, first) = (quoted(&read.path), quoted(first.get()));
+            notes.push(format!(
+                "{copy} has the same contents as {first}: it counts once"
+            ));
+            false
+        }
+        Entry::Vacant(place) => {
+            place.insert(read.path.clone());
+            true
+        }
+    });
+}
+
+fn contents(reports: &[ReadReport]) -> String {
+    if let [only] = reports {
+        return only.sha256.clone();
+    }
+    let all: String = reports.iter().map(|read| read.sha256.as_str()).collect();
+    format!("{:x}", Sha256::digest(all))
+}
+
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
 }
 
 /// When `migrate` was: guestperf stamps its readings with the wall clock, and QEMU's total time says how long it had gone on.
@@ -80,161 +172,58 @@ fn started(report: &Report) -> Timestamp {
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// How long it took: by QEMU, or by guestperf's own clock where QEMU no longer says it (after a cancel).
+fn duration_ms(report: &Report) -> f64 {
+    let Some(last) = report.progress_history.last() else {
+        return 0.0;
+    };
+    let by_clock = || {
+        let start_s = started(report).as_nanosecond() as f64 / 1e9;
+        Some(((last.now? - start_s) * 1e3).max(0.0))
+    };
+    if last.duration > 0.0 {
+        last.duration
+    } else {
+        by_clock().unwrap_or(0.0)
+    }
+}
+
 /// In nanoseconds.
 fn milliseconds(milliseconds: f64) -> i128 {
     (milliseconds.clamp(0.0, 1e12) * 1e6) as i128
 }
 
-/// The settings as guestperf had them, as TOML: one text for one scenario, so that changes of it show.
-fn scenario(report: &Report) -> ScenarioText {
-    let name = report.scenario.get("name").and_then(Value::as_str);
-    let name = format!("guestperf-{}", name.unwrap_or("unnamed"));
-    let mut text = format!(
-        "# guestperf's scenario and hardware, in its own words\nname = {}\n",
-        literal(&json!(name))
-    );
-    for (table, map) in [
-        ("scenario", &report.scenario),
-        ("hardware", &report.hardware),
-    ] {
-        let _ = writeln!(text, "\n[guestperf.{table}]");
-        for (key, value) in map {
-            if !value.is_null() {
-                let _ = writeln!(text, "{} = {}", literal(&json!(key)), literal(value));
-            }
-        }
-    }
-    ScenarioText::new(name, text)
-}
-
-/// A JSON value as TOML: the same for numbers, truth values and lists; strings need the escapes of both, which JSON's are.
-fn literal(value: &Value) -> String {
-    match value {
-        Value::String(_) | Value::Number(_) | Value::Bool(_) => value.to_string(),
-        Value::Array(list) => {
-            let values: Vec<String> = list.iter().map(literal).collect();
-            format!("[{}]", values.join(", "))
-        }
-        // Of another version of guestperf: as text, so that nothing is lost.
-        other => Value::String(other.to_string()).to_string(),
-    }
-}
-
-/// What a matrix of ours would call it.
-fn cell(report: &Report) -> IndexMap<String, Value> {
-    let is = |key: &str| report.scenario.get(key).and_then(Value::as_bool) == Some(true);
-    let carrier = match report.transport.as_deref() {
-        Some("unix") => Some("native-unix"),
-        Some("tcp") => Some("native-tcp"),
-        other => other,
-    };
-    let policies = [
-        ("post_copy", "post-copy"),
-        ("pause", "pause"),
-        ("auto_converge", "auto-converge"),
-        ("dirty_limit", "dirty-limit"),
-    ];
-    let policies: Vec<&str> = policies
-        .iter()
-        .filter(|(key, _)| is(key))
-        .map(|(_, policy)| *policy)
-        .collect();
-    let policy = if policies.is_empty() {
-        "static".to_owned()
-    } else {
-        policies.join("+")
-    };
-    let mut cell = IndexMap::new();
-    cell.extend(carrier.map(|carrier| ("carrier".to_owned(), json!(carrier))));
-    cell.insert("policy".to_owned(), json!(policy));
-    if is("multifd") {
-        let channels = report.scenario.get("multifd_channels");
-        cell.extend(
-            channels.map(|channels| ("migration.multifd-channels".to_owned(), channels.clone())),
-        );
-    }
-    cell
-}
-
-fn cell_id(cell: &IndexMap<String, Value>) -> String {
-    let plain = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let parts: Vec<String> = cell
-        .iter()
-        .map(|(key, value)| format!("{key}={}", plain(value)))
-        .collect();
-    parts.join(",")
-}
-
-/// guestperf says nothing of QEMU's version, the CPU or the kernel of the hosts.
-fn environment(report: &Report, path: &Path) -> Environment {
-    let unknown = || UNKNOWN.to_owned();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut details = BTreeMap::from([
-        ("imported_from".to_owned(), json!("guestperf")),
-        ("imported_file".to_owned(), json!(name)),
-    ]);
-    for (key, value) in [
-        ("binary", &report.binary),
-        ("guest_kernel", &report.kernel),
-        ("guest_initrd", &report.initrd),
-        ("transport", &report.transport),
-    ] {
-        details.extend(value.as_ref().map(|value| (key.to_owned(), json!(value))));
-    }
-    details.extend(
-        report
-            .sleep
-            .map(|sleep| ("sleep_s".to_owned(), json!(sleep))),
-    );
-    let destination = report.dst_host.as_ref();
-    Environment {
-        lmbench: env!("CARGO_PKG_VERSION").to_owned(),
-        qemu: unknown(),
-        kernel: unknown(),
-        accelerator: unknown(),
-        accelerator_reason: None,
-        cpu: unknown(),
-        cores: 0,
-        hosts: destination
-            .map(|name| ("destination".to_owned(), json!({ "name": name })))
-            .into_iter()
-            .collect(),
-        details,
-    }
-}
-
-fn repeat(report: &Report, last: &Progress) -> Repeat {
+fn repeat(read: &ReadReport, number: u32, started_ms: f64) -> Repeat {
+    let report = &read.report;
     let event = |at_ms: f64, host: &str, name: &str, data: Value| Event {
         at_ms,
         host: host.to_owned(),
         name: name.to_owned(),
         data,
     };
-    let (outcome, reason) = outcome(report, last);
+    let (outcome, reason) = outcome(report);
     let metrics = if outcome.has_metrics() {
         measures::metrics(report, outcome)
     } else {
         BTreeMap::new()
     };
     let repeat = match outcome {
-        Outcome::Completed => Repeat::completed(1, 0.0, metrics),
+        Outcome::Completed => Repeat::completed(number, started_ms, metrics),
         outcome => Repeat {
             metrics,
-            ..Repeat::unfinished(1, 0.0, outcome, reason)
+            ..Repeat::unfinished(number, started_ms, outcome, reason)
         },
     };
+    let file = read.path.to_string_lossy();
+    let status = report.progress_history.last().map(|last| &last.status);
     Repeat {
         events: vec![
-            event(0.0, "controller", "migrate", json!({})),
+            event(0.0, "controller", "migrate", json!({ "file": file })),
             event(
-                last.duration,
+                duration_ms(report),
                 "source",
                 "MIGRATION",
-                json!({ "status": last.status }),
+                json!({ "status": status }),
             ),
         ],
         ..repeat
@@ -242,9 +231,10 @@ fn repeat(report: &Report, last: &Progress) -> Repeat {
 }
 
 /// guestperf cancels only what takes too many passes or too long.
-fn outcome(report: &Report, last: &Progress) -> (Outcome, String) {
+fn outcome(report: &Report) -> (Outcome, String) {
     let number = |key: &str| report.scenario.get(key).and_then(Value::as_f64);
-    match last.status.as_str() {
+    let last = report.progress_history.last();
+    match last.map_or("none", |last| last.status.as_str()) {
         "completed" => (Outcome::Completed, String::new()),
         "cancelled" | "cancelling" => {
             let passes = measures::passes(report);
@@ -269,11 +259,12 @@ fn outcome(report: &Report, last: &Progress) -> (Outcome, String) {
 }
 
 /// Each pass as a reading of QEMU, and the guest's and the CPUs' readings, in the form of this lmbench's samples.
-fn samples(report: &Report, cell: &str, started: Timestamp) -> Vec<Sample> {
-    let start_s = started.as_nanosecond() as f64 / 1e9;
+fn readings(read: &ReadReport, cell: &str, repeat: u32) -> Vec<Sample> {
+    let report = &read.report;
+    let start_s = read.started.as_nanosecond() as f64 / 1e9;
     let sample = |at_ms: f64, host: &str, kind: &str, data: Value| Sample {
         cell: cell.to_owned(),
-        repeat: 1,
+        repeat,
         at_ms,
         host: host.to_owned(),
         kind: kind.to_owned(),
@@ -317,8 +308,6 @@ fn samples(report: &Report, cell: &str, started: Timestamp) -> Vec<Sample> {
     samples
 }
 
-/// Of a version or model that nobody wrote down.
-const UNKNOWN: &str = "unknown";
 const ID_DIGITS: usize = 8;
 
 #[cfg(test)]

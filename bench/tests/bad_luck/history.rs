@@ -13,14 +13,17 @@ fn furnished() -> (Place, String) {
     let place = Place::new();
     let report = fs::read_to_string(REPORT).expect("the fixture is there");
     place.file("slower.json", report.replace("412", "618"));
-    let said = place.run(["import", "guestperf", REPORT, "slower.json"]);
-    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
-    let ids: Vec<&str> = said.stdout.lines().collect();
-    assert_eq!(ids.len(), 2, "{said:?}");
+    // By one command they would be repeats of one run.
+    let ids = [REPORT, "slower.json"].map(|file| {
+        let said = place.run(["import", "guestperf", file]);
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+        said.stdout.trim_end().to_owned()
+    });
+    assert_ne!(ids[0], ids[1]);
     let broken = place.path().join("results/20260301-130000-broken-0000");
     fs::create_dir(&broken).expect("the folder is ours");
     fs::write(broken.join("record.json"), "{\"format\": 1,").expect("the folder is ours");
-    (place, ids[0].to_owned())
+    (place, ids[0].clone())
 }
 
 #[test]
@@ -240,7 +243,25 @@ fn an_imported_run_is_shown_like_any_other() {
     // One bad file costs no other, and the exit code tells.
     let report = fs::read_to_string(REPORT).expect("the fixture is there");
     place.file("third.json", report.replace("412", "500"));
+    place.file("fourth.json", report.replace("412", "510"));
     place.file("cut.json", &report[..500]);
-    let said = place.run(["import", "guestperf", "cut.json", "third.json"]);
+    let said = place.run([
+        "import",
+        "guestperf",
+        "cut.json",
+        "third.json",
+        "fourth.json",
+    ]);
     assert_eq!((said.code, said.stdout.lines().count()), (2, 1), "{said:?}");
+    // The two that are sound are repeats of one run, which is imported once.
+    let both = said.stdout.trim_end();
+    let said = place.run(["show", both]);
+    assert!(
+        said.stdout.contains("2 of 2: 2 completed"),
+        "{}",
+        said.stdout
+    );
+    let said = place.run(["import", "guestperf", "fourth.json", "third.json"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("all 2 reports of"), "{}", said.stderr);
 }

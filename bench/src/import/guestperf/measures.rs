@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde_json::Value;
+
 use super::report::{Progress, Report, Timing};
 use crate::record::{Outcome, summary};
 
@@ -24,7 +26,9 @@ pub(super) fn metrics(report: &Report, outcome: Outcome) -> BTreeMap<String, f64
     };
     if outcome == Outcome::Completed {
         put("total_time_ms", last.duration);
-        put("downtime_ms", last.downtime);
+        if !paused(report) {
+            put("downtime_ms", last.downtime);
+        }
     }
     put("setup_time_ms", last.setup_time);
     put("iterations", passes(report));
@@ -49,6 +53,35 @@ pub(super) fn metrics(report: &Report, outcome: Outcome) -> BTreeMap<String, f64
         }
     }
     metrics
+}
+
+/// Whether the guest can't have done what it was there for: the workload fills `mem` GiB before anything else, with what is not zero.
+/// guestperf does not look; it takes a guest that is still booting, or hangs, for a fast migration.
+pub(super) fn idle(report: &Report) -> bool {
+    let is = |key: &str| report.scenario.get(key).and_then(Value::as_bool) == Some(true);
+    let mem = report.hardware.get("mem").and_then(Value::as_f64);
+    // Pages that old QEMUs compressed were counted apart.
+    let mem = mem.filter(|_| !is("compression_mt"));
+    let last = report.progress_history.last();
+    let completed = last.filter(|last| last.status == "completed");
+    let sent = completed.map(|last| last.ram.normal_bytes);
+    mem.zip(sent).is_some_and(|(mem, sent)| sent < mem * GIB)
+}
+
+/// Whether guestperf stopped the guest itself (`pause`), as its engine does it. QEMU's downtime begins only after that.
+fn paused(report: &Report) -> bool {
+    let is = |key: &str| report.scenario.get(key).and_then(Value::as_bool) == Some(true);
+    let after = report.scenario.get("pause_iters").and_then(Value::as_f64);
+    let ended = |progress: &Progress| {
+        matches!(
+            progress.status.as_str(),
+            "completed" | "failed" | "cancelled"
+        )
+    };
+    is("pause")
+        && report.progress_history.iter().any(|progress| {
+            !ended(progress) && after.is_none_or(|after| progress.ram.iterations >= after)
+        })
 }
 
 /// Dirty syncs of the whole migration.
