@@ -69,7 +69,7 @@ fn compared(record: &Record) {
     };
     let options = Options {
         metrics: &[],
-        noise: Some(record),
+        noise: std::slice::from_ref(record),
     };
     if let Ok(comparison) = compare(side, side, &options) {
         is_clean(&texts::compare_text(&comparison, true));
