@@ -345,7 +345,8 @@ fn what_was_asked_differently_is_named() {
         ]
     );
     // A comment is no setting, what can't be read has none, and of very many the names say nothing.
-    let many: String = (0..40).map(|number| format!("a{number} = 1\n")).collect();
+    let many: Vec<String> = (0..40).map(|number| format!("a{number} = 1")).collect();
+    let many = many.join("\n");
     for other in [&format!("# why\n{one}"), "= no TOML =", &many] {
         let lines = asked([one, other]);
         assert_eq!(lines.len(), 1, "{other}");

@@ -76,7 +76,8 @@ pub fn runs(reports: Vec<ReadReport>) -> Vec<Imported> {
 
 /// The run of reports that were asked for the same thing.
 fn run(mut reports: Vec<ReadReport>) -> Option<Imported> {
-    reports.sort_by_key(|read| read.started);
+    // Of the same time in one order, whatever order they were named in.
+    reports.sort_by(|a, b| (a.started, &a.sha256).cmp(&(b.started, &b.sha256)));
     let mut notes = Vec::new();
     drop_copies(&mut reports, &mut notes);
     let (first, last) = (reports.first()?, reports.last()?);
