@@ -48,13 +48,15 @@ pub fn judge(ask: &Ask<'_>) -> Report {
     let mut notes = Vec::new();
     let mut rules = ask.rules.clone();
     if !rules.asks_metrics() {
-        if baseline.is_some() {
-            rules.push_first(standard());
+        if let Some(baseline) = baseline {
+            let standard = standard(record, baseline);
+            let names: Vec<&str> = standard.metrics.keys().copied().collect();
             notes.push(format!(
                 "no rules for metrics were given: {} may get worse by {} % each",
-                STANDARD.join(", "),
+                names.join(", "),
                 STANDARD_TOLERANCE * 100.0
             ));
+            rules.push_first(standard);
         } else {
             notes.push("neither rules for metrics nor a baseline were given: only outcomes and memory are judged".to_owned());
         }
@@ -239,11 +241,17 @@ fn sample(values: &[f64]) -> Option<Sample> {
     })
 }
 
-/// What a scenario without rules for metrics is judged by.
-fn standard() -> RuleSet {
+/// What a scenario without rules for metrics is judged by: what either of the two has. An imported run may lack some.
+fn standard(record: &Record, baseline: &Baseline) -> RuleSet {
+    let measured = |id: &str| {
+        let mut cells = record.cells.iter();
+        let mut kept = baseline.cells.values();
+        cells.any(|cell| cell.values_by_metric().contains_key(id))
+            || kept.any(|cell| cell.metrics.contains_key(id))
+    };
     let mut rules = RuleSet::default();
     for id in STANDARD {
-        if let Some(metric) = metric(id) {
+        if let Some(metric) = metric(id).filter(|metric| measured(metric.id)) {
             debug_assert!(metric.direction != Direction::Informational);
             let tolerance = Some(STANDARD_TOLERANCE);
             let limits = Vec::new();

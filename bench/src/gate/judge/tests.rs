@@ -137,7 +137,17 @@ fn without_a_baseline_limits_are_judged() {
 fn a_baseline_alone_judges_what_matters_most() {
     let report = judged(&run(&scaled(&STEADY, 2.0)), Some(&run(&STEADY)), &[]);
     assert_eq!(of(&report, DOWNTIME), [Verdict::Regressed]);
-    assert!(report.notes[0].contains("total_time_ms"));
+    assert!(report.notes[0].contains("downtime_ms"));
+}
+
+#[test]
+fn what_neither_side_has_is_not_asked_by_itself() {
+    // As an imported one, it has no blackout.
+    let imported = run(&STEADY);
+    let report = judged(&imported, Some(&imported), &[]);
+    assert_eq!(of(&report, Subject::Missing("blackout_ms")), []);
+    assert!(!report.notes[0].contains("blackout_ms"), "{report:#?}");
+    assert_eq!(report.verdict(), Verdict::Pass, "{report:#?}");
 }
 
 #[test]
