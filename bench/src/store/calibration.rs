@@ -1,12 +1,11 @@
-//! The calibration beside the runs: written whole or not at all, and read from a file that may hold anything.
+//! The calibration beside the runs, which is read from a file that may hold anything.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::writer::sync_directory;
 use super::{Store, StoreError};
+use crate::output;
 use crate::record::Calibration;
 use crate::terminal::text::{clean, clean_short};
 
@@ -66,31 +65,15 @@ impl Store {
         }
     }
 
-    /// Keeps a calibration instead of the one before, readable for its owner only. At every moment the file is the old one or the new one.
+    /// Keeps a calibration instead of the one before. At every moment the file is the old one or the new one.
     pub fn keep_calibration(&self, calibration: &Calibration) -> Result<PathBuf, StoreError> {
         let path = self.calibration_path();
         fs::create_dir_all(&self.out_dir)
             .map_err(|error| StoreError::io("make the folder", &self.out_dir, error))?;
-        let temporary = self
-            .out_dir
-            .join(format!("{CALIBRATION_FILE}.{}.new", std::process::id()));
         // Numbers are finite and keys are strings, so nothing can fail.
         let mut text = serde_json::to_string_pretty(calibration).unwrap_or_default();
         text.push('\n');
-        let mut options = File::options();
-        options.write(true).create_new(true).mode(0o600);
-        // What a process of the same number left behind is in the way of nobody.
-        let _ = fs::remove_file(&temporary);
-        let written = options.open(&temporary).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
-            let error = StoreError::io("write", &path, error);
-            let _ = fs::remove_file(&temporary);
-            return Err(error);
-        }
-        sync_directory(&self.out_dir)?;
+        output::write(&path, &text).map_err(|error| StoreError::io("write", &path, error))?;
         Ok(path)
     }
 }
@@ -101,7 +84,10 @@ fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
         // Opening a pipe would wait for ever for somebody to write.
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is no file")),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Where `--out` is no folder, another error will say so.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     }
     let mut bytes = Vec::new();
@@ -142,12 +128,10 @@ pub const CALIBRATION_FILE: &str = "calibration.json";
 /// A calibration has some 10 KiB.
 const BYTES_MAX: u64 = 1 << 20;
 const LONGEST_QUOTE: usize = 200;
-const AGAIN: &str = "\nhint: make it again by `lmbench doctor --calibrate`, or remove it";
+const AGAIN: &str = "; make it again by `lmbench doctor --calibrate`, or remove it";
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::record::example;
     use crate::store::Filter;
@@ -159,13 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_for_its_owner_and_is_no_run() {
+    fn it_is_kept_and_is_no_run() {
         let (_directory, store) = store();
         assert!(store.calibration().unwrap().is_none());
         let mut calibration = example::calibration();
-        let path = store.keep_calibration(&calibration).unwrap();
+        store.keep_calibration(&calibration).unwrap();
         assert_eq!(store.calibration().unwrap().as_ref(), Some(&calibration));
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         calibration.took_s = 1.0;
         store.keep_calibration(&calibration).unwrap();
         assert_eq!(store.calibration().unwrap(), Some(calibration));

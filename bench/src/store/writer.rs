@@ -91,7 +91,7 @@ impl RunWriter {
     }
 }
 
-pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| StoreError::io("sync the folder", directory, error))
 }
