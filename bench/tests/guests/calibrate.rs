@@ -1,6 +1,5 @@
 //! What lmbench's instruments cost and tell, measured on a real guest.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use lmbench::record::{Calibration, Instrument};
@@ -59,7 +58,6 @@ fn every_instrument_costs_and_tells_something() {
         .collect();
     assert_eq!(kept.len(), 1, "the guest's files are gone: {kept:?}");
     let kept = kept[0].path();
-    assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let kept: Calibration = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
     assert_eq!(kept, calibration);
 }
