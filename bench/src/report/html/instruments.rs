@@ -23,7 +23,7 @@ pub(super) fn instruments(page: &mut String, all: &[Instruments]) {
         put!(page, "<p class=\"how\">{}</p>", Escaped(origin));
         put!(
             page,
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Instruments\"><table class=\"defs dl\" data-name=\"instruments-{number}\"><thead><tr><th scope=\"col\">instrument</th>"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Instruments\"><table class=\"dl instruments\" data-name=\"instruments-{number}\"><thead><tr><th scope=\"col\">instrument</th>"
         );
         for column in COLUMNS {
             put!(page, "<th scope=\"col\" class=\"words\">{column}</th>");
