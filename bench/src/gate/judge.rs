@@ -246,7 +246,7 @@ fn standard(record: &Record, baseline: &Baseline) -> RuleSet {
     let measured = |id: &str| {
         let mut cells = record.cells.iter();
         let mut kept = baseline.cells.values();
-        cells.any(|cell| cell.values_by_metric().contains_key(id))
+        cells.any(|cell| !cell.values(id).is_empty())
             || kept.any(|cell| cell.metrics.contains_key(id))
     };
     let mut rules = RuleSet::default();

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{FORMAT, Record};
-use crate::terminal::text::clean;
+use crate::error::json_problem;
 use intake::{Limits, Refused, taken_in};
 
 /// Why a file is not a record that can be used.
@@ -178,14 +178,9 @@ fn contradiction(record: &Record) -> Option<String> {
 }
 
 pub(super) fn damaged(path: &Path, source: serde_json::Error) -> RecordError {
-    let text = source.to_string();
-    // serde_json ends its text with the place, which the message already names; field names in it come from the file.
-    let problem = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(problem, _)| problem);
     RecordError::Damaged {
         path: path.to_owned(),
-        problem: shortened(&clean(problem)),
+        problem: shortened(&json_problem(&source)),
         source,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::label::CPU_ALL;
-use crate::record::{CellRecord, Outcome, Repeat, Summary};
+use crate::record::{CellRecord, Repeat, Summary};
 use crate::statistics::median;
 
 /// The value of a repeat; also of [`CPU_ALL`], which no record holds.
@@ -19,11 +19,7 @@ pub(super) fn value(repeat: &Repeat, id: &str) -> Option<f64> {
 
 /// The values of a cell's completed repeats by their numbers.
 pub(super) fn of_cell(cell: &CellRecord, id: &str) -> BTreeMap<u32, f64> {
-    let completed = cell
-        .repeats
-        .iter()
-        .filter(|repeat| repeat.outcome == Outcome::Completed);
-    completed
+    cell.completed()
         .filter_map(|repeat| Some((repeat.repeat, value(repeat, id)?)))
         .collect()
 }

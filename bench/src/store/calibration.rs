@@ -5,9 +5,10 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::{Store, StoreError};
+use crate::error::json_problem;
 use crate::output;
 use crate::record::Calibration;
-use crate::terminal::text::{clean, clean_short};
+use crate::terminal::text::clean_short;
 
 /// Why a calibration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +102,7 @@ fn from_json(bytes: &[u8], path: PathBuf) -> Result<Calibration, CalibrationErro
     let calibration: Calibration = match serde_json::from_slice(bytes) {
         Ok(calibration) => calibration,
         Err(source) => {
-            let text = source.to_string();
-            // serde_json ends its text with the place, which the message names already; names in it come from the file.
-            let problem = text
-                .rsplit_once(" at line ")
-                .map_or(text.as_str(), |(problem, _)| problem);
-            let problem = clean_short(&clean(problem), LONGEST_QUOTE);
+            let problem = clean_short(&json_problem(&source), LONGEST_QUOTE);
             return Err(CalibrationError::Damaged {
                 path,
                 problem,

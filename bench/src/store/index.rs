@@ -176,8 +176,7 @@ fn read_all<'a>(
         }
         read
     };
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = workers.min(folders.len().div_ceil(RUNS_WORTH_A_THREAD));
+    let workers = processors().min(folders.len().div_ceil(RUNS_WORTH_A_THREAD));
     if workers <= 1 {
         return work();
     }
@@ -185,6 +184,10 @@ fn read_all<'a>(
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(joined).collect()
     })
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What a thread found; its panic goes on here.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::live::Place;
+use crate::live::{Place, RUN};
 
 const SCENARIO: &str = "name = \"live\"\nrun.repeats = 1\ncarrier.tcp = {}\n[guest]\nmemory = \"224 MiB\"\n\
                         [workload.uniform]\nmemory = \"32 MiB\"\nrate = \"4 MiB/s\"\n\
@@ -17,6 +17,23 @@ fn script(place: &Place, name: &str, body: &str) -> PathBuf {
     fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
+}
+
+/// Compares two programs on the scenario, which take turns.
+fn in_turns(place: &Place, option: &str, [base, candidate]: [&str; 2]) -> (i32, Value, String) {
+    place.lmbench(&[
+        "compare",
+        "--interleave",
+        "scenario.toml",
+        option,
+        base,
+        option,
+        candidate,
+        "--format",
+        "json",
+        "--out",
+        "results",
+    ])
 }
 
 /// The only record below `results`.
@@ -56,20 +73,7 @@ fn two_qemus_take_turns() {
         format!("./{name}")
     };
     let (old, new) = (qemu("old"), qemu("new"));
-    let compare = [
-        "compare",
-        "--interleave",
-        "scenario.toml",
-        "--qemu",
-        &old,
-        "--qemu",
-        &new,
-        "--format",
-        "json",
-        "--out",
-        "results",
-    ];
-    let (code, comparison, said) = place.lmbench(&compare);
+    let (code, comparison, said) = in_turns(&place, "--qemu", [&old, &new]);
     assert_eq!(code, 0, "{said}");
     assert_eq!(comparison["environment"], json!([]));
     let record = record(&place);
@@ -101,20 +105,7 @@ fn two_lmbenches_take_turns() {
     // A link would lead an agent back to the one file, from which it would start its carriers.
     fs::copy(env!("CARGO_BIN_EXE_lmbench"), place.path("new")).unwrap();
     let old = env!("CARGO_BIN_EXE_lmbench");
-    let compare = [
-        "compare",
-        "--interleave",
-        "scenario.toml",
-        "--binary",
-        old,
-        "--binary",
-        "./new",
-        "--format",
-        "json",
-        "--out",
-        "results",
-    ];
-    let (code, comparison, said) = place.lmbench(&compare);
+    let (code, comparison, said) = in_turns(&place, "--binary", [old, "./new"]);
     assert_eq!(code, 0, "{said}");
     assert_eq!(comparison["cells"][0]["base"], "variant=base");
     let record = record(&place);
@@ -138,18 +129,7 @@ fn agents_of_another_protocol_are_refused_before_the_first_guest() {
         // It lives until the controller says its first word.
         "case $1 in --version) echo lmbench 0.0.1 ;; *) head -c 1 >/dev/null; exit 1 ;; esac",
     );
-    let compare = [
-        "compare",
-        "--interleave",
-        "scenario.toml",
-        "--binary",
-        own,
-        "--binary",
-        "./stranger",
-        "--out",
-        "results",
-    ];
-    let (code, _, said) = place.lmbench(&compare);
+    let (code, _, said) = in_turns(&place, "--binary", [own, "./stranger"]);
     assert_eq!(code, 3, "{said}");
     assert!(
         said.contains("stranger can't work for this lmbench"),
@@ -167,15 +147,7 @@ fn a_run_is_judged_at_once() {
     let Some(place) = Place::new(SCENARIO) else {
         return;
     };
-    let run = [
-        "run",
-        "scenario.toml",
-        "--format",
-        "json",
-        "--out",
-        "results",
-    ];
-    let (code, first, said) = place.lmbench(&run);
+    let (code, first, said) = place.lmbench(&RUN);
     assert_eq!(code, 0, "{said}");
     fs::write(place.path("first.json"), first.to_string()).unwrap();
     let (code, _, said) = place.lmbench(&["baseline", "first.json", "-o", "base.json"]);
@@ -186,7 +158,7 @@ fn a_run_is_judged_at_once() {
         format!("{SCENARIO}[gate]\ntotal_time_ms = \"<= 1 ms\"\n"),
     )
     .unwrap();
-    let (code, document, said) = place.lmbench(&[&run[..], &["--baseline", "base.json"]].concat());
+    let (code, document, said) = place.lmbench(&[&RUN[..], &["--baseline", "base.json"]].concat());
     assert_eq!(code, 5, "{said}");
     assert_eq!(document["gate"]["verdict"], "regressed");
     assert_eq!(document["gate"]["exit_code"], 5);

@@ -39,18 +39,20 @@ pub(crate) fn skips() -> bool {
 
 fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
     let place = Place::new(scenario)?;
-    let run = [
-        "run",
-        "scenario.toml",
-        "--format",
-        "json",
-        "--out",
-        "results",
-    ];
-    let (code, record, said) = place.lmbench(&run);
+    let (code, record, said) = place.lmbench(&RUN);
     assert_eq!(code, exit_code, "{said}");
     Some(Run(record))
 }
+
+/// Runs the scenario of a [`Place`].
+pub(crate) const RUN: [&str; 6] = [
+    "run",
+    "scenario.toml",
+    "--format",
+    "json",
+    "--out",
+    "results",
+];
 
 /// A folder with a scenario; nobody else has guests meanwhile.
 pub(crate) struct Place {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Baseline, FORMAT, KIND};
-use crate::terminal::text::{clean, clean_short};
+use crate::error::json_problem;
+use crate::terminal::text::clean_short;
 
 /// Why there is no baseline that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -139,14 +140,9 @@ struct Header {
 }
 
 fn damaged(path: &Path, source: serde_json::Error) -> BaselineError {
-    let text = source.to_string();
-    // serde_json ends its text with the place, which the message already names; names in it come from the file.
-    let problem = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(problem, _)| problem);
     BaselineError::Damaged {
         path: path.to_owned(),
-        problem: clean_short(&clean(problem), LONGEST_QUOTE),
+        problem: clean_short(&json_problem(&source), LONGEST_QUOTE),
         source,
     }
 }

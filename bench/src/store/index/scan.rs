@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
-use std::num::NonZero;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
@@ -11,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, statat};
 
-use super::joined;
+use super::{joined, processors};
 use crate::store::{LOCK_FILE, Liveness, RECORD_FILE, StoreError};
 
 /// A run's folder.
@@ -77,8 +76,10 @@ pub(super) fn scan(out_dir: &Path) -> Result<HashMap<String, Seen>, StoreError> 
             .collect()
     };
     // Two looks at each of many runs are most of the time that a list takes.
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let part = folders.len().div_ceil(workers).max(RUNS_WORTH_A_THREAD);
+    let part = folders
+        .len()
+        .div_ceil(processors())
+        .max(RUNS_WORTH_A_THREAD);
     thread::scope(|scope| {
         let parts = folders
             .chunks(part)
