@@ -2,7 +2,8 @@
 //! still be saved. Whoever must not run is ended before the other is woken.
 //!
 //! What is right follows from the source's migration alone. Until it is `completed` or in post-copy, the guest is the source's; from
-//! then on the source's copy is old and must not run, unless the destination never did.
+//! then on the source's copy is old and must not run, unless the destination never did. That holds though QEMU itself may say `failed` after
+//! post-copy and wake it.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use lmbench_harness::role::Role;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::health::{self, Machine, Snapshot};
+use super::health::{self, Machine, Side, Snapshot};
 use super::hosts::Hosts;
 use super::measure::Sides;
 use super::notes::Notes;
@@ -71,10 +72,32 @@ fn next(snapshot: &Snapshot) -> Deed {
                 "the destination is gone and never ran the guest",
             )
         }
+        // The rest is on its way, if there is one.
+        Machine::State(_) if source.has_sent_all() => Deed::Wait,
         // Both sides are needed for it.
         Machine::State(_) if source.is_in_post_copy() => Deed::Nothing,
+        Machine::State(_) if source.was_in_post_copy && destination.ran => moved_on(snapshot),
         Machine::State(_) => not_handed_over(snapshot),
     }
+}
+
+/// QEMU 10.0.2 that loses its connection in post-copy when all memory is sent tells that the migration failed, and wakes its guest.
+fn moved_on(snapshot: &Snapshot) -> Deed {
+    if snapshot.source.machine.runs() {
+        return Deed::Fence(
+            Role::Source,
+            "its copy is that of the switch-over, and the guest has moved on in post-copy",
+        );
+    }
+    if receives(&snapshot.destination) {
+        return Deed::Wait;
+    }
+    Deed::Nothing
+}
+
+/// Whether what is still on its way can make the guest whole: carriers and kernels deliver it, though nobody sends any more.
+fn receives(destination: &Side) -> bool {
+    destination.machine.runs() && destination.migration == "postcopy-active"
 }
 
 fn without_source(snapshot: &Snapshot) -> Deed {
@@ -89,6 +112,7 @@ fn without_source(snapshot: &Snapshot) -> Deed {
         ),
         // It may have all of it and be busy with loading it.
         ("inmigrate", "active" | "completed") => Deed::Wait,
+        _ if receives(destination) => Deed::Wait,
         _ => Deed::Nothing,
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Side {
     pub(super) remaining_bytes: Option<u64>,
     /// Whether the guest has run there, or may have for all that is known.
     pub(super) ran: bool,
+    /// Whether its migration was in post-copy, now or before.
+    pub(super) was_in_post_copy: bool,
 }
 
 /// Both sides at about one moment.
@@ -97,6 +99,12 @@ impl Side {
         self.migration.starts_with("postcopy")
     }
 
+    /// Whether a source in post-copy has given all memory to its stream, and only waits for the destination's word. QEMU 10.0 whose
+    /// connection ends now does not pause: its migration fails, and its copy of the guest runs again beside the destination's.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.migration == "postcopy-active" && self.remaining_bytes == Some(0)
+    }
+
     fn of(looked: Result<Condition, AgentError>) -> Side {
         let condition = match looked {
             Ok(condition) => condition,
@@ -116,6 +124,7 @@ impl Side {
             migration: condition.migration.unwrap_or_default(),
             remaining_bytes: condition.remaining_bytes,
             ran: condition.ran,
+            was_in_post_copy: condition.was_in_post_copy,
         }
     }
 
@@ -125,6 +134,7 @@ impl Side {
             migration: String::new(),
             remaining_bytes: None,
             ran: true,
+            was_in_post_copy: false,
         }
     }
 

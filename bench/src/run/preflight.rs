@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::host;
 use lmbench_harness::qemu::accelerator::Resolved;
 use lmbench_harness::qemu::preflight::{Case, Needed, Problem, Report};
 use lmbench_harness::role::Role;
@@ -298,7 +299,7 @@ impl Ready {
             )
         };
         Environment {
-            lmbench: env!("CARGO_PKG_VERSION").to_owned(),
+            lmbench: host::VERSION.to_owned(),
             qemu: self.qemus(),
             kernel: info.kernel.clone(),
             accelerator: if self.accelerator == Accelerator::Kvm {

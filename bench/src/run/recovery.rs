@@ -211,6 +211,16 @@ async fn let_go_if_it_ran(hosts: &Hosts, notes: Notes) {
             return;
         }
     }
+    if snapshot.source.has_sent_all() {
+        notes.add("recovery-waits", json!({ "reason": SENT_ALL }));
+    }
+    while snapshot.source.has_sent_all() {
+        sleep(LOOK_AGAIN_AFTER).await;
+        snapshot.source = health::look_at(hosts, Role::Source).await;
+    }
+    if snapshot.source.migration != "postcopy-active" {
+        return;
+    }
     let let_go = Request::Recovery(Help::LetGo);
     if let Err(error) = hosts.source.call::<()>(let_go).await {
         let reason = error.to_string();
@@ -231,6 +241,10 @@ async fn attempt(
     let source = health::look_at(hosts, Role::Source).await;
     let flows = ["postcopy-active", "completed"].contains(&source.migration.as_str());
     if flows && !asked {
+        return Ok(());
+    }
+    if source.has_sent_all() {
+        notes.add("recovery-waits", json!({ "reason": SENT_ALL }));
         return Ok(());
     }
     notes.add("recovery-started", json!({ "attempt": number }));
@@ -316,6 +330,7 @@ fn possessions(snapshot: &Snapshot) -> String {
     }
 }
 
+const SENT_ALL: &str = "the source has sent all memory and waits for the destination's word; QEMU that loses its connection now would run its old copy of the guest";
 /// For a link that comes back to bring the pages that the device state lies in.
 const RUNS_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);

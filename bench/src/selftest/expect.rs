@@ -181,23 +181,22 @@ fn lost(repeat: &Repeat, running: Option<&str>, faults: &Faults) -> Option<Strin
 /// What broke, as the record tells it.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four facts that the record tells, in any combination"
+    reason = "facts that the record tells, in any combination"
 )]
+#[derive(Default)]
 struct Faults {
     happened: bool,
     source_killed: bool,
     destination_killed: bool,
+    carrier_killed: bool,
     post_copy: bool,
+    /// Whether the guest ran at the destination at any time.
+    ran_there: bool,
 }
 
 impl Faults {
     fn of(events: &[Event]) -> Faults {
-        let mut faults = Faults {
-            happened: false,
-            source_killed: false,
-            destination_killed: false,
-            post_copy: false,
-        };
+        let mut faults = Faults::default();
         for event in events {
             // A cancel that is refused was tried all the same; a process that was gone before could not be killed.
             let tried = event.data.get("refused").is_none() || event.data.get("cancel").is_some();
@@ -206,6 +205,9 @@ impl Faults {
             let killed = event.data.get("kill").and_then(serde_json::Value::as_str);
             faults.source_killed |= done && killed == Some("source-qemu");
             faults.destination_killed |= done && killed == Some("destination-qemu");
+            faults.carrier_killed |=
+                done && killed.is_some_and(|killed| killed.ends_with("-carrier"));
+            faults.ran_there |= event.name == "RESUME" && event.host == "destination";
             faults.post_copy |= event.name == "MIGRATION"
                 && event.data.get("status").and_then(serde_json::Value::as_str)
                     == Some("postcopy-active");
@@ -213,9 +215,11 @@ impl Faults {
         faults
     }
 
-    /// Whether the guest, or part of its memory, was where the killed process was and nowhere else.
+    /// Whether the guest, or part of its memory, was where the killed process was and nowhere else. QEMU 10.0 says post-copy before the
+    /// destination has its device state; a stream that breaks then ends the destination, and the source may not run its guest again.
     fn may_lose(&self) -> bool {
-        self.source_killed || (self.destination_killed && self.post_copy)
+        let destination_lost = self.destination_killed || (self.carrier_killed && !self.ran_there);
+        self.source_killed || (self.post_copy && destination_lost)
     }
 }
 

@@ -24,9 +24,9 @@ impl Notebook {
         self.with(|readings| readings.samples.last().map(|sample| sample.at_ns))
     }
 
-    /// Whether an event of this name was written down and not yet taken.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.with(|readings| readings.events.iter().any(|event| event.name == name))
+    /// Whether such an event was written down and not yet taken.
+    pub(super) fn has(&self, is_such: impl Fn(&TimedEvent) -> bool) -> bool {
+        self.with(|readings| readings.events.iter().any(is_such))
     }
 
     pub(super) fn take(&self) -> Readings {

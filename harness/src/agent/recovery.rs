@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
-use super::protocol::Failure;
+use super::protocol::{Failure, TimedEvent};
 use super::serve::Agent;
 use crate::clock::monotonic_ns;
 use crate::guest::{Guest as _, GuestError, GuestEvent, Stream};
@@ -83,6 +83,8 @@ pub struct Condition {
     pub remaining_bytes: Option<u64>,
     /// Whether the guest ran here at any time, as far as its QEMU told.
     pub ran: bool,
+    /// Whether its migration was in post-copy at any time, as far as its QEMU told.
+    pub was_in_post_copy: bool,
 }
 
 impl Agent {
@@ -148,7 +150,10 @@ impl Agent {
             Err(error) => condition.gone = Some(error.to_string()),
         }
         // After the look: what its QEMU said at its end is written down by now.
-        condition.ran = self.notebook.has("RESUME");
+        condition.ran = self.notebook.has(|event| event.name == "RESUME");
+        condition.was_in_post_copy = self
+            .notebook
+            .has(|event| migration_status(event) == Some("postcopy-active"));
         Ok(condition)
     }
 
@@ -195,6 +200,10 @@ impl Agent {
             data,
         });
     }
+}
+
+fn migration_status(event: &TimedEvent) -> Option<&str> {
+    (event.name == "MIGRATION").then(|| event.data.get("status")?.as_str())?
 }
 
 fn sever_all(life: &Life) -> Result<Value, Failure> {

@@ -1,6 +1,5 @@
 //! What two QEMUs need, state by state: never two running copies, none only where none can be saved.
 
-use super::super::health::Side;
 use super::*;
 
 fn side(run: &str, migration: &str, ran: bool) -> Side {
@@ -14,6 +13,7 @@ fn side(run: &str, migration: &str, ran: bool) -> Side {
         migration: migration.into(),
         remaining_bytes: None,
         ran,
+        was_in_post_copy: false,
     }
 }
 
@@ -134,6 +134,8 @@ const TABLE: &[[&str; 5]] = &[
     ["gone", "", "paused", "failed", "nothing"],
     ["gone", "", "inmigrate", "active", "wait"],
     ["gone", "", "inmigrate", "failed", "nothing"],
+    ["gone", "", "running", "postcopy-active", "wait"],
+    ["gone", "", "running", "postcopy-paused", "nothing"],
     ["gone", "", "gone", "", "nothing"],
     // Nobody knows what the source does.
     ["silent", "", "running", "completed", "fence source"],
@@ -173,6 +175,46 @@ fn a_way_back_after_the_end_only_if_the_guest_never_ran_there() {
             };
             assert_eq!(word(next(&snapshot)), wanted, "{migration}, ran: {ran}");
         }
+    }
+}
+
+// What QEMU 10.0.2 made of `migrate-pause` after the last page: the source "failed" and ran its guest beside the destination's.
+#[test]
+fn the_guest_that_moved_on_in_post_copy_is_the_one_that_stays() {
+    for (run, run_there, migration_there, wanted) in [
+        ("running", "running", "postcopy-active", "fence source"),
+        ("running", "running", "completed", "fence source"),
+        ("running", "paused", "postcopy-paused", "fence source"),
+        ("running", "gone", "", "fence source"),
+        ("finish-migrate", "running", "postcopy-active", "wait"),
+        ("finish-migrate", "running", "completed", "nothing"),
+    ] {
+        let mut snapshot = Sides {
+            source: side(run, "failed", true),
+            destination: side(run_there, migration_there, true),
+        };
+        snapshot.source.was_in_post_copy = true;
+        let seen = word(next(&snapshot));
+        assert_eq!(seen, wanted, "{run}, {run_there}/{migration_there}");
+        // One that never ran there has not moved on.
+        snapshot.destination.ran = false;
+        assert_ne!(word(next(&snapshot)), "fence source", "{run_there}");
+    }
+}
+
+#[test]
+fn what_is_on_its_way_is_waited_for() {
+    let mut snapshot = Sides {
+        source: side("finish-migrate", "postcopy-active", true),
+        destination: side("running", "postcopy-active", true),
+    };
+    for (remaining_bytes, wanted) in [
+        (Some(0), "wait"),
+        (Some(4096), "nothing"),
+        (None, "nothing"),
+    ] {
+        snapshot.source.remaining_bytes = remaining_bytes;
+        assert_eq!(word(next(&snapshot)), wanted, "{remaining_bytes:?}");
     }
 }
 

@@ -12,7 +12,7 @@ type Seen = Option<(&'static str, Option<bool>, u64)>;
 fn repeat(outcome: Outcome, integrity: Seen, events: &[Value]) -> Repeat {
     let event = |data: &Value| Event {
         at_ms: 1.0,
-        host: "controller".to_owned(),
+        host: data["host"].as_str().unwrap_or("controller").to_owned(),
         name: data["name"].as_str().unwrap_or("fault").to_owned(),
         data: data.clone(),
     };
@@ -139,11 +139,13 @@ fn harm_that_is_told_is_no_lie() {
 fn a_loss_needs_a_cause() {
     let post_copy = json!({ "name": "MIGRATION", "status": "postcopy-active" });
     let kill = |who: &str| json!({ "kill": who });
-    let table: [(&[Value], bool); 6] = [
+    let resumed = json!({ "name": "RESUME", "host": "destination" });
+    let table: [(&[Value], bool); 7] = [
         (&[kill("source-qemu")], true),
         (&[kill("destination-qemu")], false),
         (&[post_copy.clone(), kill("destination-qemu")], true),
-        (&[post_copy.clone(), kill("source-carrier")], false),
+        (&[post_copy.clone(), kill("source-carrier")], true),
+        (&[post_copy.clone(), resumed, kill("source-carrier")], false),
         (&[post_copy, json!({ "cut": "migration" })], false),
         (&[], false),
     ];
