@@ -198,9 +198,10 @@ fn cell(
         .iter()
         .filter(|metric| metric.kind != Kind::Explains)
         .count();
-    let (pairing, mut notes) = pairing(base, candidate, same_run, questions, rule);
+    let (pairing, mut notes) = pairing(base, candidate, same_run);
+    notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
     let metrics = metrics::compared(base, candidate, &asked.both, pairing, noise, rule);
-    notes.extend(too_few(base, candidate, questions, pairing, rule));
+    notes.extend(too_few(base, candidate, questions, rule));
     CellComparison {
         base: base.id.clone(),
         candidate: candidate.id.clone(),
@@ -215,13 +216,7 @@ fn cell(
 }
 
 /// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.
-fn pairing(
-    base: &CellRecord,
-    candidate: &CellRecord,
-    same_run: bool,
-    questions: usize,
-    rule: &Rule,
-) -> (Pairing, Vec<String>) {
+fn pairing(base: &CellRecord, candidate: &CellRecord, same_run: bool) -> (Pairing, Vec<String>) {
     if !same_run || base.id == candidate.id {
         return (Pairing::Independent, Vec::new());
     }
@@ -229,13 +224,21 @@ fn pairing(
         let note = "not paired: the repeats of both cells did not take turns".to_owned();
         return (Pairing::Independent, vec![note]);
     }
-    let pairs = metrics::pairs(base, candidate);
-    if !rule.can_tell(pairs, pairs, Pairing::Pairs, questions) {
-        let note =
-            format!("not paired: with {pairs} pairs chances are too coarse for so many metrics");
-        return (Pairing::Independent, vec![note]);
-    }
     (Pairing::Pairs, Vec::new())
+}
+
+/// That the chances are not those of the pairs.
+fn too_few_pairs(
+    base: &CellRecord,
+    candidate: &CellRecord,
+    questions: usize,
+    pairing: Pairing,
+    rule: &Rule,
+) -> Option<String> {
+    let pairs = metrics::pairs(base, candidate);
+    (rule.chance_of(pairing, pairs, questions) != pairing).then(|| {
+        format!("the chances of {pairs} pairs are too coarse for so many metrics: p is that of the repeats without their partners")
+    })
 }
 
 fn took_turns(base: &CellRecord, candidate: &CellRecord) -> bool {
@@ -254,14 +257,13 @@ fn too_few(
     base: &CellRecord,
     candidate: &CellRecord,
     questions: usize,
-    pairing: Pairing,
     rule: &Rule,
 ) -> Option<String> {
     let (a, b) = (base.completed().count(), candidate.completed().count());
-    if questions == 0 || rule.can_tell(a, b, pairing, questions) {
+    if questions == 0 || rule.can_tell(a, b, questions) {
         return None;
     }
-    let needed = rule.repeats_needed(pairing, questions);
+    let needed = rule.repeats_needed(questions);
     let few = a.min(b);
     Some(format!(
         "{few} completed {} can't tell a difference in any of {questions} {}, however great it is: {needed} of each cell can{}",

@@ -9,8 +9,7 @@ use crate::judge::{Difference, NoiseFloor, Rule};
 use crate::metric::{ALL, Direction, Metric, Topic, Unit, metric};
 use crate::record::CellRecord;
 use crate::statistics::{
-    Effect, Interval, Pairing, effect, holm, mad, median, median_interval, outliers, paired_p,
-    unpaired_p,
+    Effect, Interval, Pairing, holm, mad, median, median_interval, outliers, paired_p, unpaired_p,
 };
 
 /// What a metric is good for in a comparison; better first.
@@ -161,9 +160,11 @@ pub(super) fn compared(
     noise: &NoiseFloor,
     rule: &Rule,
 ) -> Vec<MetricComparison> {
+    let is_asked = |asked: &&Asked| asked.kind != Kind::Explains;
+    let questions = asked.iter().filter(is_asked).count();
     let measured: Vec<Measured<'_>> = asked
         .iter()
-        .map(|asked| measure(base, candidate, asked, pairing))
+        .map(|asked| measure(base, candidate, asked, pairing, questions, rule))
         .collect();
     let chances: Vec<f64> = measured
         .iter()
@@ -197,16 +198,18 @@ fn measure<'a>(
     candidate: &CellRecord,
     asked: &'a Asked,
     pairing: Pairing,
+    questions: usize,
+    rule: &Rule,
 ) -> Measured<'a> {
     let (one, other) = (base.values(&asked.id), candidate.values(&asked.id));
     let (left, right) = match pairing {
         Pairing::Pairs => paired(base, candidate, &asked.id),
         Pairing::Independent => (one.clone(), other.clone()),
     };
-    let effect = effect(&left, &right, pairing, SEED);
+    let effect = rule.effect(&left, &right, pairing, questions);
     // Without a ratio there is still a chance: of a metric that is zero at times.
     let p = effect.map_or_else(
-        || match pairing {
+        || match rule.chance_of(pairing, left.len(), questions) {
             Pairing::Pairs => {
                 let differences: Vec<f64> = left
                     .iter()
@@ -278,5 +281,3 @@ fn described(values: &[f64]) -> Option<Values> {
 
 /// Values of each that must be equal, all to all, before zeros are called the same.
 const SAME_MIN: usize = 3;
-/// The same records give the same words.
-const SEED: u64 = 1;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::{Effect, Pairing, smallest_p, unpaired_p};
+use crate::statistics::{Effect, Pairing, effect, smallest_p, unpaired_p};
 
 /// What is asked of a difference. Three things must hold: its interval leaves "the same" out, the chance to see it without a cause is small
 /// with all questions counted, and it is greater than the noise floor.
@@ -76,24 +76,43 @@ impl Rule {
         effect.ratio.ln().abs() > self.noise_floor.max(0.0).ln_1p()
     }
 
-    /// Whether so many values of each side could tell a difference, however great, in one of so many `questions`.
-    pub fn can_tell(
+    /// The effect of `candidate` over `base`, in one of so many `questions`: ratio and interval by the given pairing, the chance by
+    /// [`Rule::chance_of`] it.
+    pub fn effect(
         &self,
-        base: usize,
-        candidate: usize,
+        base: &[f64],
+        candidate: &[f64],
         pairing: Pairing,
         questions: usize,
-    ) -> bool {
-        let smallest = match pairing {
-            Pairing::Pairs => smallest_p(base.min(candidate), None),
-            Pairing::Independent => smallest_p(base, Some(candidate)),
-        };
-        smallest * questions as f64 <= self.alpha
+    ) -> Option<Effect> {
+        let effect = effect(base, candidate, pairing, SEED)?;
+        let pairs = base.len().min(candidate.len());
+        Some(match (pairing, self.chance_of(pairing, pairs, questions)) {
+            (Pairing::Pairs, Pairing::Independent) => Effect {
+                p: unpaired_p(base, candidate),
+                ..effect
+            },
+            _ => effect,
+        })
+    }
+
+    /// By what the chance is counted. The chances of a few pairs are too coarse for one of many questions, as six coins fall alike in 3 of 100
+    /// cases; then it is that of the values without their partners, which is finer, and rather too great than too small where partners are alike.
+    pub fn chance_of(&self, pairing: Pairing, pairs: usize, questions: usize) -> Pairing {
+        if pairing == Pairing::Pairs && smallest_p(pairs, None) * questions as f64 > self.alpha {
+            return Pairing::Independent;
+        }
+        pairing
+    }
+
+    /// Whether so many values of each side could tell a difference, however great, in one of so many `questions`.
+    pub fn can_tell(&self, base: usize, candidate: usize, questions: usize) -> bool {
+        smallest_p(base, Some(candidate)) * questions as f64 <= self.alpha
     }
 
     /// The fewest values of each side that can.
-    pub fn repeats_needed(&self, pairing: Pairing, questions: usize) -> usize {
-        let can = |n: &usize| self.can_tell(*n, *n, pairing, questions);
+    pub fn repeats_needed(&self, questions: usize) -> usize {
+        let can = |n: &usize| self.can_tell(*n, *n, questions);
         (1..REPEATS_MAX).find(can).unwrap_or(REPEATS_MAX)
     }
 }
@@ -112,12 +131,14 @@ pub fn completions_p([good, bad]: [usize; 2], [other_good, other_bad]: [usize; 2
 /// More are not proposed.
 const REPEATS_MAX: usize = 100;
 const COUNT_MAX: usize = 10_000;
+/// Of the bootstrap: the same values give the same interval.
+const SEED: u64 = 1;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::Interval;
     use crate::statistics::simulated::Noise;
-    use crate::statistics::{Interval, effect};
 
     #[test]
     fn fisher_is_that_of_the_books() {
@@ -130,9 +151,30 @@ mod tests {
 
     #[test]
     fn more_questions_need_more_repeats() {
-        let needed = |pairing| [1, 2, 3, 20].map(|asked| RULE.repeats_needed(pairing, asked));
-        assert_eq!(needed(Pairing::Independent), [5, 6, 6, 8]);
-        assert_eq!(needed(Pairing::Pairs), [8, 9, 10, 12]);
+        let needed = [1, 2, 3, 20].map(|asked| RULE.repeats_needed(asked));
+        assert_eq!(needed, [5, 6, 6, 8]);
+    }
+
+    #[test]
+    fn few_pairs_keep_their_ratio_and_are_told_by_the_values_without_partners() {
+        let base = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0];
+        let candidate = base.map(|value| value * 1.2);
+        let by = |questions| {
+            let seen = RULE.effect(&base, &candidate, Pairing::Pairs, questions);
+            let effect = seen.unwrap();
+            (effect.pairs, RULE.decide(&effect, effect.p))
+        };
+        // Six pairs that all point one way: 2 / 2⁶ is more than 1 %, 2 / 924 is not.
+        assert_eq!(by(1), (6, Difference::Higher));
+        for (pairs, questions, expected) in [
+            (8, 1, Pairing::Pairs),
+            (7, 1, Pairing::Independent),
+            (8, 2, Pairing::Independent),
+            (12, 20, Pairing::Pairs),
+        ] {
+            let by = RULE.chance_of(Pairing::Pairs, pairs, questions);
+            assert_eq!(by, expected, "{pairs} pairs, {questions} questions");
+        }
     }
 
     #[test]
@@ -164,10 +206,10 @@ mod tests {
 
     fn called(noise: &mut Noise, n: usize, cv: f64, factor: f64, pairing: Pairing) -> usize {
         let rule = RULE;
-        let is_called = |seed: &u64| {
+        let is_called = |_: &u64| {
             let base: Vec<f64> = (0..n).map(|_| noise.skewed(cv)).collect();
             let candidate: Vec<f64> = (0..n).map(|_| noise.skewed(cv) * factor).collect();
-            let effect = effect(&base, &candidate, pairing, *seed).unwrap();
+            let effect = rule.effect(&base, &candidate, pairing, 1).unwrap();
             let difference = rule.decide(&effect, effect.p);
             matches!(difference, Difference::Lower | Difference::Higher)
         };

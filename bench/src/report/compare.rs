@@ -11,7 +11,7 @@ use super::values::of_cell;
 use crate::judge::{Difference as Decided, NoiseFloor, RULE};
 use crate::metric::Direction;
 use crate::record::{CellRecord, Outcome, Record};
-use crate::statistics::{Effect, Interval, Pairing, effect, holm, median, unpaired_p};
+use crate::statistics::{Effect, Interval, Pairing, holm, median};
 use crate::terminal::text::clean_short;
 
 /// All comparisons of a report, corrected metric by metric.
@@ -77,20 +77,9 @@ impl Asked {
         })
     }
 
-    /// Ratio and interval are of the pairs. Where these are too few to tell anything, one of so many questions, the chance is that of the
-    /// values without their partners.
     fn effect(&self, questions: usize) -> Option<Effect> {
         let (base, candidate) = &self.values;
-        let effect = effect(base, candidate, self.pairing, SEED)?;
-        let few = base.len().min(candidate.len());
-        Some(if RULE.can_tell(few, few, self.pairing, questions) {
-            effect
-        } else {
-            Effect {
-                p: unpaired_p(base, candidate),
-                ..effect
-            }
-        })
+        RULE.effect(base, candidate, self.pairing, questions)
     }
 }
 
@@ -324,8 +313,6 @@ const FEWEST: usize = 6;
 const VALUES: usize = 12;
 const CELLS: usize = 30;
 const PAIRS: usize = 200;
-/// Of the bootstrap: the same record gives the same intervals.
-const SEED: u64 = 1;
 
 #[cfg(test)]
 mod tests {

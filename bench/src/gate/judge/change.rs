@@ -162,7 +162,7 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
             Verdict::Inconclusive,
             format!(
                 "{figures}, beyond the tolerance {tolerance}, but that may be chance (p = {p:.2}): {} repeats or more on each side would tell",
-                rule.repeats_needed(Pairing::Independent, asked)
+                rule.repeats_needed(asked)
                     .max(question.run.len().min(question.base.len()) + 1)
             ),
         );
