@@ -170,6 +170,9 @@ pub struct ListArguments {
     /// Only runs with a cell under this policy.
     #[arg(long, value_name = "NAME")]
     pub policy: Option<String>,
+    /// Only so many, the newest, 0 for all; without it 100 in the table for people, and all in JSON.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -108,10 +108,11 @@ pub fn report(sources: &[Source]) -> Report {
         ));
     }
     let letters = |index| (sources.len() > 1).then(|| letter(index));
-    let grids = match sources {
-        [only] => matrix::grids(&only.record),
-        _ => Vec::new(),
-    };
+    let grids = sources
+        .iter()
+        .enumerate()
+        .flat_map(|(index, source)| matrix::grids(&source.record, letters(index)))
+        .collect();
     Report {
         title: facts::title(sources),
         subtitle: subtitle(sources),

@@ -82,7 +82,7 @@ fn measure(out: &Path, runs: usize) -> Result<(), Box<dyn Error>> {
     );
     let listed = list()?;
     assert_eq!(listed.len(), runs);
-    let text = || Ok(list_text(&listed, &std::collections::BTreeMap::new()).len());
+    let text = || Ok(list_text(&listed, 0, &std::collections::BTreeMap::new()).len());
     tell("text", &mut &text, 1)?;
     Ok(())
 }

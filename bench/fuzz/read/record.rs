@@ -41,7 +41,7 @@ fn listed(store: &Store) {
     let catalogue = store.catalogue().expect("the folder is ours");
     let runs = catalogue.runs(&Filter::default());
     assert_eq!(runs.len(), 1);
-    is_clean(&texts::list_text(&runs, &BTreeMap::new()));
+    is_clean(&texts::list_text(&runs, 0, &BTreeMap::new()));
     is_clean(&texts::list_problems(&runs));
     let points = catalogue
         .history("total_time_ms")

@@ -49,9 +49,18 @@ pub(super) fn main(arguments: &ListArguments) -> Result<Exit, Failed> {
     }
     // Standard error may be closed; the list itself goes elsewhere.
     let _ = anstream::stderr().write_all(notes.as_bytes());
-    let standing = standing(&Store::open(&arguments.out), &runs)?;
+    let limit = match (arguments.limit, arguments.format) {
+        (None, Format::Human) => LIMIT,
+        (None | Some(0), _) => usize::MAX,
+        (Some(limit), _) => limit,
+    };
+    let (runs, older) = runs.split_at(limit.min(runs.len()));
+    let standing = standing(&Store::open(&arguments.out), runs)?;
     match arguments.format {
-        Format::Human => print(|output| output.write_all(list_text(&runs, &standing).as_bytes())),
+        Format::Human => {
+            let text = list_text(runs, older.len(), &standing);
+            print(|output| output.write_all(text.as_bytes()))
+        }
         Format::Json => {
             let listed = |run| Listed {
                 run,
@@ -106,5 +115,7 @@ struct Listed<'a> {
     standing: Option<&'a control::Status>,
 }
 
+/// Runs in a table: who looks for an older one has a filter, or a pager and `--limit`.
+const LIMIT: usize = 100;
 /// Longest wait for the runs that go on, all together: a list is looked at, not waited for.
 const WITHIN: Duration = Duration::from_millis(500);

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{FORMAT, Record};
 use crate::error::json_problem;
+use crate::terminal::text::clean_short;
 use intake::{Limits, Refused, taken_in};
 
 /// Why a file is not a record that can be used.
@@ -128,7 +129,7 @@ pub(super) fn decoded<'a, T: Deserialize<'a>>(
             path: path.to_owned(),
             found: header.format.map_or_else(
                 || "(none stated)".to_owned(),
-                |format| shortened(&format.to_string()),
+                |format| clean_short(&format.to_string(), LONGEST_QUOTE),
             ),
         }),
     }
@@ -180,16 +181,9 @@ fn contradiction(record: &Record) -> Option<String> {
 pub(super) fn damaged(path: &Path, source: serde_json::Error) -> RecordError {
     RecordError::Damaged {
         path: path.to_owned(),
-        problem: shortened(&json_problem(&source)),
+        problem: clean_short(&json_problem(&source), LONGEST_QUOTE),
         source,
     }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= LONGEST_QUOTE {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST_QUOTE).chain(['…']).collect()
 }
 
 /// A record of ten thousand migrations with all their events has half of this.

@@ -48,7 +48,11 @@ pub(super) fn run(record: &Record, letter: Option<char>) -> RunFacts {
         ("accelerator", accelerator),
         (
             "CPU",
-            format!("{}, {} online", short(&environment.cpu), environment.cores),
+            match environment.cores {
+                // Of imported runs nobody knows.
+                0 => short(&environment.cpu),
+                cores => format!("{}, {cores} online", short(&environment.cpu)),
+            },
         ),
     ]);
     facts.extend(instruments(record).map(|words| ("measuring itself", words)));

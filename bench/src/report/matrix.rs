@@ -32,7 +32,7 @@ pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
 }
 
 /// One for each metric, if the matrix has two axes or more: the last axis across, the others down.
-pub(super) fn grids(record: &Record) -> Vec<Grid> {
+pub(super) fn grids(record: &Record, run: Option<char>) -> Vec<Grid> {
     let axes = label::axes(record);
     if record.cells.len() > CELLS {
         return Vec::new();
@@ -64,13 +64,9 @@ pub(super) fn grids(record: &Record) -> Vec<Grid> {
     HEADLINES
         .iter()
         .filter_map(|id| {
-            grid(
-                record,
-                id,
-                [down, std::slice::from_ref(across)],
-                &names,
-                &places,
-            )
+            let axes = [down, std::slice::from_ref(across)];
+            let grid = grid(record, id, axes, &names, &places)?;
+            Some(Grid { run, ..grid })
         })
         .collect()
 }
@@ -103,6 +99,7 @@ fn grid(
     };
     let short = |names: &[String]| names.iter().map(|name| clean_short(name, 60)).collect();
     Some(Grid {
+        run: None,
         quantity,
         axes: [axis_names(down), axis_names(across)],
         rows: short(names),
@@ -225,10 +222,13 @@ mod tests {
     fn two_axes_make_a_grid_for_each_metric() {
         let mut record = example::wide();
         record.cells.truncate(15);
-        let grids = grids(&record);
+        let grids = grids(&record, None);
         assert_eq!(grids[0].rows.len() * grids[0].columns.len(), 15);
         assert_eq!(grids[0].axes, ["carrier", "policy"]);
         assert!(grids[0].values.iter().flatten().all(Option::is_some));
-        assert!(super::grids(&example::jvm()).is_empty(), "one axis only");
+        assert!(
+            super::grids(&example::jvm(), None).is_empty(),
+            "one axis only"
+        );
     }
 }

@@ -146,6 +146,8 @@ pub struct Overview {
 /// A metric over two axes of the matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
+    /// The run's letter, if there are several; colours are those of one run.
+    pub run: Option<char>,
     /// What is shown.
     pub quantity: Quantity,
     /// Names of the axes: down and across.

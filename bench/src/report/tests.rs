@@ -31,6 +31,18 @@ fn several_runs_have_letters_and_are_compared_with_the_first() {
 }
 
 #[test]
+fn every_run_of_two_axes_has_its_grids() {
+    let mut record = example::wide();
+    record.cells.truncate(15);
+    let alone = of([record.clone()]).grids;
+    let both = of([record.clone(), record]).grids;
+    assert!(alone.iter().all(|grid| grid.run.is_none()));
+    let letters: Vec<_> = both.iter().filter_map(|grid| grid.run).collect();
+    let expected: String = "A".repeat(alone.len()) + &"B".repeat(alone.len());
+    assert_eq!(letters.into_iter().collect::<String>(), expected);
+}
+
+#[test]
 fn a_run_that_measured_nothing_has_a_report_too() {
     let report = of([example::empty("nothing", 3, 2)]);
     assert!(

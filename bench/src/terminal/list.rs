@@ -10,9 +10,9 @@ use super::time;
 use crate::control::Status;
 use crate::store::{self, RunSummary};
 
-/// The table of runs, in the order given; every run's id stands whole, so that it can be copied. `standing` is how those stand that go
-/// on, by their ids.
-pub fn list_text(runs: &[RunSummary], standing: &BTreeMap<String, Status>) -> String {
+/// The table of runs, in the order given; every run's id stands whole, so that it can be copied. So many `older` ones are left out.
+/// `standing` is how those stand that go on, by their ids.
+pub fn list_text(runs: &[RunSummary], older: usize, standing: &BTreeMap<String, Status>) -> String {
     if runs.is_empty() {
         return "no runs\n".to_owned();
     }
@@ -25,7 +25,14 @@ pub fn list_text(runs: &[RunSummary], standing: &BTreeMap<String, Status>) -> St
     ];
     let rows = runs.iter().map(|run| row(run, standing.get(&run.run_id)));
     let rows = rows.collect();
-    table(&header, &[0, 1, 2, 3, 4], &[], rows)
+    let mut text = table(&header, &[0, 1, 2, 3, 4], &[], rows);
+    if older > 0 {
+        text += &format!(
+            "and {}: --limit shows more, --since, --scenario and others choose\n",
+            counted(older, "older run")
+        );
+    }
+    text
 }
 
 /// Why records are unreadable, a line each; empty when all are fine.

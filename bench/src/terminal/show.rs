@@ -99,7 +99,11 @@ fn environment(record: &Record) -> String {
         ("accelerator", accelerator),
         (
             "CPU",
-            format!("{} ({} online)", clean(&environment.cpu), environment.cores),
+            match environment.cores {
+                // Of imported runs nobody knows.
+                0 => clean(&environment.cpu),
+                cores => format!("{} ({cores} online)", clean(&environment.cpu)),
+            },
         ),
     ]);
     for (name, value) in &environment.hosts {

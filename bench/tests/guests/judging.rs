@@ -177,4 +177,33 @@ fn a_run_is_judged_at_once() {
     let (code, again, said) = place.lmbench(&gate);
     assert_eq!(code, 5, "{said}");
     assert_eq!(again, document["gate"]);
+
+    // A migration that failed is worse news than what the gate has to say, which is said all the same.
+    let fault = "[fault]\nat = \"setup\"\nkill = \"destination-qemu\"\n";
+    fs::write(place.path("scenario.toml"), format!("{SCENARIO}{fault}")).unwrap();
+    let (code, document, said) = place.lmbench(&[&RUN[..], &["--baseline", "base.json"]].concat());
+    assert_eq!(code, 4, "{said}");
+    assert_eq!(document["cells"][0]["repeats"][0]["outcome"], "failed");
+    assert_eq!(document["gate"]["baseline"], first["run_id"]);
+    assert_eq!(document["gate"]["verdict"], "regressed");
+}
+
+#[test]
+fn a_cell_is_measured_until_its_interval_is_narrow() {
+    // Six values are the fewest that have an interval, and hardly any six are as far apart.
+    let until = "run.repeats = \"until ci95 < 90 %, at most 9\"";
+    let scenario = SCENARIO.replace("run.repeats = 1", until);
+    let Some(place) = Place::new(&scenario) else {
+        return;
+    };
+    let (code, document, said) = place.lmbench(&RUN);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(document["complete"], true);
+    let repeats = document["cells"][0]["repeats"].as_array().unwrap();
+    assert_eq!(repeats.len(), 6, "{said}");
+    assert!(
+        repeats
+            .iter()
+            .all(|repeat| repeat["outcome"] == "completed")
+    );
 }

@@ -68,9 +68,13 @@ fn shade(page: &mut String, quantity: &Quantity, shade: Option<&Shade>) {
 
 /// A metric over two axes.
 pub(super) fn grid(page: &mut String, grid: &Grid) {
+    let (of, run) = match grid.run {
+        Some(run) => (format!("-{run}"), format!("{run} · ")),
+        None => Default::default(),
+    };
     put!(
         page,
-        "<div><div class=\"scroll\"><table class=\"heat dl small\" data-name=\"{}\"><caption>{}</caption><thead><tr><th scope=\"col\"><span class=\"axes\">{} ↓ · {} →</span></th>",
+        "<div><div class=\"scroll\"><table class=\"heat dl small\" data-name=\"{}{of}\"><caption>{run}{}</caption><thead><tr><th scope=\"col\"><span class=\"axes\">{} ↓ · {} →</span></th>",
         Escaped(&grid.quantity.id),
         Escaped(&grid.quantity.name),
         Escaped(&grid.axes[0]),

@@ -23,17 +23,19 @@ fn runs_of_every_status() {
     broken.scenario = None;
     broken.problem = Some("the record \"results/…/record.json\" is damaged at line 3, column 9: EOF while parsing a string".to_owned());
     runs.push(broken);
-    let text = list_text(&runs, &BTreeMap::new());
+    let text = list_text(&runs, 0, &BTreeMap::new());
     assert!(
         text.lines().all(|line| line.chars().count() <= 100),
         "{text}"
     );
+    let short = list_text(&runs[..2], 9900, &BTreeMap::new());
+    assert!(short.contains("\nand 9900 older runs: --limit"), "{short}");
     insta::assert_snapshot!(format!("{text}\n{}", list_problems(&runs)));
 }
 
 #[test]
 fn no_runs() {
-    assert_eq!(list_text(&[], &BTreeMap::new()), "no runs\n");
+    assert_eq!(list_text(&[], 0, &BTreeMap::new()), "no runs\n");
 }
 
 #[test]
@@ -48,6 +50,7 @@ fn a_run_that_goes_on_says_where_it_is() {
     };
     let text = list_text(
         std::slice::from_ref(&run),
+        0,
         &BTreeMap::from([(run.run_id.clone(), standing)]),
     );
     assert!(
