@@ -1,11 +1,12 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
 //! `labs` keeps a lab for each set of programs, `hosts` makes one and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
-//! are, `repeat` does one migration (`migrating` while it goes on,
+//! are, `repeat` does one migration, an `attempt` (`preparing` before it, `migrating` while it goes on,
 //! `operator` what is ordered meanwhile), `faults` breaks what the scenario wants broken, `recovery` mends its post-copy,
 //! `health` finds what is wrong and `aftermath` sees to it that one guest runs, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
 
 mod aftermath;
+mod attempt;
 mod background;
 mod boots;
 mod calibrated;
@@ -23,6 +24,7 @@ mod migrating;
 mod notes;
 mod operator;
 mod preflight;
+mod preparing;
 mod recovery;
 mod repeat;
 mod series;
@@ -45,7 +47,7 @@ use crate::store::{RunWriter, Store, StoreError};
 pub use interrupt::{Interrupt, Interrupter};
 pub(crate) use metering::{CPU_INTERVAL, SAMPLE_INTERVAL};
 pub use preflight::{Complaint, Unfit};
-pub(crate) use repeat::REPORT_INTERVAL;
+pub(crate) use preparing::REPORT_INTERVAL;
 pub use series::{Hear, Series, Tried};
 pub(crate) use tenant::PROBE_INTERVAL;
 

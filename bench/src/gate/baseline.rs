@@ -203,7 +203,9 @@ impl Machine {
 /// Whatever is judged against a run that lost something would look good.
 fn fit_to_be_kept(record: &Record) -> Result<(), BaselineError> {
     for cell in &record.cells {
-        if let Some((repeat, problem)) = super::judge::lost(cell) {
+        let mut repeats = cell.repeats.iter();
+        let lost = repeats.find_map(|repeat| Some((repeat.repeat, repeat.loss()?)));
+        if let Some((repeat, problem)) = lost {
             return Err(BaselineError::Lost {
                 run_id: record.run_id.clone(),
                 cell: cell.id.clone(),

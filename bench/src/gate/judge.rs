@@ -13,8 +13,6 @@ mod change;
 mod health;
 mod limit;
 
-pub(super) use health::lost;
-
 use std::collections::BTreeSet;
 
 use super::baseline::{Baseline, BaselineCell};

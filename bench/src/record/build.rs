@@ -139,6 +139,19 @@ impl Repeat {
         }
     }
 
+    /// What it cost the guest: its memory, its only copy, or that there was but one.
+    pub fn loss(&self) -> Option<&'static str> {
+        let integrity = self.integrity.as_ref()?;
+        if integrity.memory_intact == Some(false) {
+            return Some("memory was lost");
+        }
+        match integrity.running_on.as_str() {
+            "both" => Some("the guest ran on both hosts"),
+            "none" => Some("the guest was lost"),
+            _ => None,
+        }
+    }
+
     /// A migration that ended otherwise, and why. It has no metrics yet; a failed or skipped one never gets any.
     pub fn unfinished(
         repeat: u32,

@@ -15,11 +15,11 @@ use lmbench_harness::role::Role;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::attempt::Attempt;
 use super::health::{self, Machine, Side, Snapshot};
 use super::hosts::Hosts;
 use super::measure::Sides;
 use super::notes::Notes;
-use super::repeat::Attempt;
 use crate::record::Integrity;
 
 /// What must be done next.

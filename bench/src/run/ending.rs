@@ -87,6 +87,15 @@ pub(super) fn error_of(death: Death) -> AgentError {
     })
 }
 
+/// What is wrong with the lab itself as an error of its migration.
+pub(super) fn lab_failure(error: &dyn std::error::Error) -> AgentError {
+    let message = crate::error::chain(error);
+    AgentError::Failed(Failure {
+        message,
+        environment: true,
+    })
+}
+
 /// What the hosts that still answer saw of a migration that broke: events have no values, so a failed repeat keeps them.
 /// `done` is what the controller did and saw.
 pub(super) async fn evidence(hosts: &Hosts, done: Vec<TimedEvent>) -> Vec<Event> {

@@ -16,8 +16,8 @@ use lmbench_harness::spec::{Blow, CutSpec, FaultDeed, FaultSpec, Moment, Network
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::ending::lab_failure;
 use super::hosts::{Host, Hosts, SharedLab};
-use super::repeat::lab_failure;
 use crate::scenario::Setup;
 
 /// The faults of one migration.

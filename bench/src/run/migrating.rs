@@ -8,6 +8,7 @@ use lmbench_harness::agent::protocol::{Migrate, Notice, Request};
 use lmbench_harness::migration::Ended;
 use lmbench_harness::spec::Stage;
 
+use super::attempt::Attempt;
 use super::ending;
 use super::faults::{Faults, Hands};
 use super::health::Standstill;
@@ -15,7 +16,6 @@ use super::hosts::Hosts;
 use super::metering;
 use super::operator::{Operator, recover_event};
 use super::recovery::Recovery;
-use super::repeat::Attempt;
 use super::wiring::Wired;
 use crate::event::{Decision, Progress, RunEvent};
 

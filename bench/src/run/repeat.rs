@@ -1,31 +1,27 @@
 //! One migration of a cell, from two new QEMUs to none.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Filled, Readings, Request, Started, Usage};
-use lmbench_harness::background::BackgroundReport;
+use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::clock::monotonic_ns;
-use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{Accelerator, Boot, GuestSpec, Network};
-use serde_json::Value;
+use lmbench_harness::spec::Accelerator;
 
 use super::RunError;
 use super::aftermath;
+use super::attempt::Attempt;
 use super::background;
-use super::ending;
+use super::ending::{self, lab_failure};
 use super::faults::{Faults, Hands};
 use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
 use super::metering;
 use super::migrating;
 use super::notes::Notes;
-use super::tenant::{self, Tenant};
-use super::wiring::{self, Wired};
+use super::preparing::Prepared;
+use super::tenant;
 use crate::control::Desk;
 use crate::event::{Phase, RunEvent};
 use crate::record::{Outcome, Repeat};
@@ -141,33 +137,6 @@ pub(super) async fn perform(
     })
 }
 
-/// What stands before a migration.
-struct Prepared {
-    boot: Duration,
-    wired: Wired,
-    fill: Duration,
-    filled: Option<Filled>,
-    background_before: Option<BackgroundReport>,
-    before: Sides<Usage>,
-}
-
-pub(super) struct Attempt<'a> {
-    pub(super) hosts: &'a mut Hosts,
-    pub(super) cell: &'a Cell,
-    tenant: Tenant,
-    accelerator: Accelerator,
-    pub(super) observer: &'a mut dyn FnMut(RunEvent),
-    /// Where operators' orders come in.
-    pub(super) desk: &'a Desk,
-    booted: bool,
-    /// What was done and seen from here.
-    pub(super) notes: Notes,
-    /// Pages of the workload.
-    pub(super) pages: Option<u64>,
-    /// Whether the migration has been asked for.
-    migrating: bool,
-}
-
 impl Attempt<'_> {
     async fn migrate(&mut self) -> Result<Measured, AgentError> {
         let death = self.hosts.death(|_| true);
@@ -261,104 +230,6 @@ impl Attempt<'_> {
         })
     }
 
-    /// Up to the moment before the migration, in which both guests and the carrier must live.
-    async fn prepare(&mut self) -> Result<Prepared, AgentError> {
-        let setup = &self.cell.setup;
-        self.hosts
-            .configure(&setup.network)
-            .await
-            .map_err(|error| lab_failure(&error))?;
-        let boot = self.launch().await?;
-        self.booted = true;
-        let wired = wiring::connect(
-            self.hosts,
-            &setup.carrier,
-            setup.network.inbound,
-            setup.mismatch.identity,
-        )
-        .await?;
-        let (fill, filled) = self.fill().await?;
-        if setup.migration.metering {
-            self.tenant.watch(self.hosts).await?;
-        }
-        background::start(self.hosts, &setup.network).await?;
-        self.phase(Phase::Settling, Some(setup.migration.settle));
-        tokio::time::sleep(setup.migration.settle).await;
-        // Anew, so that its report tells of the migration only.
-        let background_before = background::stop(self.hosts).await?;
-        background::start(self.hosts, &setup.network).await?;
-        metering::begin(self.hosts, &setup.migration).await?;
-        // What lmbench's own links count begins here.
-        self.link_reports().await?;
-        let before = self.usage().await?;
-        Ok(Prepared {
-            boot,
-            wired,
-            fill,
-            filled,
-            background_before,
-            before,
-        })
-    }
-
-    async fn launch(&mut self) -> Result<Duration, AgentError> {
-        let setup = &self.cell.setup;
-        self.phase(Phase::Booting, Some(setup.guest.boot_timeout));
-        let here = &self.tenant.guest;
-        let there = GuestSpec {
-            tenant: here.tenant,
-            ..setup.mismatch.destination.as_ref().unwrap_or(here).clone()
-        };
-        let launch = |guest| Request::Launch {
-            guest: Box::new(guest),
-            accelerator: self.accelerator,
-        };
-        let started_ns = monotonic_ns();
-        let source = self.hosts.source.call::<Started>(launch(here.clone()));
-        let destination = self.hosts.destination.call::<Started>(launch(there));
-        if matches!(setup.guest.boot, Boot::Image { .. }) {
-            // The source makes the disk's overlay that both open.
-            source.await?;
-            destination.await?;
-        } else {
-            let (source, destination) = tokio::join!(source, destination);
-            source.and(destination)?;
-        }
-        let boot = Duration::from_nanos(monotonic_ns() - started_ns);
-        for role in Role::BOTH {
-            let configure = Request::Configure {
-                migration: setup.migration.clone(),
-                policy: setup.policy.clone(),
-                subject: (&setup.guest).into(),
-            };
-            self.hosts.host(role).call::<Value>(configure).await?;
-        }
-        Ok(boot)
-    }
-
-    /// Wall time of the fill and what the guest said of it.
-    async fn fill(&mut self) -> Result<(Duration, Option<Filled>), AgentError> {
-        let Some(workload) = self.cell.setup.workload.clone() else {
-            return Ok((Duration::ZERO, None));
-        };
-        self.phase(Phase::Filling, None);
-        // A fill slower than 16 MiB/s is a guest that hangs.
-        let within =
-            self.cell.setup.guest.boot_timeout + Duration::from_secs(workload.memory_bytes >> 24);
-        let started_ns = monotonic_ns();
-        let start = Request::StartWorkload {
-            workload,
-            heartbeat: self.cell.setup.guest.heartbeat,
-            report: REPORT_INTERVAL,
-            within,
-        };
-        let filled: Filled = self.hosts.source.call(start).await?;
-        Ok((
-            Duration::from_nanos(monotonic_ns() - started_ns),
-            Some(filled),
-        ))
-    }
-
     /// After a completed migration: waits until the guest runs, and wakes one that was stopped for it.
     async fn until_running(&mut self, ended: &Ended) -> Result<(), AgentError> {
         if ended.ending != Ending::Completed {
@@ -374,87 +245,6 @@ impl Attempt<'_> {
         }
         Ok(())
     }
-
-    /// Where the guest really runs, after a moment in which it is heard from there.
-    pub(super) async fn running_on(&self) -> String {
-        tokio::time::sleep(TAIL).await;
-        let source = self.runs(Role::Source).await;
-        let destination = self.runs(Role::Destination).await;
-        match (source, destination) {
-            (true, true) => "both",
-            (true, false) => "source",
-            (false, true) => "destination",
-            (false, false) => "none",
-        }
-        .to_owned()
-    }
-
-    /// A QEMU that is gone runs nothing.
-    async fn runs(&self, role: Role) -> bool {
-        let state = self
-            .hosts
-            .host(role)
-            .call::<Option<String>>(Request::RunState);
-        let state = tokio::time::timeout(STATE_WITHIN, state).await;
-        matches!(state, Ok(Ok(Some(state))) if state == "running")
-    }
-
-    pub(super) async fn verify(
-        &mut self,
-        running_on: &str,
-    ) -> Result<Option<Verified>, AgentError> {
-        let role = match running_on {
-            "source" => Role::Source,
-            "destination" => Role::Destination,
-            _ => return Ok(None),
-        };
-        if self.cell.setup.guest.boot != Boot::Lmbench {
-            return Ok(None);
-        }
-        let memory = self
-            .cell
-            .setup
-            .workload
-            .as_ref()
-            .map_or(0, |workload| workload.memory_bytes);
-        let within = VERIFY_WITHIN + Duration::from_secs(memory >> 24);
-        self.phase(Phase::Verifying, Some(within));
-        Ok(Some(
-            self.hosts
-                .host(role)
-                .call(Request::Verify { within })
-                .await?,
-        ))
-    }
-
-    async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
-        let (source, destination) = tokio::join!(
-            self.hosts.source.call(Request::Usage),
-            self.hosts.destination.call(Request::Usage)
-        );
-        Ok(Sides {
-            source: source?,
-            destination: destination?,
-        })
-    }
-
-    async fn link_reports(&self) -> Result<BTreeMap<Network, Report>, AgentError> {
-        // A link whose process was killed spoils its repeat; the next one makes it anew.
-        let failure = |error| lmbench_harness::agent::protocol::Failure {
-            message: crate::error::chain(&error),
-            environment: false,
-        };
-        let reports = self.hosts.link_reports().await;
-        reports.map_err(|error| AgentError::Failed(failure(error)))
-    }
-
-    async fn collect(&self, role: Role) -> Result<Readings, AgentError> {
-        self.hosts.host(role).call(Request::Collect).await
-    }
-
-    fn phase(&mut self, phase: Phase, limit: Option<Duration>) {
-        (self.observer)(RunEvent::Phase { phase, limit });
-    }
 }
 
 /// A reason in a record stands in tables; what to do stands behind what happened.
@@ -462,25 +252,9 @@ fn one_line(text: &str) -> String {
     text.replace("\nhint: ", "; ")
 }
 
-pub(super) fn lab_failure(error: &dyn std::error::Error) -> AgentError {
-    let message = crate::error::chain(error);
-    AgentError::Failed(lmbench_harness::agent::protocol::Failure {
-        message,
-        environment: true,
-    })
-}
-
 /// An agent's end is known a moment after the error that comes of it.
 const LOSS_SHOWS_WITHIN: Duration = Duration::from_secs(1);
 /// Between a process's end and the error of the request that needed it.
 const DEATH_SHOWS_WITHIN: Duration = Duration::from_millis(200);
-/// Time between two reports of the guest.
-pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// Loading the device state takes milliseconds; a destination that needs longer is stuck.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
-/// Observed after the migration: five reports and a hundred heartbeats.
-const TAIL: Duration = Duration::from_millis(500);
-/// Longer than the agent waits for the monitor.
-const STATE_WITHIN: Duration = Duration::from_secs(8);
-/// To stop the workload; comparing its memory comes on top, at 16 MiB/s or more.
-const VERIFY_WITHIN: Duration = Duration::from_secs(20);

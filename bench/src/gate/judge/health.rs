@@ -9,24 +9,6 @@ use crate::judge::{RULE, completions_p};
 use crate::record::{CellRecord, Outcome, Repeat};
 use crate::terminal::text::counted;
 
-/// The first repeat of a cell that lost something, and what.
-pub(in crate::gate) fn lost(cell: &CellRecord) -> Option<(u32, &'static str)> {
-    let lost = |repeat: &Repeat| Some((repeat.repeat, loss(repeat)?));
-    cell.repeats.iter().find_map(lost)
-}
-
-fn loss(repeat: &Repeat) -> Option<&'static str> {
-    let integrity = repeat.integrity.as_ref()?;
-    if integrity.memory_intact == Some(false) {
-        return Some("memory was lost");
-    }
-    match integrity.running_on.as_str() {
-        "both" => Some("the guest ran on both hosts"),
-        "none" => Some("the guest was lost"),
-        _ => None,
-    }
-}
-
 /// Whether everything arrived; nothing if nothing was looked at.
 pub(super) fn memory(cell: &CellRecord) -> Option<Check> {
     let looked_at = cell
@@ -37,11 +19,8 @@ pub(super) fn memory(cell: &CellRecord) -> Option<Check> {
     if looked_at == 0 {
         return None;
     }
-    let lost: Vec<(u32, &'static str)> = cell
-        .repeats
-        .iter()
-        .filter_map(|repeat| Some((repeat.repeat, loss(repeat)?)))
-        .collect();
+    let of_repeat = |repeat: &Repeat| Some((repeat.repeat, repeat.loss()?));
+    let lost: Vec<(u32, &'static str)> = cell.repeats.iter().filter_map(of_repeat).collect();
     let Some((repeat, problem)) = lost.first() else {
         let reason = format!(
             "the guest is whole, on one host, after {}",
