@@ -21,6 +21,7 @@ mod order;
 mod recovering;
 mod switchover;
 mod verdict;
+mod woken;
 
 use decisions::{Tally, Thought};
 pub use hope::Hope;
@@ -125,6 +126,9 @@ pub async fn run(
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
+    if status == "failed" && run.in_post_copy {
+        run.hold_back(&mut *events).await?;
+    }
     if run.policy.needs_readings()
         && let Some(event) = run.tally.event()
     {

@@ -189,14 +189,17 @@ struct Faults {
     source_killed: bool,
     destination_killed: bool,
     carrier_killed: bool,
+    /// Before the guest ran at the destination.
+    carrier_killed_early: bool,
+    /// QEMU on the source gave a post-copy up, which it does when it has sent all memory.
+    post_copy_failed: bool,
     post_copy: bool,
-    /// Whether the guest ran at the destination at any time.
-    ran_there: bool,
 }
 
 impl Faults {
     fn of(events: &[Event]) -> Faults {
         let mut faults = Faults::default();
+        let mut ran_there = false;
         for event in events {
             // A cancel that is refused was tried all the same; a process that was gone before could not be killed.
             let tried = event.data.get("refused").is_none() || event.data.get("cancel").is_some();
@@ -205,21 +208,27 @@ impl Faults {
             let killed = event.data.get("kill").and_then(serde_json::Value::as_str);
             faults.source_killed |= done && killed == Some("source-qemu");
             faults.destination_killed |= done && killed == Some("destination-qemu");
-            faults.carrier_killed |=
-                done && killed.is_some_and(|killed| killed.ends_with("-carrier"));
-            faults.ran_there |= event.name == "RESUME" && event.host == "destination";
-            faults.post_copy |= event.name == "MIGRATION"
-                && event.data.get("status").and_then(serde_json::Value::as_str)
-                    == Some("postcopy-active");
+            let carrier = killed.is_some_and(|killed| killed.ends_with("-carrier"));
+            faults.carrier_killed |= done && carrier;
+            faults.carrier_killed_early |= done && carrier && !ran_there;
+            ran_there |= event.name == "RESUME" && event.host == "destination";
+            if event.name == "MIGRATION" {
+                let status = event.data.get("status").and_then(serde_json::Value::as_str);
+                faults.post_copy |= status == Some("postcopy-active");
+                let gave_up = event.host == "source" && status == Some("failed");
+                faults.post_copy_failed |= faults.post_copy && gave_up;
+            }
         }
         faults
     }
 
     /// Whether the guest, or part of its memory, was where the killed process was and nowhere else. QEMU 10.0 says post-copy before the
-    /// destination has its device state; a stream that breaks then ends the destination, and the source may not run its guest again.
+    /// destination has its device state; a stream that breaks then ends the destination, and the source may not run its guest again. And when it has
+    /// sent all memory it takes no new connection any more: what a killed carrier still had is lost.
     fn may_lose(&self) -> bool {
-        let destination_lost = self.destination_killed || (self.carrier_killed && !self.ran_there);
-        self.source_killed || (self.post_copy && destination_lost)
+        let destination_lost = self.destination_killed || self.carrier_killed_early;
+        let rest_lost = self.carrier_killed && self.post_copy_failed;
+        self.source_killed || (self.post_copy && (destination_lost || rest_lost))
     }
 }
 

@@ -52,6 +52,8 @@ struct State {
     gone: bool,
     /// Its first status, if it is not `active`.
     begins_as: Option<&'static str>,
+    /// Its post-copy fails and its guest runs again, as QEMU's may.
+    wakes: bool,
     /// Post-copy was not switched on.
     no_post_copy: bool,
     /// It completes in the moment in which the guest is let run again.
@@ -150,6 +152,13 @@ impl Guest for Handle {
                     operation: "migrate-start-postcopy".into(),
                     reason: "Enable postcopy first".into(),
                 });
+            }
+            Action::StartPostCopy if self.0.state().wakes => {
+                self.0.announce("postcopy-active");
+                self.0.announce("failed");
+                let mut state = self.0.state();
+                state.queue.push_back(event_now("RESUME", json!(null)));
+                state.stopped = false;
             }
             Action::StartPostCopy if self.0.state().stubborn => self.0.announce("postcopy-paused"),
             Action::StartPostCopy if self.0.state().cut_off => self.0.announce("postcopy-active"),

@@ -79,6 +79,33 @@ async fn a_silent_post_copy_is_told_and_waits_for_its_new_connection() {
     assert!(position("policy") < position("no-progress"));
 }
 
+// Seen with QEMU 10.0.2 whose carrier was killed when all memory was sent: both copies of the guest ran for three seconds.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_wakes_after_post_copy_is_stopped() {
+    for wakes in [true, false] {
+        let simulated = std::sync::Arc::new(Simulated::default());
+        simulated.state().wakes = wakes;
+        simulated.state().breaks_at = (!wakes).then_some(5);
+        let policy = if wakes {
+            PolicySpec::PostCopy {
+                after_passes: Some(1),
+                after: None,
+            }
+        } else {
+            PolicySpec::Static
+        };
+        let guest = Handle(simulated.clone());
+        let (ended, kept) = migrate_handle(&guest, policy, TimeoutAction::Cancel, false).await;
+        assert_eq!(ended.unwrap().ending, Ending::Failed);
+        // Before post-copy the guest is the source's, and runs.
+        assert_eq!(simulated.state().stopped, wakes);
+        let held = kept.iter().position(|name| name == "held-back");
+        let woke = kept.iter().position(|name| name == "RESUME");
+        assert_eq!(held.is_some(), wakes, "{kept:?}");
+        assert!(woke <= held, "{kept:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_post_copy_that_is_given_up_says_why() {
     let (ended, _) = cut_off(|_, given_up| given_up.send("no way".into()).unwrap()).await;
