@@ -127,7 +127,8 @@ pub fn report(sources: &[Source]) -> Report {
         timelines,
         troubles: sources
             .iter()
-            .flat_map(|source| trouble_lines(&source.record))
+            .enumerate()
+            .flat_map(|(index, source)| trouble_lines(&source.record, letters(index)))
             .take(TROUBLES)
             .collect(),
         runs: sources
@@ -222,9 +223,10 @@ fn timelines(sources: &[Source], notes: &mut Vec<String>) -> Vec<model::Timeline
 }
 
 /// A line for each cell and reason, whatever a terminal would wrap.
-fn trouble_lines(record: &Record) -> Vec<String> {
+fn trouble_lines(record: &Record, run: Option<char>) -> Vec<String> {
     let text = troubles(record).replace("\n    ", " ");
-    text.lines().map(str::to_owned).collect()
+    let run = run.map_or(String::new(), |run| format!("{run} · "));
+    text.lines().map(|line| format!("{run}{line}")).collect()
 }
 
 const TROUBLES: usize = 200;

@@ -43,6 +43,17 @@ fn every_run_of_two_axes_has_its_grids() {
 }
 
 #[test]
+fn what_went_wrong_says_in_which_run() {
+    let report = of([example::jvm(), example::troubled()]);
+    assert!(!report.troubles.is_empty());
+    assert!(
+        report.troubles.iter().all(|line| line.starts_with("B · ")),
+        "{:?}",
+        report.troubles
+    );
+}
+
+#[test]
 fn a_run_that_measured_nothing_has_a_report_too() {
     let report = of([example::empty("nothing", 3, 2)]);
     assert!(
