@@ -32,6 +32,10 @@ impl Observer for Sampler {
                     .sample(asked_ns, trigger, reading.raw.clone()),
             );
         }
+        if reading.progress.in_post_copy() {
+            let left = Stage::Left(reading.progress.remaining_bytes);
+            let _ = self.told.send(Told::Notice(Notice::Reached(left)));
+        }
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
             self.noticed_ns = at_ns;
             let elapsed_ns = at_ns.saturating_sub(self.started_ns);

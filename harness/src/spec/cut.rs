@@ -34,6 +34,8 @@ pub enum Moment {
     Switchover,
     /// When the guest runs on the destination without all of its memory.
     PostCopy,
+    /// When no more than so many bytes of memory are left to send in post-copy, by the first reading that says so.
+    Left(u64),
     /// When QEMU reports this status.
     Status(Status),
 }
@@ -107,6 +109,8 @@ pub enum Stage {
     Runs,
     /// The guest runs at the destination and its memory follows; again after each recovery.
     PostCopy,
+    /// So many bytes of memory are left to send in post-copy.
+    Left(u64),
     /// A post-copy that may be recovered has moved no byte for as long as the scenario allows.
     Still,
 }
@@ -117,6 +121,7 @@ impl Moment {
         match (self, stage) {
             (Moment::Before, Stage::Ready) | (Moment::PostCopy, Stage::PostCopy) => true,
             (Moment::Status(wanted), Stage::Status(status)) => wanted.is(status),
+            (Moment::Left(wanted), Stage::Left(left)) => *left <= wanted,
             (Moment::Pass(wanted), Stage::Pass(pass)) => *pass >= wanted,
             // The first pass begins with the stream, of which no event tells.
             (Moment::Pass(wanted), Stage::Status(status)) => wanted <= 1 && status == "active",
@@ -146,6 +151,8 @@ mod tests {
         assert!(reached(Moment::PostCopy, Stage::PostCopy));
         assert!(!reached(Moment::PostCopy, status("postcopy-active")));
         assert!(!reached(Moment::PostCopy, Stage::Runs));
+        assert!(reached(Moment::Left(4096), Stage::Left(0)));
+        assert!(!reached(Moment::Left(4096), Stage::Left(8192)));
         assert!(!reached(Moment::Bytes(0), Stage::Accepted));
         assert!(reached(Moment::Before, Stage::Ready));
         assert!(!reached(Moment::Before, Stage::Accepted));

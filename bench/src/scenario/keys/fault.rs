@@ -32,7 +32,7 @@ const AT: Key = Key {
     name: "at",
     kind: Kind::Moment,
     default: None,
-    about: "When: \"before\" `migrate`, so much time after it, the beginning of a pass, the switch-over, post-copy, or one of QEMU's \
+    about: "When: \"before\" `migrate`, so much time after it, the beginning of a pass, the switch-over, post-copy, \"2 MiB left\" in post-copy, or one of QEMU's \
             statuses setup, active, pre-switchover, device, cancelling, post-copy-active, post-copy-paused and recovering.",
 };
 

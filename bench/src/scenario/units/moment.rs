@@ -1,4 +1,4 @@
-//! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`, and QEMU's statuses.
+//! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`, `"2 MiB left"`, and QEMU's statuses.
 
 use lmbench_harness::spec::{Moment, Status};
 
@@ -21,6 +21,12 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
             .map(Moment::Pass)
             .ok_or_else(|| format!("`{text}` names no pass; the first is \"pass 1\""));
     }
+    if let Some(size) = text.strip_suffix(" left") {
+        let size = size.parse::<Size>();
+        return size.map(|size| Moment::Left(size.bytes())).map_err(|_| {
+            format!("`{text}` names no size; \"2 MiB left\" is what is left in post-copy")
+        });
+    }
     if let Ok(time) = text.parse::<Time>() {
         return Ok(Moment::After(time.duration()));
     }
@@ -31,7 +37,7 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
 }
 
 /// What to write.
-pub(crate) const HINT: &str = "write bytes since `migrate` (\"200 MiB\"), a time since then (\"2 s\"), \"pass 2\", \"switchover\", \"post-copy\", \"before\", or a \
+pub(crate) const HINT: &str = "write bytes since `migrate` (\"200 MiB\"), a time since then (\"2 s\"), \"pass 2\", \"switchover\", \"post-copy\", \"2 MiB left\" in it, \"before\", or a \
                                status such as \"setup\", \"active\" or \"device\"";
 
 #[cfg(test)]
@@ -50,6 +56,7 @@ mod tests {
         assert_eq!(moment("pass 12"), Ok(Moment::Pass(12)));
         assert_eq!(moment("switchover"), Ok(Moment::Switchover));
         assert_eq!(moment("post-copy"), Ok(Moment::PostCopy));
+        assert_eq!(moment("2 MiB left"), Ok(Moment::Left(2 << 20)));
         assert_eq!(moment("before"), Ok(Moment::Before));
         assert_eq!(moment("device"), Ok(Moment::Status(Status::Device)));
         for wrong in [
@@ -57,6 +64,7 @@ mod tests {
             "pass",
             "pass 0",
             "pass -1",
+            "little left",
             "Switchover",
             "12",
             "",
