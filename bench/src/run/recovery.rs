@@ -213,12 +213,10 @@ async fn let_go_if_it_ran(hosts: &Hosts, notes: Notes) {
     }
     if snapshot.source.has_sent_all() {
         notes.add("recovery-waits", json!({ "reason": SENT_ALL }));
-    }
-    while snapshot.source.has_sent_all() {
-        sleep(LOOK_AGAIN_AFTER).await;
-        snapshot.source = health::look_at(hosts, Role::Source).await;
-    }
-    if snapshot.source.migration != "postcopy-active" {
+        while snapshot.source.has_sent_all() {
+            sleep(LOOK_AGAIN_AFTER).await;
+            snapshot.source = health::look_at(hosts, Role::Source).await;
+        }
         return;
     }
     let let_go = Request::Recovery(Help::LetGo);
