@@ -200,7 +200,15 @@ fn cell(
         .count();
     let (pairing, mut notes) = pairing(base, candidate, same_run);
     notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
-    let metrics = metrics::compared(base, candidate, &asked.both, pairing, noise, rule);
+    let metrics = metrics::compared(
+        base,
+        candidate,
+        &asked.both,
+        pairing,
+        questions,
+        noise,
+        rule,
+    );
     notes.extend(too_few(base, candidate, questions, rule));
     CellComparison {
         base: base.id.clone(),

@@ -38,8 +38,13 @@ pub struct GuestEvent {
 impl GuestEvent {
     /// The migration status that a `MIGRATION` event announces.
     pub fn migration_status(&self) -> Option<&str> {
-        (self.name == "MIGRATION").then(|| self.data.get("status")?.as_str())?
+        announced_status(&self.name, &self.data)
     }
+}
+
+/// The migration status that an event of this name announces with this data, if it is a `MIGRATION`.
+pub(crate) fn announced_status<'a>(name: &str, data: &'a serde_json::Value) -> Option<&'a str> {
+    (name == "MIGRATION").then(|| data.get("status")?.as_str())?
 }
 
 /// A reading with everything the hypervisor said, for the samples.

@@ -157,11 +157,10 @@ pub(super) fn compared(
     candidate: &CellRecord,
     asked: &[Asked],
     pairing: Pairing,
+    questions: usize,
     noise: &NoiseFloor,
     rule: &Rule,
 ) -> Vec<MetricComparison> {
-    let is_asked = |asked: &&Asked| asked.kind != Kind::Explains;
-    let questions = asked.iter().filter(is_asked).count();
     let measured: Vec<Measured<'_>> = asked
         .iter()
         .map(|asked| measure(base, candidate, asked, pairing, questions, rule))

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
-use super::protocol::{Failure, TimedEvent};
+use super::protocol::Failure;
 use super::serve::Agent;
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest as _, GuestError, GuestEvent, Stream};
+use crate::guest::{Guest as _, GuestError, GuestEvent, Stream, announced_status};
 use crate::migration::Hope;
 use crate::policy::Action;
 use crate::sockets::sever;
@@ -153,7 +153,7 @@ impl Agent {
         condition.ran = self.notebook.has(|event| event.name == "RESUME");
         condition.was_in_post_copy = self
             .notebook
-            .has(|event| migration_status(event) == Some("postcopy-active"));
+            .has(|event| announced_status(&event.name, &event.data) == Some("postcopy-active"));
         Ok(condition)
     }
 
@@ -200,10 +200,6 @@ impl Agent {
             data,
         });
     }
-}
-
-fn migration_status(event: &TimedEvent) -> Option<&str> {
-    (event.name == "MIGRATION").then(|| event.data.get("status")?.as_str())?
 }
 
 fn sever_all(life: &Life) -> Result<Value, Failure> {
