@@ -5,12 +5,16 @@
 //! window, of which it sends 1.25 per smoothed round trip, in bursts of 2 ms. So the window is the whole control:
 //!
 //! ```text
-//! window = rate * (shortest round trip + STANDING) + SPARE
+//! window = rate * shortest round trip + max(rate * STANDING, largest burst) + SPARE
 //! ```
 //! A window above the path's product of rate and round trip stands in the queue, here never for longer than [`STANDING`]. A
 //! path that has become faster shows it within a round trip, since the standing part then flows and is delivered; a slower one
 //! shows it by round trips that are longer. Connections that share a queue share the standing part too, since each has it in
 //! proportion to its rate, and the spare datagrams, the same number for everybody, move them towards equal rates.
+//!
+//! A round trip is long, too, if an end has no processor for a while. Then acknowledgements come in bursts, which no queue of the
+//! path's makes, and the window covers the largest of late, as BBR's `extra_acked` does: a smaller one would deliver less, be taken for
+//! a slower path, and shrink to nothing.
 //!
 //! Constants that carry the name of one of BBR's have its value (draft-ietf-ccwg-bbr); the start follows `HyStart++` (RFC 9406). With
 //! quinn, a stream with more than 1024 gaps is lost, so the window never grows by more than [`GROWTH_MAX`] datagrams in a round trip:
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use quinn::congestion::{Controller, ControllerFactory};
 
-use path::{Rate, Round, ShortestRtt};
+use path::{Bursts, Highest, Round, ShortestRtt};
 
 /// Makes controllers that begin with this window, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,9 @@ pub(super) struct Bdp {
     round: Round,
     /// How much the window may still grow in this round.
     growth_left: u64,
-    rate: Rate,
+    /// What the path delivers, in bytes per second.
+    rate: Highest,
+    bursts: Bursts,
     rtt: ShortestRtt,
     /// Rounds in a row without a queue to speak of.
     rounds_idle: u32,
@@ -92,7 +98,8 @@ impl Bdp {
             ceiling: u64::MAX,
             round: Round::default(),
             growth_left: mtu * GROWTH_MAX,
-            rate: Rate::default(),
+            rate: Highest::default(),
+            bursts: Bursts::default(),
             rtt: ShortestRtt::default(),
             rounds_idle: 0,
         }
@@ -121,6 +128,8 @@ impl Bdp {
     /// After all that one datagram acknowledged.
     fn acked_all(&mut self, now: Instant, in_flight: u64, app_limited: bool) {
         self.round.is_limited |= app_limited;
+        self.bursts
+            .acked(now, self.round.take_acked(), self.rate.get());
         let latest = self.round.take_latest();
         if let Phase::Startup { late, .. } = &mut self.phase
             && let (Some(latest), Some(shortest)) = (latest, self.rtt.get())
@@ -143,8 +152,12 @@ impl Bdp {
 
     fn round_ended(&mut self, now: Instant, round: &path::Ended) {
         self.growth_left = self.mtu * GROWTH_MAX;
-        let is_held_back = round.is_limited || matches!(self.phase, Phase::Probing { .. });
+        let is_probing = matches!(self.phase, Phase::Probing { .. });
+        let is_held_back = round.is_limited || is_probing;
         self.rate.add(now, round.rate, is_held_back);
+        if !is_probing {
+            self.bursts.round_ended(now, is_held_back);
+        }
         let is_growing = matches!(self.phase, Phase::Startup { .. });
         if round.is_congested(self.mtu) && !is_growing {
             self.shrink(round.sent_rate());
@@ -163,7 +176,7 @@ impl Bdp {
                 }
             }
             Phase::Settling => {
-                self.rate = Rate::default();
+                self.rate = Highest::default();
                 self.rate.add(now, round.rate, false);
                 self.phase = Phase::Steady;
                 self.window = self.target(STANDING);
@@ -206,11 +219,12 @@ impl Bdp {
         }
     }
 
-    /// What the path holds and this much time of its rate on top. Never less than the floor.
+    /// What the path holds, and this much time of its rate on top, or a burst if one is more. Never less than the floor.
     fn target(&self, standing: Duration) -> u64 {
-        let rtt = self.rtt.get().unwrap_or_default() + standing;
-        let bytes = self.rate.get() * rtt.as_secs_f64();
-        (bytes as u64)
+        let bytes = |time: Duration| (self.rate.get() * time.as_secs_f64()) as u64;
+        let on_top = bytes(standing).max(self.bursts.get().min(self.window));
+        bytes(self.rtt.get().unwrap_or_default())
+            .saturating_add(on_top)
             .saturating_add(self.mtu * SPARE_DATAGRAMS)
             .max(self.floor())
     }
@@ -235,6 +249,8 @@ impl Bdp {
                 self.rtt.replace(now, rtt);
                 self.phase = Phase::Steady;
                 self.round.restart(now);
+                // The window opens at once, which is no burst of the path's.
+                self.bursts.forget_round();
             }
             _ => {}
         }

@@ -13,8 +13,9 @@ pub(super) struct Round {
     /// The application had nothing to send for a part of it.
     pub(super) is_limited: bool,
     rtt: Option<Duration>,
-    /// The shortest round trip of what was acknowledged at once.
+    /// The shortest round trip of what was acknowledged at once, and how many bytes that were.
     latest: Option<Duration>,
+    acked: u64,
     is_over: bool,
 }
 
@@ -39,6 +40,7 @@ impl Round {
     pub(super) fn acked(&mut self, now: Instant, sent: Instant, bytes: u64, rtt: Duration) {
         let shorter = |than: Option<Duration>| Some(than.map_or(rtt, |than| than.min(rtt)));
         self.delivered = self.delivered.saturating_add(bytes);
+        self.acked = self.acked.saturating_add(bytes);
         self.rtt = shorter(self.rtt);
         self.latest = shorter(self.latest);
         let lasted = |started| now.saturating_duration_since(started) >= ROUND_MIN;
@@ -49,6 +51,10 @@ impl Round {
 
     pub(super) fn take_latest(&mut self) -> Option<Duration> {
         self.latest.take()
+    }
+
+    pub(super) fn take_acked(&mut self) -> u64 {
+        std::mem::take(&mut self.acked)
     }
 
     /// What the round has shown, if it is over; the next one begins.
@@ -96,24 +102,67 @@ impl Ended {
     }
 }
 
-/// The highest rate of late, in bytes per second: of this period and the one before.
+/// What was acknowledged at once beyond what the path delivers in that time: it had waited for a processor, at either end, or for
+/// a link that collects what it sends. `BBRUpdateACKAggregation()`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rate {
+pub(super) struct Bursts {
+    since: Option<Instant>,
+    acked: u64,
+    /// Of this round.
+    largest: f64,
+    of_late: Highest,
+}
+
+impl Bursts {
+    /// After all that one datagram acknowledged, on a path of this rate.
+    pub(super) fn acked(&mut self, now: Instant, bytes: u64, rate: f64) {
+        let since = *self.since.get_or_insert(now);
+        let expected = rate * now.saturating_duration_since(since).as_secs_f64();
+        let is_over = self.acked as f64 <= expected;
+        let expected = if is_over {
+            (self.since, self.acked) = (Some(now), 0);
+            0.0
+        } else {
+            expected
+        };
+        self.acked = self.acked.saturating_add(bytes);
+        self.largest = self.largest.max(self.acked as f64 - expected);
+    }
+
+    pub(super) fn round_ended(&mut self, now: Instant, is_held_back: bool) {
+        self.of_late.add(now, self.largest, is_held_back);
+        self.largest = 0.0;
+    }
+
+    /// What came in since the last round says nothing of the path.
+    pub(super) fn forget_round(&mut self) {
+        (self.since, self.acked, self.largest) = (None, 0, 0.0);
+    }
+
+    /// The largest one of late, in bytes.
+    pub(super) fn get(&self) -> u64 {
+        self.of_late.get() as u64
+    }
+}
+
+/// The highest value of late, of rounds: of this period and the one before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Highest {
     current: f64,
     previous: f64,
     rounds: u32,
     since: Option<Instant>,
 }
 
-impl Rate {
-    /// A round that was held back says only that the path is no slower.
-    pub(super) fn add(&mut self, now: Instant, rate: f64, is_held_back: bool) {
-        if !rate.is_finite() {
+impl Highest {
+    /// A round that was held back says only that the path can do no less.
+    pub(super) fn add(&mut self, now: Instant, value: f64, is_held_back: bool) {
+        if !value.is_finite() {
             return;
         }
         if is_held_back {
-            if rate > self.get() {
-                self.current = rate;
+            if value > self.get() {
+                self.current = value;
             }
             return;
         }
@@ -123,7 +172,7 @@ impl Rate {
             self.since = Some(now);
         }
         self.rounds += 1;
-        self.current = self.current.max(rate);
+        self.current = self.current.max(value);
     }
 
     pub(super) fn get(&self) -> f64 {

@@ -15,6 +15,8 @@ pub(super) struct Link {
     pub(super) loss: f64,
     /// How long the queue is when it is full.
     pub(super) queue: Duration,
+    /// For how long the processors of both ends do something else in every [`TURN`].
+    pub(super) away: Duration,
 }
 
 /// What one sender got.
@@ -127,8 +129,20 @@ impl Simulation {
     }
 
     fn at(&mut self, at: u64, event: Event) {
+        let at = match event {
+            Event::Arrival(..) | Event::AckTimer(_) => self.attended(at, TURN),
+            Event::Send(_) | Event::Ack(..) | Event::Timeout(_) => {
+                self.attended(at, TURN + TURN / 5)
+            }
+        };
         self.order += 1;
         self.events.push(Reverse((at, self.order, event)));
+    }
+
+    /// When a processor comes to it that is away at the beginning of each turn.
+    fn attended(&self, at: u64, turn: Duration) -> u64 {
+        let since = at % nanos(turn);
+        at + nanos(self.link.away).saturating_sub(since)
     }
 
     fn happen(&mut self, event: Event) {
@@ -349,3 +363,5 @@ pub(super) const MTU: u64 = 1452;
 /// The carrier's default.
 const ACK_EVERY: usize = 20;
 const ACK_DELAY: Duration = Duration::from_millis(5);
+/// Of the receiver's processor. The sender's are a fifth longer, so that their times away meet in every way.
+pub(super) const TURN: Duration = Duration::from_millis(30);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use quinn::congestion::Controller as _;
 
-use super::simulation::{Link, MTU, Seen, Simulation};
+use super::simulation::{Link, MTU, Seen, Simulation, TURN};
 use super::{Bdp, MIN_PIPE_DATAGRAMS};
 
 #[test]
@@ -116,6 +116,30 @@ fn an_outage_is_survived() {
     simulation.run(2 * SECOND);
     let used = utilisation(&mut simulation, 2 * SECOND);
     assert!(used > 0.9, "{used:.3}");
+}
+
+/// Round trips that are long because nobody attended to them are no queue: a smaller window makes none of them shorter, and would
+/// end as a window of a few datagrams.
+#[test]
+fn busy_processors_do_not_end_it() {
+    for (mbit, rtt) in [(100, 1), (100, 20), (1000, 1), (1000, 20)] {
+        let mut simulation = Simulation::new(link(mbit, rtt, 0.0), 1);
+        simulation.link.queue = Duration::from_millis(100);
+        simulation.link.away = TURN / 3 * 2;
+        simulation.run(SECOND);
+        let busy = utilisation(&mut simulation, 2 * SECOND);
+        assert!(busy > 0.8, "{mbit} Mbit/s, {rtt} ms: {busy:.3}");
+        // With time again, the queue is as short as ever.
+        simulation.link.away = Duration::ZERO;
+        simulation.run(SECOND);
+        let used = utilisation(&mut simulation, SECOND);
+        let longest = simulation.queue_max;
+        assert!(used > 0.97, "{mbit} Mbit/s, {rtt} ms: {used:.3}");
+        assert!(
+            longest < Duration::from_millis(9),
+            "{mbit} Mbit/s, {rtt} ms: {longest:?}"
+        );
+    }
 }
 
 #[test]
@@ -241,6 +265,7 @@ fn link(mbit: u32, rtt_ms: u64, loss: f64) -> Link {
         rtt: Duration::from_millis(rtt_ms),
         loss,
         queue: Duration::from_millis(10),
+        away: Duration::ZERO,
     }
 }
 
