@@ -10,37 +10,52 @@ fn over(link: &str, rest: &str) -> String {
     )
 }
 
+const METHODS: &str = "[matrix]\n\"network.migration.method\" = [\"kernel\", \"user-space\"]";
+
 #[test]
 fn a_flap_delays_and_harms_nothing() {
-    let methods = "[matrix]\n\"network.migration.method\" = [\"kernel\", \"user-space\"]\n\"network.migration.cut-at\" = [\"500 ms\", \"switchover\"]";
-    let Some(run) = run(&over("down-for = \"400 ms\"", methods)) else {
+    let flap = "cut-at = \"500 ms\"\ndown-for = \"400 ms\"";
+    let Some(run) = run(&over(flap, METHODS)) else {
+        return;
+    };
+    let (mut cut, mut down) = (Vec::new(), Vec::new());
+    for migration in run.all() {
+        migration.assert_arrived_intact();
+        cut.push(migration.event("link-cut"));
+        down.push(migration.event("link-restored") - migration.event("link-cut"));
+    }
+    assert_first_is_prompt(&cut, 495.0, 900.0);
+    assert_first_is_prompt(&down, 395.0, 800.0);
+}
+
+// The downtime limit lets the guest stop at once, with seconds of memory still to send.
+#[test]
+fn a_flap_at_the_switch_over_keeps_the_guest_from_running() {
+    let flap = "cut-at = \"switchover\"\ndown-for = \"400 ms\"";
+    let rest = format!("downtime-limit = \"4 s\"\n{METHODS}");
+    let Some(run) = run(&over(flap, &rest)) else {
         return;
     };
     for migration in run.all() {
         migration.assert_arrived_intact();
-        let cut = migration.event("link-cut");
-        let restored = migration.event("link-restored");
-        let down = restored - cut;
-        assert!((395.0..800.0).contains(&down), "down for {down} ms");
+        let order = ["STOP", "link-cut", "link-restored", "RESUME"];
+        assert!(
+            order.map(|name| migration.event(name)).is_sorted(),
+            "{migration:?}"
+        );
     }
-    for method in ["kernel", "user-space"] {
-        let cell = |moment| {
-            run.cell(&format!(
-                "network.migration.method={method},network.migration.cut-at={moment}"
-            ))
-        };
-        let cut = cell("500ms").event("link-cut");
-        assert!((495.0..900.0).contains(&cut), "cut at {cut} ms");
-        // The device state can't arrive before the link is whole again.
-        let blackout = cell("switchover").metric("blackout_ms");
-        assert!(blackout > 300.0, "a blackout of {blackout} ms");
-    }
+}
+
+/// Nothing is earlier than `from`, and the first is before `to`: a busy machine may be late once, but not each time.
+fn assert_first_is_prompt(values: &[f64], from: f64, to: f64) {
+    let first = values.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!((from..to).contains(&first), "{values:?}");
 }
 
 #[test]
 fn a_cut_at_a_byte_is_exact_and_the_guest_stays() {
     let cut = "cut-at = \"60 MiB\"";
-    let Some(run) = run_and_fail(&over(cut, "timeout = \"5 s\"")) else {
+    let Some(run) = run_and_fail(&over(cut, "timeout = \"15 s\"")) else {
         return;
     };
     let migration = run.only();
@@ -48,7 +63,7 @@ fn a_cut_at_a_byte_is_exact_and_the_guest_stays() {
     assert!(reason.contains("no byte moved"), "{reason}");
     // 60 MiB at 500 Mbit/s take 1007 ms; what the link had dropped before counts as passed.
     let at = migration.event("link-cut");
-    assert!((960.0..1_700.0).contains(&at), "cut at {at} ms");
+    assert!(at >= 960.0, "cut at {at} ms");
     // The source sends the same again and again, with ever longer pauses.
     let passed = migration.link("destination", "bytes");
     assert!((60 << 20..66 << 20).contains(&passed), "{passed} bytes");

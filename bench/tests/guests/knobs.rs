@@ -8,7 +8,7 @@ const GUEST: &str = "[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory =
 fn cells_that_this_qemu_lacks_are_skipped_and_the_others_run() {
     // QEMU knows zstd here; qpl and uadk need hardware that no build for everybody has.
     let Some(run) = run(&format!(
-        "name = \"live\"\nrun.repeats = 1\n{GUEST}[migration]\nsettle = \"500 ms\"\nmultifd-channels = 2\n\
+        "name = \"live\"\nrun.repeats = 1\n{GUEST}[migration]\nsettle = \"500 ms\"\ntimeout-action = \"pause\"\nmultifd-channels = 2\n\
          [matrix]\nmigration.multifd-compression = [\"zstd\", \"qpl\", \"uadk\"]\n"
     )) else {
         return;
@@ -30,7 +30,7 @@ fn cells_that_this_qemu_lacks_are_skipped_and_the_others_run() {
 fn differences_are_sent_and_the_switch_over_waits_for_its_word() {
     let Some(run) = run(&format!(
         "name = \"live\"\nrun.repeats = 1\n{GUEST}[guest.pinning.source]\nvcpus = \"0\"\nmigration = \"0\"\n\
-         [migration]\nsettle = \"500 ms\"\nxbzrle = true\nxbzrle-cache-size = \"64 MiB\"\npause-before-switchover = true\n\
+         [migration]\nsettle = \"500 ms\"\ntimeout-action = \"pause\"\nxbzrle = true\nxbzrle-cache-size = \"64 MiB\"\npause-before-switchover = true\n\
          switchover-ack = true\navail-switchover-bandwidth = \"1 Gbit/s\"\nzero-page-detection = \"legacy\"\n\
          announce-rounds = 2\nannounce-step = \"20 ms\"\n"
     )) else {

@@ -211,12 +211,14 @@ impl Migration<'_> {
         event.and_then(|event| event["at_ms"].as_f64()).unwrap()
     }
 
-    /// When the first event of this name happened, ms from `migrate`.
-    pub(crate) fn first(self, name: &str) -> f64 {
+    /// When the first event of this name from a moment on happened, both in ms from `migrate`.
+    pub(crate) fn next(self, name: &str, from_ms: f64) -> f64 {
         let mut events = self.0["events"].as_array().unwrap().iter();
-        let event = events.find(|event| event["name"] == name);
-        let at = event.and_then(|event| event["at_ms"].as_f64());
-        at.unwrap_or_else(|| panic!("no {name} in {}", self.0))
+        let at = events.find_map(|event| {
+            let at = event["at_ms"].as_f64()?;
+            (event["name"] == name && at >= from_ms).then_some(at)
+        });
+        at.unwrap_or_else(|| panic!("no {name} after {from_ms} ms in {}", self.0))
     }
 
     /// What the migration network's user-space link counted in a direction.

@@ -11,12 +11,11 @@ fn migrate(migration: &str, rest: &str) -> Option<Run> {
     ))
 }
 
-// lmbench's own link sees every frame and is a second witness: the kernels' counts, put together from payload and headers, must
-// agree with it. Two memory channels share the RAM.
+// Two memory channels share the RAM.
 fn assert_plausible(migration: Migration<'_>) {
     migration.assert_arrived_intact();
     let ram = migration.metric("ram_bytes");
-    assert_wire_bytes_are_the_links(migration, 0.005);
+    assert_wire_bytes_are_the_links(migration);
     let most = migration.metric("channel_bytes_max");
     assert!(most > ram * 0.2 && most < ram, "{most} {ram}");
     assert!(migration.metric("channel_bytes_min") < most);
@@ -28,15 +27,26 @@ fn assert_plausible(migration: Migration<'_>) {
     assert!(migration.metric("agent_cpu_share") > 0.0);
 }
 
-fn assert_wire_bytes_are_the_links(migration: Migration<'_>, tolerance: f64) {
-    let link = ["source", "destination"].map(|way| migration.link(way, "bytes"));
-    let (wire, link) = (migration.metric("wire_bytes"), (link[0] + link[1]) as f64);
-    assert!((wire / link - 1.0).abs() < tolerance, "{wire} {link}");
+/// lmbench's own link sees every frame and is a second witness: the kernels' counts, put together from payload and headers, must agree
+/// with it to 0.5 %.
+///
+/// What differs is known. Selective acknowledgements, up to 36 bytes in a frame of the way back, are not in the kernels' counts. And on
+/// a busy machine the link may come too late for a packet, of up to 64 KiB, that the kernel has counted.
+fn assert_wire_bytes_are_the_links(migration: Migration<'_>) {
+    let both = |counter| {
+        let ways = ["source", "destination"].map(|way| migration.link(way, counter));
+        (ways[0] + ways[1]) as f64
+    };
+    let (wire, link) = (migration.metric("wire_bytes"), both("bytes"));
+    let acknowledged = 36.0 * migration.link("source", "frames") as f64;
+    let dropped = 65_550.0 * both("device_dropped_packets");
+    let expected = link * 0.995 - acknowledged..link * 1.005 + dropped;
+    assert!(expected.contains(&wire), "{wire}, {expected:?}");
 }
 
 #[test]
 fn streams_are_metered_whoever_carries_them() {
-    let matrix = "[network.migration]\nrate = \"1 Gbit/s\"\nmethod = \"user-space\"\n[matrix]\ncarrier = [\"native-tcp\", \"tls\", \"quic\"]";
+    let matrix = "[network.migration]\nrate = \"300 Mbit/s\"\nmethod = \"user-space\"\n[matrix]\ncarrier = [\"native-tcp\", \"tls\", \"quic\"]";
     let Some(run) = migrate("multifd-channels = 2", matrix) else {
         return;
     };
@@ -60,8 +70,7 @@ fn losses_are_sent_again_and_counted() {
         for migration in run.all() {
             migration.assert_arrived_intact();
             assert!(migration.metric("retransmits") > 100.0);
-            // Selective acknowledgements, up to 36 bytes in every other frame of the way back, are not counted.
-            assert_wire_bytes_are_the_links(migration, 0.02);
+            assert_wire_bytes_are_the_links(migration);
         }
     }
 }

@@ -38,7 +38,7 @@ fn a_disk_of_the_users_own_is_not_written() {
 
 fn assert_migrates_unseen(guest: &str, settle: &str) {
     let Some(run) = run(&format!(
-        "name = \"own\"\nrun.repeats = 1\n[guest]\nmemory = \"192 MiB\"\n{guest}\n[migration]\ntimeout = \"30 s\"\nsettle = \"{settle}\"\n"
+        "name = \"own\"\nrun.repeats = 1\n[guest]\nmemory = \"192 MiB\"\n{guest}\n[migration]\ntimeout = \"30 s\"\ntimeout-action = \"pause\"\nsettle = \"{settle}\"\n"
     )) else {
         return;
     };

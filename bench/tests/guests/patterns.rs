@@ -4,7 +4,8 @@ use crate::live::run;
 
 /// Small enough for a second each, and with more than 100 MiB left for the kernel.
 const GUEST: &str = "memory = \"224 MiB\"";
-const MIGRATION: &str = "timeout = \"30 s\"\nsettle = \"500 ms\"";
+/// A machine that is too slow for pre-copy pauses the guest and moves it all the same.
+const MIGRATION: &str = "timeout = \"30 s\"\ntimeout-action = \"pause\"\nsettle = \"500 ms\"";
 
 fn arrives(guest: &str, workload: &str, migration: &str, rest: &str) {
     let scenario = format!(

@@ -13,17 +13,21 @@ fn unmovable(migration: &str, rest: &str) -> Option<Run> {
 }
 
 #[test]
-fn static_stays_and_post_copy_moves() {
-    let Some(run) = unmovable(
-        "timeout = \"6 s\"",
-        "matrix.policy = [\"static\", \"post-copy\"]",
-    ) else {
+fn static_stays() {
+    let Some(run) = unmovable("timeout = \"6 s\"", "policy = \"static\"") else {
         return;
     };
-    let stayed = run.cell("policy=static");
+    let stayed = run.only();
     stayed.assert_stayed_intact();
     assert_eq!(stayed.maybe("downtime_ms"), None);
-    let moved = run.cell("policy=post-copy");
+}
+
+#[test]
+fn post_copy_moves() {
+    let Some(run) = unmovable("timeout = \"1 min\"", "policy = \"post-copy\"") else {
+        return;
+    };
+    let moved = run.only();
     moved.assert_arrived_intact();
     assert!(moved.metric("postcopy_bytes") > 0.0);
     assert_eq!(moved.events("policy"), 1);
@@ -32,7 +36,7 @@ fn static_stays_and_post_copy_moves() {
 #[test]
 fn auto_converge_throttles() {
     // Steps of the throttle need two passes each, of about a second; whether the last one is enough is the link's affair.
-    let Some(run) = unmovable("timeout = \"12 s\"", "policy = \"auto-converge\"") else {
+    let Some(run) = unmovable("timeout = \"30 s\"", "policy = \"auto-converge\"") else {
         return;
     };
     let migration = run.only();
@@ -46,7 +50,7 @@ fn auto_converge_throttles() {
 #[test]
 fn preempted_post_copy_moves() {
     let Some(run) = unmovable(
-        "timeout = \"30 s\"\npreempt = true",
+        "timeout = \"1 min\"\npreempt = true",
         "policy = \"post-copy\"",
     ) else {
         return;
@@ -76,7 +80,7 @@ fn a_timeout_can_pause_or_switch_to_post_copy() {
 #[test]
 fn peers_give_up_suspend_and_switch() {
     let Some(run) = unmovable(
-        "timeout = \"30 s\"",
+        "timeout = \"2 min\"",
         "matrix.policy = [\"nova\", \"virsh-timeout-suspend\", \"ovirt-post-copy\"]\n\
          [policy.nova]\nlive-migration-downtime = \"100 ms\"\ntime-scale = 0.002\n\
          [policy.virsh-timeout-suspend]\ntimeout = \"2 s\"\n\
@@ -87,7 +91,11 @@ fn peers_give_up_suspend_and_switch() {
     // 800 s/GiB of at least 2 GiB, times 0.002: 3.2 s. Ramp steps came before it.
     let gave_up = run.cell("policy=nova");
     gave_up.assert_stayed_intact();
-    assert!(gave_up.reason().starts_with("the policy gave up after 3."));
+    let reason = gave_up.reason();
+    let after = reason
+        .strip_prefix("the policy gave up after ")
+        .and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+    assert!(after.is_some_and(|seconds| seconds >= 3.2), "{reason}");
     assert!(gave_up.events("policy") > 3);
     let suspended = run.cell("policy=virsh-timeout-suspend");
     suspended.assert_arrived_intact();

@@ -14,8 +14,8 @@ fn assert_the_client_saw_it(migration: Migration<'_>) {
         migration.metric("network_pause_settle_ms"),
     );
     assert!(migration.metric("network_blackout_ms") >= blackout - noise);
-    // Answers came before the migration, too: about 100 in the settling's half second, with room for a busy machine.
-    assert!(noise < 400.0, "{noise}");
+    // Answers came before the migration, too: about 400 in the settling's two seconds, with room for a busy machine.
+    assert!(noise < 1_900.0, "{noise}");
     for name in ["announce", "first-packet-answered", "first-heartbeat"] {
         assert_eq!(migration.events(name), 1, "{name}");
     }
@@ -44,7 +44,7 @@ fn assert_adds_up(migration: Migration<'_>) {
 #[test]
 fn a_pre_copy_as_its_client_sees_it() {
     let Some(run) = run(&format!(
-        "name = \"live\"\nrun.repeats = 1\nmatrix.carrier = [\"native-tcp\", \"tcp\", \"quic\"]\n{GUEST}[migration]\nsettle = \"500 ms\"\ntimeout = \"30 s\"\n"
+        "name = \"live\"\nrun.repeats = 1\nmatrix.carrier = [\"native-tcp\", \"tcp\", \"quic\"]\n{GUEST}[migration]\nsettle = \"2 s\"\ntimeout = \"30 s\"\n"
     )) else {
         return;
     };
@@ -73,7 +73,7 @@ fn a_post_copy_as_its_client_sees_it() {
     // Half of the memory is still to come when the guest goes on.
     let Some(run) = run(&format!(
         "name = \"live\"\nrun.repeats = 1\n{GUEST}[policy.post-copy]\nafter = \"200 ms\"\n[network.migration]\nrate = \"300 Mbit/s\"\n\
-         [migration]\nsettle = \"500 ms\"\ntimeout = \"30 s\"\n"
+         [migration]\nsettle = \"2 s\"\ntimeout = \"1 min\"\n"
     )) else {
         return;
     };

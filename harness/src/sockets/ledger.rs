@@ -20,8 +20,8 @@ pub struct Ledger {
     carriers: Vec<u32>,
     /// By cookie: ports are used again, cookies are not.
     entries: BTreeMap<u64, Entry>,
-    /// Sockets that are no connections, or not yet, by inode: how often that was found.
-    others: BTreeMap<u32, u32>,
+    /// Sockets that are no connections, or not yet, by inode.
+    others: BTreeMap<u32, Unconnected>,
 }
 
 #[derive(Debug)]
@@ -33,6 +33,21 @@ struct Entry {
     before: TcpCounters,
     last: TcpCounters,
     state: ConnectionState,
+}
+
+/// A socket that was no connection when it was last looked for.
+#[derive(Debug, Clone, Copy)]
+struct Unconnected {
+    looks: u32,
+    at_ns: u64,
+}
+
+impl Unconnected {
+    /// After ever longer pauses: what is not connected for long is something else, most likely, and looking is not free.
+    fn is_due(self, now_ns: u64) -> bool {
+        let pause = LOOK_AGAIN_NS << self.looks.min(LOOKS_MAX);
+        now_ns.saturating_sub(self.at_ns) >= pause
+    }
 }
 
 impl Ledger {
@@ -48,8 +63,10 @@ impl Ledger {
             others: BTreeMap::new(),
         };
         ledger.find_new()?;
-        // What is unconnected long before the migration stays so, or is closed.
-        ledger.others.values_mut().for_each(|tries| *tries = TRIES);
+        // What is unconnected long before the migration stays so, most likely, or is closed.
+        for other in ledger.others.values_mut() {
+            other.looks = LOOKS_MAX;
+        }
         for entry in ledger.entries.values_mut() {
             entry.before = entry.last;
         }
@@ -64,9 +81,10 @@ impl Ledger {
     /// Looks for connections that are new since the last time.
     pub fn find_new(&mut self) -> io::Result<()> {
         let held = owners::inodes(self.qemu, &self.carriers);
+        let now_ns = monotonic_ns();
         let mut unknown: Vec<(u32, Owner)> = held
             .into_iter()
-            .filter(|(inode, _)| !self.knows(*inode))
+            .filter(|(inode, _)| !self.knows(*inode, now_ns))
             .collect();
         if unknown.is_empty() {
             return Ok(());
@@ -82,14 +100,17 @@ impl Ledger {
             }
         }
         for (inode, _) in unknown {
-            *self.others.entry(inode).or_default() += 1;
+            let looks = self.others.get(&inode).map_or(0, |other| other.looks + 1);
+            let at_ns = now_ns;
+            self.others.insert(inode, Unconnected { looks, at_ns });
         }
         Ok(())
     }
 
-    fn knows(&self, inode: u32) -> bool {
+    fn knows(&self, inode: u32, now_ns: u64) -> bool {
+        let other = self.others.get(&inode);
         self.entries.values().any(|entry| entry.inode == inode)
-            || self.others.get(&inode).is_some_and(|tries| *tries >= TRIES)
+            || other.is_some_and(|other| !other.is_due(now_ns))
     }
 
     fn enter(&mut self, found: &Found, owner: Owner) {
@@ -168,13 +189,18 @@ impl Ledger {
 
 /// Most hosts migrate over the first.
 const FAMILIES: [u8; 2] = [FAMILY_V4, FAMILY_V6];
-/// A socket may be seen a moment before it is connected; after so many looks it is something else.
-const TRIES: u32 = 3;
+/// A socket may be seen a moment before it is connected. It is looked for again after this pause, which doubles each time, up to this
+/// many times: to 1.3 s.
+const LOOK_AGAIN_NS: u64 = 5_000_000;
+const LOOKS_MAX: u32 = 8;
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 
@@ -182,6 +208,45 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let dialled = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (dialled, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn looks_again_ever_later() {
+        let other = |looks| Unconnected {
+            looks,
+            at_ns: 1_000,
+        };
+        let after = |ms: u64| 1_000 + ms * 1_000_000;
+        for (looks, pause_ms) in [(0, 5), (1, 10), (8, 1280), (9, 1280), (u32::MAX, 1280)] {
+            assert!(!other(looks).is_due(after(pause_ms) - 1));
+            assert!(other(looks).is_due(after(pause_ms)));
+        }
+    }
+
+    // As QEMU's would be on a busy machine, between socket() and connect().
+    #[test]
+    fn a_socket_that_connects_late_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ledger = Ledger::begin(std::process::id(), Vec::new()).unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        for _ in 0..10 {
+            ledger.find_new().unwrap();
+        }
+        socket
+            .connect(&listener.local_addr().unwrap().into())
+            .unwrap();
+        let local = socket.local_addr().unwrap().as_socket();
+        let begin = Instant::now();
+        let is_known = |ledger: &Ledger| {
+            ledger
+                .connections()
+                .iter()
+                .any(|one| Some(one.local) == local)
+        };
+        while !is_known(&ledger) {
+            assert!(begin.elapsed() < Duration::from_secs(30));
+            ledger.find_new().unwrap();
+        }
     }
 
     fn of(ledger: &Ledger, stream: &TcpStream) -> Connection {
