@@ -4,6 +4,8 @@
 
 #[path = "user_link/cut.rs"]
 mod cut;
+#[path = "user_link/losses.rs"]
+mod losses;
 #[path = "user_link/probes.rs"]
 mod probes;
 #[expect(dead_code, reason = "shared with the other tests of the lab")]
@@ -110,6 +112,8 @@ fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
             let base = tempfile::tempdir().unwrap();
             let mut lab = link_lab(base.path(), &LinkSpec::default());
             let pids = pids(&lab);
+            // Forgets what the first host's kernel said by itself while the second device was not up yet and refused it.
+            toward(&mut lab, Role::Destination);
             for mtu in [1500, 4000, 9000] {
                 // Enough loss that GSO packets are cut in many places.
                 lab.configure(&network(LinkSpec {
@@ -144,7 +148,7 @@ fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
                 "GSO packets cross whole: {report:?}"
             );
             assert_eq!(report.refused_packets, 0);
-            assert_eq!(probes::checksum_errors(pids[1]), 0);
+            assert_eq!(probes::counted(pids[1], "InCsumErrors"), 0);
             lab.close().unwrap();
         },
     );
@@ -166,110 +170,34 @@ fn delay_is_within_a_tenth_idle_and_under_load() {
             }))
             .unwrap();
             let asked = Duration::from_millis(rtt);
+            let within = asked.mul_f64(1.1);
             // Others may have the CPUs for a moment; then the ends are late and not the link.
-            let mut attempts = Vec::new();
-            while attempts.len() < 3 {
-                let (mut trips, waited) = support::with_cpu_pressure(|| {
+            let mut attempts: Vec<(Duration, f64)> = Vec::new();
+            while attempts.len() < 10 && !attempts.iter().any(|(p99, _)| *p99 <= within) {
+                let (trips, waited) = support::with_cpu_pressure(|| {
                     let load = (load_bps > 0)
                         .then(|| Flow::start(pids, address, Pace::of(load_bps, 1200), 400));
                     let trips = probes::round_trips(pids, address, 200);
                     drop(load);
                     trips
                 });
+                // A lost probe is a late one: queues overflow where the ends or the link stood still.
+                let mut trips = trips.unwrap_or_else(|| vec![Duration::MAX]);
                 assert!(
                     trips.iter().all(|trip| *trip >= asked),
                     "{rtt} ms: {trips:?}"
                 );
                 attempts.push((percentile(&mut trips, 0.99), waited));
-                if attempts.last().unwrap().0 <= asked.mul_f64(1.1) {
-                    break;
-                }
             }
             println!(
                 "{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}"
             );
-            let reached = attempts
-                .iter()
-                .any(|(p99, waited)| *p99 <= asked.mul_f64(1.1) || *waited > 0.25);
-            assert!(reached, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
+            if !attempts.iter().any(|(p99, _)| *p99 <= within) {
+                let busy = attempts.iter().any(|(_, waited)| *waited > 0.25);
+                assert!(busy, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
+                support::not_proven(&format!("a round trip of {rtt} ms within a tenth"));
+            }
         }
-        lab.close().unwrap();
-    });
-}
-
-#[test]
-fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
-    live(
-        "losses_are_those_that_were_asked_for_and_come_again_with_the_seed",
-        || {
-            let lost = |base: &Path| {
-                let mut lab = link_lab(
-                    base,
-                    &LinkSpec {
-                        loss: Some(0.01),
-                        ..LinkSpec::default()
-                    },
-                );
-                let address = lab.address(Role::Destination, Network::Migration);
-                let flow = Flow::start(pids(&lab), address, Pace::of(160_000_000, 200), 20_000);
-                let missing = flow.missing();
-                let report = toward(&mut lab, Role::Destination);
-                // The receiver itself loses what it has no time to read; the link's own frames are a few beside the flow's.
-                let lost = report.lost_frames as usize;
-                assert!(
-                    (missing.len()..missing.len() + 5).contains(&lost),
-                    "{} {report:?}",
-                    missing.len()
-                );
-                lab.close().unwrap();
-                missing
-            };
-            let base = tempfile::tempdir().unwrap();
-            let (first, second) = (lost(base.path()), lost(base.path()));
-            // 200 expected, 14 is one deviation: five of them.
-            assert!((130..=270).contains(&first.len()), "{}", first.len());
-            // The hosts' kernels send a frame now and then (multicast reports), which moves the losses but not the gaps between them.
-            let gaps = |lost: &[u32]| {
-                lost.windows(2)
-                    .map(|pair| pair[1] - pair[0])
-                    .collect::<Vec<_>>()
-            };
-            let (first, second) = (gaps(&first), gaps(&second));
-            let same = |skip_first: usize, skip_second: usize| {
-                let pairs = first
-                    .iter()
-                    .skip(skip_first)
-                    .zip(second.iter().skip(skip_second));
-                pairs.filter(|(first, second)| first == second).count()
-            };
-            let best = [(0, 0), (1, 0), (0, 1)]
-                .map(|(one, two)| same(one, two))
-                .into_iter()
-                .max();
-            assert!(best > Some(first.len() * 8 / 10), "{first:?}\n{second:?}");
-        },
-    );
-}
-
-#[test]
-fn losses_meet_the_congestion_control_of_the_sender() {
-    live("losses_meet_the_congestion_control_of_the_sender", || {
-        let base = tempfile::tempdir().unwrap();
-        let link = |loss| LinkSpec {
-            method: LinkMethod::UserSpace,
-            rtt: Some(Duration::from_millis(4)),
-            loss: Some(loss),
-            ..LinkSpec::default()
-        };
-        let mut lab = link_lab(base.path(), &link(0.0));
-        let pids = pids(&lab);
-        let address = lab.address(Role::Destination, Network::Migration);
-        let clean = probes::reno(pids, address, 2 << 20);
-        lab.configure(&network(link(0.02))).unwrap();
-        let lossy = probes::reno(pids, address, 2 << 20);
-        println!("{clean:.0} and {lossy:.0} bit/s");
-        // MSS / RTT x sqrt(3 / 2p) is 25 Mbit/s (Mathis and others 1997); without loss 2 MiB take some ten round trips.
-        assert!(lossy < 75e6 && clean > 2.0 * lossy);
         lab.close().unwrap();
     });
 }
@@ -288,16 +216,27 @@ fn frames_keep_their_order_unless_reordering_is_asked_for() {
             };
             let mut lab = link_lab(base.path(), &jittery);
             let address = lab.address(Role::Destination, Network::Migration);
-            let flow = Flow::start(pids(&lab), address, Pace::of(80_000_000, 200), 5_000);
-            assert_eq!(flow.overtaken(), 0);
+            let flow =
+                |lab: &Lab| Flow::start(pids(lab), address, Pace::of(16_000_000, 200), 5_000);
+            assert_eq!(flow(&lab).overtaken(), 0);
             lab.configure(&network(LinkSpec {
                 reorder: Some(0.02),
                 ..jittery
             }))
             .unwrap();
-            let flow = Flow::start(pids(&lab), address, Pace::of(80_000_000, 200), 5_000);
-            let overtaken = flow.overtaken();
-            assert!(overtaken > 50, "{overtaken}");
+            // 100 expected, 10 is one deviation. What the device drops while the link has no CPU overtakes nothing: then once more.
+            for attempt in 1.. {
+                toward(&mut lab, Role::Destination);
+                let overtaken = flow(&lab).overtaken() as u64;
+                let report = toward(&mut lab, Role::Destination);
+                let whole = report.device_dropped_packets == 0;
+                if whole || attempt == 5 {
+                    assert!(report.early_frames > 50, "{report:?}");
+                    let seen = overtaken >= report.early_frames / 2;
+                    assert!(seen || !whole, "{overtaken} {report:?}");
+                    break;
+                }
+            }
             lab.close().unwrap();
         },
     );
@@ -319,14 +258,15 @@ fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
             lab.configure(&slow).unwrap();
             let pids = pids(&lab);
             let address = lab.address(Role::Destination, Network::Migration);
-            let trips = probes::round_trips(pids, address, 5);
+            let trips = probes::round_trips(pids, address, 5).unwrap();
             assert!(
                 trips.iter().all(|trip| *trip >= Duration::from_millis(4)),
                 "{trips:?}"
             );
             let other = lab.address(Role::Destination, Network::Management);
             assert!(
-                probes::round_trips(pids, other, 5)
+                probes::round_trips(pids, other, 50)
+                    .unwrap()
                     .iter()
                     .any(|trip| *trip < Duration::from_millis(4))
             );
@@ -403,8 +343,11 @@ fn more_than_two_and_a_half_gigabits_cross() {
         println!("(bit/s, share of time waited for a CPU) {attempts:?}\n{report:?}");
         let reached = attempts
             .iter()
-            .any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.4));
+            .any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.2));
         assert!(reached, "{attempts:?}");
+        if !attempts.iter().any(|(rate, _)| *rate > 2.5e9) {
+            support::not_proven("more than 2.5 Gbit/s");
+        }
         lab.close().unwrap();
     });
 }

@@ -62,9 +62,15 @@ impl Half {
 
 impl Both {
     async fn new(local: fn(PathBuf) -> Local) -> Self {
+        Self::with_drain(local, PATIENT).await
+    }
+
+    /// With another time for channels to end by themselves after a stop.
+    async fn with_drain(local: fn(PathBuf) -> Local, drain: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (sink, endpoint, token) = sink(local(folder.path().join("destination"))).await;
-        let mut source = source(&endpoint, &token, local(folder.path().join("source")));
+        let [near, far] = ["source", "destination"].map(|name| local(folder.path().join(name)));
+        let (sink, endpoint, token) = sink(far, drain).await;
+        let mut source = source(&endpoint, &token, near, drain);
         assert!(matches!(source.next().await, Event::Ready { .. }));
         let mut both = Self {
             folder,
@@ -177,7 +183,7 @@ async fn a_destination_that_never_listens_breaks_the_channel() {
 /// A channel that is still open at the stop gets its time to end, and is then cut with an error on both sides.
 #[tokio::test]
 async fn a_stop_cuts_what_does_not_end_by_itself() {
-    let mut both = Both::new(Local::Unix).await;
+    let mut both = Both::with_drain(Local::Unix, Duration::from_millis(200)).await;
     let destination = UnixListener::bind(both.path("destination")).unwrap();
     let mut from = UnixStream::connect(both.path("source")).await.unwrap();
     from.write_all(b"x").await.unwrap();
@@ -222,7 +228,8 @@ async fn a_source_that_dies_is_an_error_of_the_sink_and_the_other_way_round() {
 #[tokio::test]
 async fn strangers_are_reported() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut sink, endpoint, _) = sink(Local::Unix(folder.path().join("destination"))).await;
+    let local = Local::Unix(folder.path().join("destination"));
+    let (mut sink, endpoint, _) = sink(local, PATIENT).await;
     let mut stranger = TcpStream::connect(endpoint.to_string().trim_start_matches("tcp://"))
         .await
         .unwrap();
@@ -242,7 +249,7 @@ async fn paths_are_checked_before_anything_else() {
     let endpoint = "tcp://127.0.0.1:1".parse().unwrap();
     let token = Token::generate().unwrap();
     let error = async |local| {
-        source(&endpoint, &token, local)
+        source(&endpoint, &token, local, PATIENT)
             .task
             .await
             .unwrap()
@@ -277,8 +284,9 @@ async fn descriptors_are_handed_over() {
     let folder = tempfile::tempdir().unwrap();
     let takers =
         ["source", "destination"].map(|name| UnixListener::bind(folder.path().join(name)).unwrap());
-    let (mut sink, endpoint, token) = sink(Local::Fd(folder.path().join("destination"))).await;
-    let mut source = source(&endpoint, &token, Local::Fd(folder.path().join("source")));
+    let [near, far] = ["source", "destination"].map(|name| Local::Fd(folder.path().join(name)));
+    let (mut sink, endpoint, token) = sink(far, PATIENT).await;
+    let mut source = source(&endpoint, &token, near, PATIENT);
     let (from, to) = tokio::join!(take(&takers[0]), take(&takers[1]));
     assert_eq!(
         from.0,
@@ -372,7 +380,7 @@ fn events_keep_their_json_form() {
     );
 }
 
-async fn sink(local: Local) -> (Half, Endpoint, Token) {
+async fn sink(local: Local, drain: Duration) -> (Half, Endpoint, Token) {
     let token = Token::generate().unwrap();
     let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
     let endpoint = "tcp://127.0.0.1:0".parse().unwrap();
@@ -381,7 +389,7 @@ async fn sink(local: Local) -> (Half, Endpoint, Token) {
         token,
         endpoint,
         local,
-        options: options(),
+        options: options(drain),
     };
     let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     let Event::Listening { endpoint, token } = half.next().await else {
@@ -390,24 +398,26 @@ async fn sink(local: Local) -> (Half, Endpoint, Token) {
     (half, endpoint, token)
 }
 
-fn source(endpoint: &Endpoint, token: &Token, local: Local) -> Half {
+fn source(endpoint: &Endpoint, token: &Token, local: Local, drain: Duration) -> Half {
     let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
     let half = Source {
         carrier,
         endpoint: endpoint.clone(),
         local,
-        options: options(),
+        options: options(drain),
     };
     Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }
 
-/// A drain deadline that tests can afford to run into.
-fn options() -> Options {
+fn options(drain_deadline: Duration) -> Options {
     Options {
-        drain_deadline: Duration::from_millis(200),
+        drain_deadline,
         ..Options::default()
     }
 }
+
+/// Channels that end by themselves are not cut by it, even where the machine stalls.
+const PATIENT: Duration = Duration::from_secs(10);
 
 /// What the harness does with a descriptor.
 async fn take(listener: &UnixListener) -> (Line, TcpStream) {

@@ -31,7 +31,7 @@ const SCENARIO: &str = "name = \"calibration\"\n\
     [guest]\nmemory = \"256 MiB\"\nprealloc = false\ntenant = false\n\
     [workload.idle]\nmemory = \"16 MiB\"\n";
 /// A guest that takes longer is none to calibrate with.
-const BOOT_LIMIT: Duration = Duration::from_secs(30);
+const BOOT_LIMIT: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::expect::Expect;
 use super::left_out::left_out;
-use super::trial::{Mode, TRIALS, Trial, Unlike};
+use super::trial::{Mode, Part, TRIALS, Trial, Unlike};
 use crate::scenario::{self, Cell};
 
 /// A case: a scenario of one cell, and what must come of it.
@@ -95,12 +95,12 @@ impl Case {
     }
 }
 
-/// 400 Mbit/s hold every phase open for as long as a fault takes to come: some 100 MiB of guest take two seconds, and of the 32 MiB that
-/// the workload rewrites meanwhile most are left for the switch-over, which 2 s of downtime allow.
+/// `Pace` holds the phase open in which the fault is to come.
 fn text(name: &str, carrier: &str, mode: Mode, trial: &Trial) -> String {
     let carrier = carrier_words(carrier);
     let multifd = matches!(mode, Mode::Multifd | Mode::MultifdPostCopy);
-    let mut migration = String::from("settle = \"500 ms\"\ndowntime-limit = \"2 s\"\n");
+    let (rate, downtime) = trial.pace.words();
+    let mut migration = format!("settle = \"500 ms\"\ndowntime-limit = \"{downtime}\"\n");
     if !trial.migration.contains("timeout") {
         migration.push_str("timeout = \"40 s\"\n");
     }
@@ -114,7 +114,12 @@ fn text(name: &str, carrier: &str, mode: Mode, trial: &Trial) -> String {
     let policy = if mode.has_post_copy() {
         // Slow enough that what breaks at the beginning of post-copy does not come after its end.
         migration.push_str("max-postcopy-bandwidth = \"16 MiB/s\"\n");
-        "[policy.post-copy]\nafter = \"800 ms\"\n"
+        if trial.part == Part::PreCopy {
+            // Not before the fault, however late that is.
+            "[policy.post-copy]\nafter = \"20 s\"\n"
+        } else {
+            "[policy.post-copy]\nafter = \"800 ms\"\n"
+        }
     } else {
         ""
     };
@@ -125,7 +130,7 @@ fn text(name: &str, carrier: &str, mode: Mode, trial: &Trial) -> String {
     };
     format!(
         "# {name}\nname = \"selftest\"\n{carrier}run.repeats = 1\n[guest]\nmemory = \"192 MiB\"\n[workload.uniform]\nmemory = \"32 MiB\"\nrate = \"40 MiB/s\"\n\
-         [network.migration]\nrate = \"400 Mbit/s\"\n[migration]\n{migration}{policy}{fault}"
+         [network.migration]\nrate = \"{rate}\"\n[migration]\n{migration}{policy}{fault}"
     )
 }
 
@@ -173,6 +178,7 @@ const QUICK: [&str; 26] = [
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::trial::Pace;
     use super::*;
 
     // What is tried must be what a scenario can say, and its fault must really stand in it.
@@ -221,6 +227,16 @@ mod tests {
                 "{}",
                 mode.name()
             );
+        }
+    }
+
+    // Whoever breaks something may stand still meanwhile.
+    #[test]
+    fn what_breaks_in_a_pre_copy_has_the_time_for_it() {
+        for trial in &TRIALS {
+            let timed = trial.text.contains("at = ") && !trial.text.contains("at = \"before\"");
+            let ample = trial.part != Part::PreCopy || trial.pace != Pace::Brisk;
+            assert!(!timed || ample, "{}", trial.name);
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Verdict {
     Ok,
     /// What is wrong.
     NotOk(String),
+    /// What was to break did not, or too late: nothing was tried.
+    Missed(String),
 }
 
 impl Expect {
@@ -56,19 +58,35 @@ impl Expect {
 
 /// Judges what a migration left behind. `breaks` says that something was to break, which must really have happened.
 pub fn judge(expect: Expect, breaks: bool, repeat: &Repeat) -> Verdict {
-    match problem(expect, breaks, repeat) {
-        None => Verdict::Ok,
-        Some(problem) => {
-            let reason = repeat.reason.as_deref().unwrap_or("no reason");
-            Verdict::NotOk(match repeat.outcome {
-                Outcome::Completed => problem,
-                outcome => format!("{problem} ({}: {reason})", outcome.name()),
-            })
+    let words = |problem| {
+        let reason = repeat.reason.as_deref().unwrap_or("no reason");
+        match repeat.outcome {
+            Outcome::Completed => problem,
+            outcome => format!("{problem} ({}: {reason})", outcome.name()),
         }
+    };
+    // What must never be is no better for a moment that was missed.
+    if let Some(problem) = harm(expect, repeat) {
+        return Verdict::NotOk(words(problem));
+    }
+    let faults = Faults::of(&repeat.events);
+    if breaks && let Some(missed) = faults.missed(expect) {
+        let missed = words(missed.to_owned());
+        // Who broke nothing and lost the guest all the same has no second chance.
+        let harmless = faults.late || home(repeat).is_none();
+        return if harmless {
+            Verdict::Missed(missed)
+        } else {
+            Verdict::NotOk(missed)
+        };
+    }
+    match problem(expect, &faults, repeat) {
+        None => Verdict::Ok,
+        Some(problem) => Verdict::NotOk(words(problem)),
     }
 }
 
-fn problem(expect: Expect, breaks: bool, repeat: &Repeat) -> Option<String> {
+fn harm(expect: Expect, repeat: &Repeat) -> Option<String> {
     let integrity = repeat.integrity.as_ref();
     let running = integrity.map(|integrity| integrity.running_on.as_str());
     if running == Some("both") {
@@ -78,10 +96,12 @@ fn problem(expect: Expect, breaks: bool, repeat: &Repeat) -> Option<String> {
     if integrity.and_then(|integrity| integrity.memory_intact) == Some(false) && !admitted {
         return Some("the guest's memory is not what the workload wrote".to_owned());
     }
-    let faults = Faults::of(&repeat.events);
-    if breaks && !faults.happened && expect != Expect::Anything {
-        return Some("what was to break did not break, so nothing was tried".to_owned());
-    }
+    None
+}
+
+fn problem(expect: Expect, faults: &Faults, repeat: &Repeat) -> Option<String> {
+    let integrity = repeat.integrity.as_ref();
+    let running = integrity.map(|integrity| integrity.running_on.as_str());
     match expect {
         Expect::Arrives => {
             outcome(repeat, &[Outcome::Completed]).or_else(|| whole(integrity, "destination"))
@@ -91,10 +111,10 @@ fn problem(expect: Expect, breaks: bool, repeat: &Repeat) -> Option<String> {
             outcome(repeat, &[Outcome::Cancelled]).or_else(|| whole(integrity, "source"))
         }
         Expect::Untouched => outcome(repeat, &STAYED).or_else(|| untouched(repeat, running)),
-        Expect::LostIsTold => lost(repeat, running, &faults),
+        Expect::LostIsTold => lost(repeat, running, faults),
         Expect::HarmIsTold if repeat.outcome == Outcome::Failed => told(repeat),
         Expect::Anything if faults.may_lose() && repeat.outcome == Outcome::Failed => {
-            home(repeat).and_then(|problem| lost(repeat, running, &faults).map(|_| problem))
+            home(repeat).and_then(|problem| lost(repeat, running, faults).map(|_| problem))
         }
         Expect::Either | Expect::HarmIsTold | Expect::Anything => home(repeat),
     }
@@ -185,7 +205,12 @@ fn lost(repeat: &Repeat, running: Option<&str>, faults: &Faults) -> Option<Strin
 )]
 #[derive(Default)]
 struct Faults {
+    /// While the migration went on.
     happened: bool,
+    /// After it had completed: whoever was to break something came too late for that.
+    late: bool,
+    /// When it was the only one that had the guest.
+    arrived_killed: bool,
     source_killed: bool,
     destination_killed: bool,
     carrier_killed: bool,
@@ -200,14 +225,19 @@ impl Faults {
     fn of(events: &[Event]) -> Faults {
         let mut faults = Faults::default();
         let mut ran_there = false;
+        let over_ms = events.iter().find(|event| completes(event));
+        let over_ms = over_ms.map_or(f64::INFINITY, |event| event.at_ms);
         for event in events {
             // A cancel that is refused was tried all the same; a process that was gone before could not be killed.
             let tried = event.data.get("refused").is_none() || event.data.get("cancel").is_some();
             let done = event.name == "fault" && tried;
-            faults.happened |= done;
+            let late = event.at_ms > over_ms;
+            faults.happened |= done && !late;
+            faults.late |= done && late;
             let killed = event.data.get("kill").and_then(serde_json::Value::as_str);
             faults.source_killed |= done && killed == Some("source-qemu");
             faults.destination_killed |= done && killed == Some("destination-qemu");
+            faults.arrived_killed |= done && late && killed == Some("destination-qemu");
             let carrier = killed.is_some_and(|killed| killed.ends_with("-carrier"));
             faults.carrier_killed |= done && carrier;
             faults.carrier_killed_early |= done && carrier && !ran_there;
@@ -222,14 +252,35 @@ impl Faults {
         faults
     }
 
+    /// Why nothing was tried.
+    fn missed(&self, expect: Expect) -> Option<&'static str> {
+        // A cancel that comes too late is one of the ends that `Either` knows.
+        let tried = self.happened || (self.late && expect == Expect::Either);
+        if tried || expect == Expect::Anything {
+            None
+        } else if self.late {
+            Some("what was to break broke when the migration was over, so nothing was tried")
+        } else {
+            Some("what was to break did not break, so nothing was tried")
+        }
+    }
+
     /// Whether the guest, or part of its memory, was where the killed process was and nowhere else. QEMU 10.0 says post-copy before the
     /// destination has its device state; a stream that breaks then ends the destination, and the source may not run its guest again. And when it has
     /// sent all memory it takes no new connection any more: what a killed carrier still had is lost.
     fn may_lose(&self) -> bool {
         let destination_lost = self.destination_killed || self.carrier_killed_early;
         let rest_lost = self.carrier_killed && self.post_copy_failed;
-        self.source_killed || (self.post_copy && (destination_lost || rest_lost))
+        self.source_killed
+            || self.arrived_killed
+            || (self.post_copy && (destination_lost || rest_lost))
     }
+}
+
+/// The source has heard that the destination has everything.
+fn completes(event: &Event) -> bool {
+    let status = event.data.get("status").and_then(serde_json::Value::as_str);
+    event.name == "MIGRATION" && event.host == "source" && status == Some("completed")
 }
 
 #[cfg(test)]

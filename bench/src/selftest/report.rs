@@ -29,6 +29,8 @@ pub struct Report {
     pub expected: &'static str,
     /// What has.
     pub outcome: Outcome,
+    /// Whether it is not ok only since nothing was tried: whoever was to break something came too late.
+    pub missed: bool,
     /// From the guests' boot to their end.
     pub took: Duration,
     /// What repeats it.
@@ -43,10 +45,15 @@ impl Report {
     /// Judges what was tried.
     pub fn of(case: &Case, tried: Tried, took: Duration) -> Report {
         let breaks = case.scenario.contains("[fault]");
+        let mut missed = false;
         let (outcome, repeat) = match tried {
             Tried::Done(repeat) => match judge(case.expect, breaks, &repeat) {
                 Verdict::Ok => (Outcome::Ok, Some(repeat)),
                 Verdict::NotOk(problem) => (Outcome::NotOk(problem), Some(repeat)),
+                Verdict::Missed(problem) => {
+                    missed = true;
+                    (Outcome::NotOk(problem), Some(repeat))
+                }
             },
             Tried::Unfit(reason) => (Outcome::Skipped(reason), None),
             Tried::Stuck(problem) => (Outcome::NotOk(problem), None),
@@ -55,6 +62,7 @@ impl Report {
             name: case.name.clone(),
             expected: case.expect.words(),
             outcome,
+            missed,
             took,
             command: case.command.clone(),
             scenario: case.scenario.clone(),
@@ -111,6 +119,7 @@ pub(super) mod examples {
             name: name.to_owned(),
             expected: "the guest arrives intact",
             outcome,
+            missed: false,
             took: Duration::from_millis(8_214),
             command: format!("lmbench selftest --filter {name}"),
             scenario: "name = \"selftest\"\n".to_owned(),

@@ -62,6 +62,29 @@ pub enum Unlike {
     Cpu,
 }
 
+/// How long a migration lasts for a fault to come in time: whoever breaks something may itself stand still for a second or two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Some 100 MiB of guest take two seconds, and of the 32 MiB that the workload rewrites meanwhile most are left for the
+    /// switch-over, which the downtime limit allows.
+    Brisk,
+    /// The same, twice as long, the switch-over too.
+    Slow,
+    /// The workload rewrites more than the link carries, so that pre-copy never ends.
+    Endless,
+}
+
+impl Pace {
+    /// Rate of the migration network, and the downtime limit.
+    pub(super) fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Pace::Brisk => ("400 Mbit/s", "2 s"),
+            Pace::Slow => ("200 Mbit/s", "4 s"),
+            Pace::Endless => ("100 Mbit/s", "500 ms"),
+        }
+    }
+}
+
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
@@ -71,6 +94,7 @@ pub(super) struct Trial {
     pub(super) text: &'static str,
     /// Of `[migration]`.
     pub(super) migration: &'static str,
+    pub(super) pace: Pace,
     pub(super) unlike: Unlike,
     pub(super) expect: Expect,
 }
@@ -80,6 +104,7 @@ const PLAIN: Trial = Trial {
     part: Part::Whole,
     text: "",
     migration: "",
+    pace: Pace::Brisk,
     unlike: Unlike::Nothing,
     expect: Expect::Arrives,
 };
@@ -91,6 +116,22 @@ const fn before(name: &'static str, text: &'static str, expect: Expect) -> Trial
         text,
         expect,
         ..PLAIN
+    }
+}
+
+/// What ends before the switch-over, or has no end but the fault.
+const fn during(name: &'static str, text: &'static str, expect: Expect) -> Trial {
+    Trial {
+        pace: Pace::Endless,
+        ..before(name, text, expect)
+    }
+}
+
+/// At the switch-over, or with a guest that arrives all the same.
+const fn slowly(name: &'static str, text: &'static str, expect: Expect) -> Trial {
+    Trial {
+        pace: Pace::Slow,
+        ..before(name, text, expect)
     }
 }
 
@@ -122,12 +163,12 @@ const fn gives_up(trial: Trial) -> Trial {
 /// Every trial: what stands here is what `[fault]` of a scenario of one's own may say.
 pub(super) const TRIALS: [Trial; 34] = [
     PLAIN,
-    before(
+    during(
         "cancel-setup",
         "at = \"setup\"\ncancel = true",
         Expect::Cancelled,
     ),
-    before(
+    during(
         "cancel-active",
         "at = \"active\"\ncancel = true",
         Expect::Cancelled,
@@ -135,13 +176,13 @@ pub(super) const TRIALS: [Trial; 34] = [
     // The word to go on, or QEMU itself, may be quicker than the order: then the guest has arrived.
     Trial {
         migration: "qmp.\"pause-before-switchover\" = true\n",
-        ..before(
+        ..slowly(
             "cancel-pre-switchover",
             "at = \"pre-switchover\"\ncancel = true",
             Expect::Either,
         )
     },
-    before(
+    slowly(
         "cancel-device",
         "at = \"device\"\ncancel = true",
         Expect::Either,
@@ -161,17 +202,17 @@ pub(super) const TRIALS: [Trial; 34] = [
         "at = \"before\"\ncut = \"migration\"",
         Expect::Stays,
     )),
-    before(
+    during(
         "destination-dies-setup",
         "at = \"setup\"\nkill = \"destination-qemu\"",
         Expect::Stays,
     ),
-    before(
+    during(
         "destination-dies-pass-1",
-        "at = \"500 ms\"\nkill = \"destination-qemu\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nkill = \"destination-qemu\"",
         Expect::Stays,
     ),
-    before(
+    slowly(
         "destination-dies-switchover",
         "at = \"switchover\"\nkill = \"destination-qemu\"",
         Expect::Stays,
@@ -181,14 +222,14 @@ pub(super) const TRIALS: [Trial; 34] = [
         "at = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-qemu\"",
         Expect::LostIsTold,
     ),
-    before(
+    during(
         "source-carrier-killed",
-        "at = \"500 ms\"\nkill = \"source-carrier\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nkill = \"source-carrier\"",
         Expect::Stays,
     ),
-    before(
+    during(
         "destination-carrier-killed",
-        "at = \"500 ms\"\nkill = \"destination-carrier\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nkill = \"destination-carrier\"",
         Expect::Stays,
     ),
     after(
@@ -201,14 +242,14 @@ pub(super) const TRIALS: [Trial; 34] = [
         "at = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-carrier\"",
         Expect::Arrives,
     ),
-    gives_up(before(
+    gives_up(during(
         "link-cut",
-        "at = \"500 ms\"\ncut = \"migration\"",
+        "at = \"active\"\ndelay = \"500 ms\"\ncut = \"migration\"",
         Expect::Stays,
     )),
-    before(
+    slowly(
         "link-flap",
-        "at = \"500 ms\"\ncut = \"migration\"\nfor = \"1 s\"",
+        "at = \"active\"\ndelay = \"500 ms\"\ncut = \"migration\"\nfor = \"1 s\"",
         Expect::Arrives,
     ),
     after(
@@ -226,19 +267,19 @@ pub(super) const TRIALS: [Trial; 34] = [
         "at = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"source-carrier\"\n[fault.then]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-carrier\"",
         Expect::Arrives,
     ),
-    before(
+    slowly(
         "destination-frozen",
-        "at = \"500 ms\"\nfreeze = \"destination-qemu\"\nfor = \"1 s\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nfreeze = \"destination-qemu\"\nfor = \"1 s\"",
         Expect::Arrives,
     ),
-    before(
+    slowly(
         "source-frozen",
-        "at = \"500 ms\"\nfreeze = \"source-qemu\"\nfor = \"1 s\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nfreeze = \"source-qemu\"\nfor = \"1 s\"",
         Expect::Arrives,
     ),
-    before(
+    during(
         "source-dies-pass-1",
-        "at = \"500 ms\"\nkill = \"source-qemu\"",
+        "at = \"active\"\ndelay = \"500 ms\"\nkill = \"source-qemu\"",
         Expect::LostIsTold,
     ),
     after(

@@ -14,15 +14,15 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A link so slow that a migration lasts until something happens to it: 30 Mbit/s for some 60 MiB of a booted kernel take
-/// 16 s. The timeout leaves a machine that is busy with other tests a second or two for the cut, and then more than the 3 s
+/// A link so slow that a migration lasts until something happens to it: 10 Mbit/s for some 60 MiB of a booted kernel take
+/// 50 s. The timeout leaves a machine that stands still now and then ten seconds for the cut, and then more than the 3 s
 /// without a byte from which a stream counts as broken.
 fn slow(carrier: &str) -> String {
     let text = SOUND
         .replace("name =", &format!("{carrier}\nname ="))
         .replace("repeats = 2", "repeats = 1");
     format!(
-        "{text}\n[network.migration]\nrate = \"30 Mbit/s\"\n\n[migration]\ntimeout = \"9 s\"\nsettle = \"0 ms\"\n"
+        "{text}\n[network.migration]\nrate = \"10 Mbit/s\"\n\n[migration]\ntimeout = \"15 s\"\nsettle = \"0 ms\"\n"
     )
 }
 

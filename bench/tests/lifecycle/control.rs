@@ -86,6 +86,19 @@ fn started<'a>(rig: &'a Rig, run: &mut Running) -> Operator<'a> {
     Operator { rig, run: id }
 }
 
+/// `list` waits half a second for a run's word, which a busy machine may not be able to keep: then it is asked again.
+fn lists_what_runs(rig: &Rig, wanted: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut list = rig.command(&["list", "--out", "out", "--status", "running"]);
+        let list = String::from_utf8(list.output().unwrap().stdout).unwrap();
+        if list.contains(wanted) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{list}");
+    }
+}
+
 fn outcomes(operators: &Repeat) -> Vec<String> {
     let given = operators.events.iter().filter(|it| it.name == "operator");
     let words = |data: &Value| {
@@ -129,9 +142,7 @@ fn a_run_is_watched_and_ordered_about_and_killed() {
     assert!(code == 4 && refused.contains("not stopped"), "{refused}");
     operator.orders(&["pause"]);
     operator.orders(&["resume"]);
-    let list = rig.command(&["list", "--out", "out", "--status", "running"]);
-    let list = String::from_utf8({ list }.output().unwrap().stdout).unwrap();
-    assert!(list.contains("[1/3] repeat 1/3, migrating for"), "{list}");
+    lists_what_runs(&rig, "[1/3] repeat 1/3, migrating for");
     let (_, status, _) = operator.ctl(&["status"]);
     assert!(
         status.contains("operator: resume done: the guest runs"),

@@ -312,6 +312,6 @@ pub(crate) fn read_all(path: &Path) -> String {
 
 /// A phase of a small guest under TCG takes a few seconds; beside other work a few times that.
 const LINE_LIMIT: Duration = Duration::from_secs(90);
-/// After the controller's end nothing but the kernel's own clearing away is left.
-const SETTLING: Duration = Duration::from_secs(3);
+/// After the controller's end nothing but the kernel's own clearing away is left: milliseconds, unless the machine stands still.
+const SETTLING: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);

@@ -47,26 +47,31 @@ fn quantiles_are_of_real_samples() {
 
 #[tokio::test]
 async fn traffic_flows_at_the_rate_and_both_ends_agree() {
-    let receiver = Receiver::bind(loopback()).await.unwrap();
-    let sender = Sender::start(receiver.local_addr(), 80_000_000)
-        .await
-        .unwrap();
-    // The traffic itself takes time: this is the measurement's length, not a wait for something to happen.
-    sleep(Duration::from_secs(1)).await;
-    let sent = sender.stop().await;
-    let arrived = receiver.stop().await;
-    assert_eq!(sent.ended_early, None);
-    assert_eq!(arrived.received_bytes, sent.sent_bytes);
-    assert_eq!(sent.received_bytes, sent.sent_bytes);
-    // Never faster than asked (20 ms of burst in 1 s); a busy machine may make it slower.
-    assert!(
-        sent.achieved_bps < 80e6 * 1.03 && sent.achieved_bps > 80e6 * 0.7,
-        "{sent:?}"
-    );
-    assert!(
-        sent.samples() >= 10 && sent.samples() <= sent.probes_sent && sent.probes_sent <= 22,
-        "{sent:?}"
-    );
+    let mut attempts = Vec::new();
+    let enough = |sent: &BackgroundReport| sent.achieved_bps > 80e6 * 0.7 && sent.samples() >= 10;
+    while attempts.len() < 5 && !attempts.iter().any(enough) {
+        let receiver = Receiver::bind(loopback()).await.unwrap();
+        let begin = std::time::Instant::now();
+        let sender = Sender::start(receiver.local_addr(), 80_000_000)
+            .await
+            .unwrap();
+        // The traffic itself takes time: this is the measurement's length, not a wait for something to happen.
+        sleep(Duration::from_secs(1)).await;
+        let sent = sender.stop().await;
+        let intervals = begin.elapsed().div_duration_f64(PROBE_INTERVAL) as u64;
+        let arrived = receiver.stop().await;
+        assert_eq!(sent.ended_early, None);
+        assert_eq!(arrived.received_bytes, sent.sent_bytes);
+        assert_eq!(sent.received_bytes, sent.sent_bytes);
+        // Never faster than asked (20 ms of burst in 1 s); a busy machine may make it slower, but not each time.
+        assert!(sent.achieved_bps <= 80e6 * 1.03, "{sent:?}");
+        assert!(
+            sent.samples() <= sent.probes_sent && sent.probes_sent <= intervals + 2,
+            "{sent:?}"
+        );
+        attempts.push(sent);
+    }
+    assert!(attempts.iter().any(enough), "{attempts:?}");
 }
 
 #[tokio::test]
@@ -119,22 +124,30 @@ async fn a_peer_that_stops_reading_stops_the_stream_and_nothing_is_caught_up() {
     let stalled_at = async {
         loop {
             let before = sender.sent_bytes();
-            sleep(Duration::from_millis(300)).await;
+            sleep(Duration::from_secs(1)).await;
             if sender.sent_bytes() == before {
                 return before;
             }
         }
     };
     let stalled_at = timeout(LIMIT, stalled_at).await.unwrap();
-    sleep(Duration::from_secs(1)).await;
-    let drain = async {
-        let mut buffer = vec![0; 1 << 20];
-        while stream.read(&mut buffer).await.unwrap() > 0 {}
-    };
+    let mut buffer = vec![0; 1 << 20];
+    let begin = std::time::Instant::now();
+    let drain = async { while stream.read(&mut buffer).await.unwrap() > 0 {} };
     let _ = timeout(Duration::from_millis(500), drain).await;
     let resumed = sender.sent_bytes() - stalled_at;
-    // Half a second's worth is 25 MB; had the stall of over a second been made up for, it would be 75 MB.
-    assert!(resumed > 1_000_000 && resumed < 35_000_000, "{resumed}");
+    // Half a second's worth is 25 MB, and a burst was due before the stall and another after it; had the stall of a second been made up
+    // for, it would be 75 MB.
+    let time = begin.elapsed() + 2 * BURST;
+    let most = rate_bps as f64 / 8.0 * time.as_secs_f64();
+    assert!(resumed as f64 <= most, "{resumed} in {time:?}");
+    // It does go on, however slow this machine is.
+    let goes_on = async {
+        while sender.sent_bytes() - stalled_at < 1_000_000 {
+            assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        }
+    };
+    timeout(LIMIT, goes_on).await.unwrap();
 }
 
 #[tokio::test]

@@ -27,12 +27,20 @@ struct Rig {
 
 impl Rig {
     async fn new(file: Option<File>, linger: Option<Duration>) -> Self {
+        Self::with_deadlines(file, linger, PATIENT).await
+    }
+
+    async fn with_deadlines(
+        file: Option<File>,
+        linger: Option<Duration>,
+        deadline: Duration,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let destination = UnixListener::bind(folder.path().join("destination")).unwrap();
         let file = file.unwrap_or_else(|| File::create(folder.path().join("file")).unwrap());
         let options = TeeOptions {
-            local_deadline: Duration::from_millis(100),
-            drain_deadline: Duration::from_millis(100),
+            local_deadline: deadline,
+            drain_deadline: deadline,
             linger,
         };
         let [listen, to] = ["source", "destination"].map(|name| folder.path().join(name));
@@ -146,7 +154,7 @@ async fn both_directions_are_passed_on_and_written_down() {
 /// Without a moment to linger it would have ended by itself.
 #[tokio::test]
 async fn a_tee_that_stays_ends_when_it_is_told_to() {
-    let mut rig = Rig::new(None, None).await;
+    let mut rig = Rig::with_deadlines(None, None, HASTY).await;
     for _ in 0..2 {
         let ends = rig.channel().await;
         drop(ends);
@@ -223,23 +231,22 @@ async fn a_slow_file_slows_the_stream() {
         (state >> 56) as u8
     };
     let bytes: Vec<u8> = (0..1 << 20).map(noise).collect();
-    let mut passed = 0;
+    let (mut sent, mut passed) = (0, 0);
     let mut buffer = vec![0; 1 << 20];
-    let sent = loop {
-        let both = async {
-            near.write_all(&bytes).await.unwrap();
-            far.read_exact(&mut buffer).await.unwrap();
+    loop {
+        let either = async {
+            tokio::select! {
+                written = near.write(&bytes[sent % bytes.len()..]) => sent += written.unwrap(),
+                read = far.read(&mut buffer) => passed += read.unwrap(),
+            }
         };
-        if tokio::time::timeout(Duration::from_millis(300), both)
-            .await
-            .is_err()
-        {
-            break passed;
+        // Long enough that a stall of the machine is not taken for the file's.
+        if tokio::time::timeout(STANDSTILL, either).await.is_err() {
+            break;
         }
-        passed += 1;
-        assert!(passed < 200, "nothing ever waits");
-    };
-    assert!(sent > 0);
+        assert!(passed < 200 << 20, "nothing ever waits");
+    }
+    assert!(passed > 0);
     // Once somebody reads, it goes on.
     let drain = std::thread::spawn(move || std::io::copy(&mut { reader }, &mut std::io::sink()));
     let mut more = [0; 1];
@@ -252,7 +259,7 @@ async fn a_slow_file_slows_the_stream() {
 
 #[tokio::test]
 async fn nobody_behind_the_tee_is_an_error() {
-    let rig = Rig::new(None, Some(Duration::ZERO)).await;
+    let rig = Rig::with_deadlines(None, Some(Duration::ZERO), HASTY).await;
     std::fs::remove_file(rig.folder.path().join("destination")).unwrap();
     let mut near = UnixStream::connect(rig.folder.path().join("source"))
         .await
@@ -273,3 +280,9 @@ fn directions_are_told_by_number() {
         (0, 1)
     );
 }
+
+/// For ends that come by themselves.
+const PATIENT: Duration = Duration::from_secs(10);
+/// For those that a deadline has to bring.
+const HASTY: Duration = Duration::from_millis(100);
+const STANDSTILL: Duration = Duration::from_secs(2);

@@ -67,10 +67,10 @@ pub(crate) async fn play(
     sink_end: Local,
 ) -> Ended {
     let both = async {
-        let (sink, endpoint, token) = sink(scheme, sink_end).await;
+        let (sink, endpoint, token) = sink(scheme, sink_end, PATIENT).await;
         let recording = Arc::clone(recording);
         let replay = Local::Replay(Replay { recording, pace });
-        let source = source(scheme, endpoint, token, replay);
+        let source = source(scheme, endpoint, token, replay, PATIENT);
         let (source, sink) = tokio::join!(source.ended(), sink.ended());
         Ended { source, sink }
     };
@@ -79,10 +79,10 @@ pub(crate) async fn play(
         .expect("both halves end in time")
 }
 
-pub(crate) async fn sink(scheme: Scheme, local: Local) -> (Half, Endpoint, Token) {
+pub(crate) async fn sink(scheme: Scheme, local: Local, drain: Duration) -> (Half, Endpoint, Token) {
     let token = Token::generate().unwrap();
     let endpoint: Endpoint = format!("{scheme}://127.0.0.1:0").parse().unwrap();
-    let options = options();
+    let options = options(drain);
     let mut half = if scheme == Scheme::Ssh {
         let half = ssh::Sink {
             token,
@@ -108,8 +108,14 @@ pub(crate) async fn sink(scheme: Scheme, local: Local) -> (Half, Endpoint, Token
     }
 }
 
-pub(crate) fn source(scheme: Scheme, endpoint: Endpoint, token: Token, local: Local) -> Half {
-    let options = options();
+pub(crate) fn source(
+    scheme: Scheme,
+    endpoint: Endpoint,
+    token: Token,
+    local: Local,
+    drain: Duration,
+) -> Half {
+    let options = options(drain);
     if scheme == Scheme::Ssh {
         let half = ssh::Source {
             token,
@@ -138,12 +144,15 @@ fn carrier(scheme: Scheme, token: &Token) -> Box<dyn Carrier> {
     }
 }
 
-/// A drain deadline that tests can afford to run into.
-fn options() -> Options {
+fn options(drain_deadline: Duration) -> Options {
     Options {
-        drain_deadline: Duration::from_millis(500),
+        drain_deadline,
         ..Options::default()
     }
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// A drain deadline for channels that end by themselves, even where the machine stalls.
+const PATIENT: Duration = Duration::from_secs(10);
+/// One that tests can afford to run into.
+pub(crate) const HASTY: Duration = Duration::from_millis(500);

@@ -1,6 +1,7 @@
 //! How both halves come to their end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use lmbench_transport::carry::Event;
 use lmbench_transport::ssh::Settings;
@@ -64,7 +65,7 @@ fn a_stop_lets_the_last_bytes_through() {
 #[test]
 fn a_stop_cuts_what_does_not_end_by_itself() {
     live(async {
-        let both = Both::new(Settings::default()).await;
+        let both = Both::with_drain(Settings::default(), Duration::from_millis(200)).await;
         let (mut near, mut far) = both.channel().await;
         both.source.stop.cancel();
         assert_eq!(near.read(&mut [0]).await.unwrap(), 0);

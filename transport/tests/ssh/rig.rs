@@ -39,11 +39,17 @@ impl Half {
 
 impl Both {
     pub(crate) async fn new(settings: Settings) -> Self {
+        Self::with_drain(settings, PATIENT).await
+    }
+
+    /// With another time for channels to end by themselves after a stop.
+    pub(crate) async fn with_drain(settings: Settings, drain: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let destination = UnixListener::bind(folder.path().join("destination")).unwrap();
         let (mut sink, endpoint, token) =
-            sink(folder.path().join("destination"), settings.clone()).await;
-        let mut source = source(&endpoint, &token, folder.path().join("source"), settings);
+            start_sink(folder.path().join("destination"), settings.clone(), drain).await;
+        let path = folder.path().join("source");
+        let mut source = start_source(&endpoint, &token, path, settings, drain);
         let Some(Event::Ready { details, .. }) = source.events.recv().await else {
             panic!("{:?} / {:?}", source.task.await, sink.events.recv().await)
         };
@@ -98,13 +104,17 @@ pub(crate) fn live(test: impl Future<Output = ()>) {
 }
 
 pub(crate) async fn sink(to: PathBuf, settings: Settings) -> (Half, Endpoint, Token) {
+    start_sink(to, settings, PATIENT).await
+}
+
+async fn start_sink(to: PathBuf, settings: Settings, drain: Duration) -> (Half, Endpoint, Token) {
     let token = Token::generate().unwrap();
     let half = Sink {
         token,
         endpoint: "ssh://127.0.0.1:0".parse().unwrap(),
         local: Local::Unix(to),
         settings,
-        options: options(),
+        options: options(drain),
     };
     let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     let Some(Event::Listening { endpoint, token }) = half.events.recv().await else {
@@ -119,21 +129,33 @@ pub(crate) fn source(
     from: PathBuf,
     settings: Settings,
 ) -> Half {
+    start_source(endpoint, token, from, settings, PATIENT)
+}
+
+fn start_source(
+    endpoint: &Endpoint,
+    token: &Token,
+    from: PathBuf,
+    settings: Settings,
+    drain: Duration,
+) -> Half {
     let half = Source {
         token: token.clone(),
         endpoint: endpoint.clone(),
         local: Local::Unix(from),
         settings,
-        options: options(),
+        options: options(drain),
     };
     Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }
 
-fn options() -> Options {
+fn options(drain_deadline: Duration) -> Options {
     Options {
-        drain_deadline: Duration::from_millis(200),
+        drain_deadline,
         ..Options::default()
     }
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Channels that end by themselves are not cut by it, even where the machine stalls.
+const PATIENT: Duration = Duration::from_secs(10);

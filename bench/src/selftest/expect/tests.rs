@@ -36,7 +36,7 @@ fn is_ok(expect: Expect, repeat: &Repeat) -> bool {
 fn words(expect: Expect, breaks: bool, repeat: &Repeat) -> String {
     match judge(expect, breaks, repeat) {
         Verdict::Ok => "ok".to_owned(),
-        Verdict::NotOk(words) => words,
+        Verdict::NotOk(words) | Verdict::Missed(words) => words,
     }
 }
 
@@ -98,11 +98,21 @@ fn each_expectation_knows_its_host_and_its_outcome() {
 #[test]
 fn what_did_not_break_proves_nothing() {
     let refused = json!({ "kill": "destination-qemu", "refused": "no QEMU runs on this host" });
-    let nothing = repeat(Outcome::Failed, WHOLE_HERE, &[refused]);
+    let nothing = repeat(Outcome::Failed, WHOLE_HERE, &[refused.clone()]);
     assert_eq!(
         words(Expect::Stays, true, &nothing),
         "what was to break did not break, so nothing was tried (failed: QEMU said so)"
     );
+    assert!(matches!(
+        judge(Expect::Stays, true, &nothing),
+        Verdict::Missed(_)
+    ));
+    // Who broke nothing and lost the guest has no second chance.
+    let lost = repeat(Outcome::Failed, NOWHERE, &[refused]);
+    assert!(matches!(
+        judge(Expect::Stays, true, &lost),
+        Verdict::NotOk(_)
+    ));
     // A moment drawn at random may lie behind the end, and a cancel may be refused.
     assert_eq!(words(Expect::Anything, true, &nothing), "ok");
     let cancel = json!({ "cancel": true, "refused": "the guest runs on the destination" });
@@ -110,6 +120,40 @@ fn what_did_not_break_proves_nothing() {
         Expect::Arrives,
         &repeat(Outcome::Completed, WHOLE_THERE, &[cancel])
     ));
+}
+
+// A controller that stood still kills a guest that has arrived: that says nothing about migrations.
+#[test]
+fn a_moment_that_was_missed_is_no_lost_guest() {
+    let kill = json!({ "kill": "destination-qemu" });
+    let completed = json!({ "name": "MIGRATION", "host": "source", "status": "completed" });
+    let mut late = repeat(Outcome::Failed, NOWHERE, &[completed, kill]);
+    // At the same millisecond nobody knows which was first.
+    assert_eq!(
+        words(Expect::Stays, true, &late),
+        "the guest runs on: none, and should on the source (failed: QEMU said so)"
+    );
+    late.events[1].at_ms = 2.0;
+    assert!(matches!(
+        judge(Expect::Stays, true, &late),
+        Verdict::Missed(_)
+    ));
+    let missed = "what was to break broke when the migration was over, so nothing was tried";
+    for expect in [Expect::Stays, Expect::LostIsTold, Expect::HarmIsTold] {
+        let words = words(expect, true, &late);
+        assert!(words.starts_with(missed), "{expect:?}: {words}");
+    }
+    assert_eq!(words(Expect::Anything, true, &late), "ok");
+    // Who is killed while it goes on must not lose it.
+    late.events[1].at_ms = 0.5;
+    assert!(!is_ok(Expect::Stays, &late) && !is_ok(Expect::Anything, &late));
+    // A late cancel is the quick end that `Either` allows, and no try for whoever wants it cancelled.
+    let cancel = json!({ "cancel": true });
+    let mut cancel = repeat(Outcome::Completed, WHOLE_THERE, &[cancel]);
+    cancel.events.insert(0, late.events[0].clone());
+    cancel.events[1].at_ms = 2.0;
+    assert_eq!(words(Expect::Either, true, &cancel), "ok");
+    assert_eq!(words(Expect::Cancelled, true, &cancel), missed);
 }
 
 #[test]
