@@ -98,7 +98,7 @@ fn each_expectation_knows_its_host_and_its_outcome() {
 #[test]
 fn what_did_not_break_proves_nothing() {
     let refused = json!({ "kill": "destination-qemu", "refused": "no QEMU runs on this host" });
-    let nothing = repeat(Outcome::Failed, WHOLE_HERE, &[refused.clone()]);
+    let nothing = repeat(Outcome::Failed, WHOLE_HERE, std::slice::from_ref(&refused));
     assert_eq!(
         words(Expect::Stays, true, &nothing),
         "what was to break did not break, so nothing was tried (failed: QEMU said so)"
