@@ -242,12 +242,9 @@ impl Faults {
             faults.carrier_killed |= done && carrier;
             faults.carrier_killed_early |= done && carrier && !ran_there;
             ran_there |= event.name == "RESUME" && event.host == "destination";
-            if event.name == "MIGRATION" {
-                let status = event.data.get("status").and_then(serde_json::Value::as_str);
-                faults.post_copy |= status == Some("postcopy-active");
-                let gave_up = event.host == "source" && status == Some("failed");
-                faults.post_copy_failed |= faults.post_copy && gave_up;
-            }
+            faults.post_copy |= status(event) == Some("postcopy-active");
+            let gave_up = event.host == "source" && status(event) == Some("failed");
+            faults.post_copy_failed |= faults.post_copy && gave_up;
         }
         faults
     }
@@ -279,8 +276,12 @@ impl Faults {
 
 /// The source has heard that the destination has everything.
 fn completes(event: &Event) -> bool {
-    let status = event.data.get("status").and_then(serde_json::Value::as_str);
-    event.name == "MIGRATION" && event.host == "source" && status == Some("completed")
+    event.host == "source" && status(event) == Some("completed")
+}
+
+/// Of the migration, if that is what the event tells.
+fn status(event: &Event) -> Option<&str> {
+    (event.name == "MIGRATION").then(|| event.data.get("status")?.as_str())?
 }
 
 #[cfg(test)]

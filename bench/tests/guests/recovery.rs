@@ -16,6 +16,8 @@ fn post_copy(network: &str, migration: &str, rest: &str) -> String {
 
 /// How long no byte moves before a connection is given up.
 const SILENCE: &str = "recover-after = \"1 s\"";
+/// Where nothing waits for a silence, and a machine that stands still for a second makes none.
+const PATIENCE: &str = "recover-after = \"10 s\"";
 
 /// On the link that fails, like the others.
 const SSH: &str = "[carrier.ssh]\nnetwork = \"migration\"\n";
@@ -100,8 +102,7 @@ fn a_post_copy_whose_link_stays_cut_says_who_has_what() {
 fn a_post_copy_survives_its_carriers_twice() {
     let first = "[fault]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-carrier\"";
     let second = "[fault.then]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"source-carrier\"";
-    let patient = "recover-after = \"10 s\"";
-    let scenario = post_copy("", patient, &format!("[carrier.tls]\n{first}\n{second}"));
+    let scenario = post_copy("", PATIENCE, &format!("[carrier.tls]\n{first}\n{second}"));
     let Some(run) = run(&scenario) else {
         return;
     };
@@ -160,8 +161,7 @@ fn a_guest_runs_on_where_it_was_when_the_switch_over_breaks() {
 #[test]
 fn a_guest_that_dies_in_post_copy_is_not_set_back() {
     let fault = "[fault]\nat = \"post-copy\"\ndelay = \"700 ms\"\nkill = \"destination-qemu\"";
-    let patient = "recover-after = \"10 s\"";
-    let scenario = post_copy("", patient, &format!("[carrier.native-tcp]\n{fault}"));
+    let scenario = post_copy("", PATIENCE, &format!("[carrier.native-tcp]\n{fault}"));
     if let Some(run) = run_and_fail(&scenario) {
         let failed = run.only();
         assert_eq!(failed.running_on(), "none");

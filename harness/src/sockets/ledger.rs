@@ -81,10 +81,10 @@ impl Ledger {
     /// Looks for connections that are new since the last time.
     pub fn find_new(&mut self) -> io::Result<()> {
         let held = owners::inodes(self.qemu, &self.carriers);
-        let now_ns = monotonic_ns();
+        let at_ns = monotonic_ns();
         let mut unknown: Vec<(u32, Owner)> = held
             .into_iter()
-            .filter(|(inode, _)| !self.knows(*inode, now_ns))
+            .filter(|(inode, _)| !self.knows(*inode, at_ns))
             .collect();
         if unknown.is_empty() {
             return Ok(());
@@ -101,7 +101,6 @@ impl Ledger {
         }
         for (inode, _) in unknown {
             let looks = self.others.get(&inode).map_or(0, |other| other.looks + 1);
-            let at_ns = now_ns;
             self.others.insert(inode, Unconnected { looks, at_ns });
         }
         Ok(())

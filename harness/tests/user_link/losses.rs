@@ -60,23 +60,28 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
                     .collect::<Vec<_>>()
             };
             let (first, second) = (gaps(first), gaps(second));
-            let mut common = vec![0; second.len() + 1];
-            for gap in &first {
-                let mut before = 0;
-                for (at, other) in second.iter().enumerate() {
-                    let longest = if gap == other {
-                        before + 1
-                    } else {
-                        common[at].max(common[at + 1])
-                    };
-                    before = std::mem::replace(&mut common[at + 1], longest);
-                }
-            }
-            let best = common[second.len()];
+            let best = longest_common(&first, &second);
             println!("{best} of {} gaps came again", first.len());
             assert!(best > first.len() * 8 / 10, "{first:?}\n{second:?}");
         },
     );
+}
+
+/// Length of the longest subsequence that both have.
+fn longest_common(first: &[u32], second: &[u32]) -> usize {
+    let mut common = vec![0; second.len() + 1];
+    for one in first {
+        let mut before = 0;
+        for (at, other) in second.iter().enumerate() {
+            let longest = if one == other {
+                before + 1
+            } else {
+                common[at].max(common[at + 1])
+            };
+            before = std::mem::replace(&mut common[at + 1], longest);
+        }
+    }
+    common[second.len()]
 }
 
 #[test]

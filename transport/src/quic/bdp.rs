@@ -109,6 +109,7 @@ impl Bdp {
         let rtt = now.saturating_duration_since(sent);
         self.rtt.see(now, rtt);
         self.round.acked(now, sent, bytes, rtt);
+        self.bursts.acked(now, bytes, self.rate.get());
         match &mut self.phase {
             Phase::Startup { .. } if !app_limited => {
                 let growth = bytes.min(self.growth_left);
@@ -128,8 +129,6 @@ impl Bdp {
     /// After all that one datagram acknowledged.
     fn acked_all(&mut self, now: Instant, in_flight: u64, app_limited: bool) {
         self.round.is_limited |= app_limited;
-        self.bursts
-            .acked(now, self.round.take_acked(), self.rate.get());
         let latest = self.round.take_latest();
         if let Phase::Startup { late, .. } = &mut self.phase
             && let (Some(latest), Some(shortest)) = (latest, self.rtt.get())

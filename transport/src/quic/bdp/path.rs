@@ -13,9 +13,8 @@ pub(super) struct Round {
     /// The application had nothing to send for a part of it.
     pub(super) is_limited: bool,
     rtt: Option<Duration>,
-    /// The shortest round trip of what was acknowledged at once, and how many bytes that were.
+    /// The shortest round trip of what was acknowledged at once.
     latest: Option<Duration>,
-    acked: u64,
     is_over: bool,
 }
 
@@ -40,7 +39,6 @@ impl Round {
     pub(super) fn acked(&mut self, now: Instant, sent: Instant, bytes: u64, rtt: Duration) {
         let shorter = |than: Option<Duration>| Some(than.map_or(rtt, |than| than.min(rtt)));
         self.delivered = self.delivered.saturating_add(bytes);
-        self.acked = self.acked.saturating_add(bytes);
         self.rtt = shorter(self.rtt);
         self.latest = shorter(self.latest);
         let lasted = |started| now.saturating_duration_since(started) >= ROUND_MIN;
@@ -51,10 +49,6 @@ impl Round {
 
     pub(super) fn take_latest(&mut self) -> Option<Duration> {
         self.latest.take()
-    }
-
-    pub(super) fn take_acked(&mut self) -> u64 {
-        std::mem::take(&mut self.acked)
     }
 
     /// What the round has shown, if it is over; the next one begins.
@@ -114,17 +108,14 @@ pub(super) struct Bursts {
 }
 
 impl Bursts {
-    /// After all that one datagram acknowledged, on a path of this rate.
+    /// On a path of this rate.
     pub(super) fn acked(&mut self, now: Instant, bytes: u64, rate: f64) {
         let since = *self.since.get_or_insert(now);
-        let expected = rate * now.saturating_duration_since(since).as_secs_f64();
+        let mut expected = rate * now.saturating_duration_since(since).as_secs_f64();
         let is_over = self.acked as f64 <= expected;
-        let expected = if is_over {
-            (self.since, self.acked) = (Some(now), 0);
-            0.0
-        } else {
-            expected
-        };
+        if is_over {
+            (self.since, self.acked, expected) = (Some(now), 0, 0.0);
+        }
         self.acked = self.acked.saturating_add(bytes);
         self.largest = self.largest.max(self.acked as f64 - expected);
     }
