@@ -141,6 +141,27 @@ install_packages() {
   done
 }
 
+# QEMU starts an uncompressed kernel by itself (PVH). A translated guest would decompress it at each boot, for a second and more.
+# A kernel that can't be started so, or is packed in a way unknown here, stays as it is.
+uncompress_kernel() {
+  local folder=$1 vmlinuz=$1/vmlinuz sectors offset length unpack
+  [ -r "$vmlinuz" ] && [ ! -e "$folder/vmlinux" ] || return 0
+  # The header of bzImage, protocol 2.08 (Documentation/arch/x86/boot.rst): setup_sects, payload_offset, payload_length.
+  sectors=$(od -An -tu1 -j $((0x1f1)) -N 1 "$vmlinuz")
+  read -r offset length < <(od -An -tu4 -j $((0x248)) -N 8 "$vmlinuz")
+  offset=$((offset + (sectors + 1) * 512))
+  case $(od -An -tx1 -j "$offset" -N 4 "$vmlinuz" | tr -d ' ') in
+    28b52ffd) unpack=zstd ;;
+    fd377a58) unpack=xz ;;
+    *) return 0 ;;
+  esac
+  # The last four bytes of the payload are its length, not part of it.
+  tail -c +$((offset + 1)) "$vmlinuz" | head -c $((length - 4)) | "$unpack" -dc >"$WORK/vmlinux" 2>/dev/null || true
+  # The note by which QEMU finds the entry: XEN_ELFNOTE_PHYS32_ENTRY, 18.
+  grep -aqP '^\x7fELF' "$WORK/vmlinux" && grep -aqP '\x12\x00\x00\x00Xen\x00' "$WORK/vmlinux" || return 0
+  as_root install -m 0644 "$WORK/vmlinux" "$folder/vmlinux.new" && as_root mv -T "$folder/vmlinux.new" "$folder/vmlinux"
+}
+
 # The kernel is unpacked, not installed: no boot loader is touched, and an ordinary user can read it.
 unpack_kernel() {
   local target=$USER_GUEST image package version release
@@ -195,6 +216,10 @@ main() {
     [ ${#packages[@]} = 0 ] || die "still missing after the installation: ${packages[*]}" "something on PATH hides them: \`type -a qemu-system-x86_64\` shows every QEMU here"
   fi
   [ -z "$kernel" ] || unpack_kernel
+  if [ "$(uname -m)" = x86_64 ]; then
+    if can_be_root; then uncompress_kernel "$SYSTEM_GUEST"; fi
+    if [ -w "$USER_GUEST" ]; then as_root() { "$@"; } && uncompress_kernel "$USER_GUEST"; fi
+  fi
   [ "$(qemu_major)" -ge "$QEMU_LEAST" ] || die "QEMU $(qemu_major) is all that this system offers" "install QEMU $QEMU_WANTED by hand; $QEMU_LEAST.2 is the least that lmbench works with"
   [ "$(qemu_major)" -ge "$QEMU_WANTED" ] || say "QEMU $(qemu_major) will do, but its figures do not compare with those of QEMU $QEMU_WANTED; \`lmbench doctor\` says what it lacks"
   say "all is there"

@@ -177,7 +177,7 @@ impl Guest {
         ));
         command
             .arg("-kernel")
-            .arg(&kernel.vmlinuz)
+            .arg(kernel.boots())
             .arg("-initrd")
             .arg(path("initramfs"))
             .args(["-append", COMMAND_LINE]);

@@ -12,8 +12,10 @@ pub const KERNEL_VARIABLE: &str = "LMBENCH_GUEST_KERNEL";
 /// A kernel and, unless all it needs is built in, its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestKernel {
-    /// The compressed kernel.
+    /// The compressed kernel, which names its version.
     pub vmlinuz: PathBuf,
+    /// The same kernel uncompressed, where `harness/setup.sh` could make it.
+    pub vmlinux: Option<PathBuf>,
     /// The directory that holds `modules.builtin` and `kernel/`; `None` if the kernel needs no modules.
     pub modules: Option<PathBuf>,
 }
@@ -25,6 +27,7 @@ impl GuestKernel {
         if let Some(vmlinuz) = env::var_os(KERNEL_VARIABLE) {
             let kernel = Self {
                 vmlinuz: vmlinuz.into(),
+                vmlinux: None,
                 modules: env::var_os("LMBENCH_GUEST_MODULES").map(PathBuf::from),
             };
             // What the user names is what must work, so there is no falling back.
@@ -42,13 +45,20 @@ impl GuestKernel {
             .into_owned();
         let own = Self {
             vmlinuz: format!("/boot/vmlinuz-{release}").into(),
+            vmlinux: None,
             modules: Some(PathBuf::from("/lib/modules").join(release)),
         };
         first(installed.chain([own]))
     }
+
+    /// What QEMU is given. It starts an uncompressed kernel at its PVH entry, which saves the second and more that a translated guest
+    /// needs to decompress itself.
+    pub fn boots(&self) -> &Path {
+        self.vmlinux.as_deref().unwrap_or(&self.vmlinuz)
+    }
 }
 
-/// A directory as `harness/setup.sh` lays it out: `vmlinuz` and `modules/VERSION`.
+/// A directory as `harness/setup.sh` lays it out: `vmlinuz`, mostly `vmlinux`, and `modules/VERSION`.
 fn in_directory(directory: &Path) -> GuestKernel {
     let versions = fs::read_dir(directory.join("modules"))
         .into_iter()
@@ -58,6 +68,7 @@ fn in_directory(directory: &Path) -> GuestKernel {
     // Were there several, the last by name would be the newest as a rule.
     GuestKernel {
         vmlinuz: directory.join("vmlinuz"),
+        vmlinux: Some(directory.join("vmlinux")),
         modules: versions.filter(|path| path.is_dir()).max(),
     }
 }
@@ -67,6 +78,7 @@ fn first(candidates: impl IntoIterator<Item = GuestKernel>) -> Result<GuestKerne
     let mut looked_for = Vec::new();
     for mut candidate in candidates {
         if File::open(&candidate.vmlinuz).is_ok() {
+            candidate.vmlinux = candidate.vmlinux.filter(|file| File::open(file).is_ok());
             candidate.modules = candidate.modules.filter(|tree| tree.is_dir());
             return Ok(candidate);
         }
@@ -95,6 +107,10 @@ mod tests {
         let found = first([missing, in_directory(directory.path())]).unwrap();
         assert_eq!(found.vmlinuz, directory.path().join("vmlinuz"));
         assert_eq!(found.modules, Some(directory.path().join("modules/6.1.0")));
+        assert_eq!(found.boots(), found.vmlinuz);
+        fs::write(directory.path().join("vmlinux"), "kernel").unwrap();
+        let found = first([in_directory(directory.path())]).unwrap();
+        assert_eq!(found.boots(), directory.path().join("vmlinux"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
     let Ok(kernel) = GuestKernel::find() else {
         return Some("no guest kernel to prove KVM with".to_owned());
     };
-    let key = key(&kernel.vmlinuz);
+    let key = key(kernel.boots());
     let file = memory_file();
     let mut known = file.as_deref().map(read).unwrap_or_default();
     if let Some(answer) = known.get(&key) {
@@ -123,14 +123,14 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
 
 /// The answer holds for this boot, kernel, CPU, QEMU and guest kernel: a proof that failed on a busy machine gets another
 /// chance after a restart.
-fn key(vmlinuz: &Path) -> String {
+fn key(kernel: &Path) -> String {
     let uname = rustix::system::uname();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let qemu = program();
     let qemu = std::fs::metadata(which(&qemu, &path).unwrap_or(qemu))
         .map(|file| stamp(&file))
         .unwrap_or_default();
-    let kernel = std::fs::metadata(vmlinuz)
+    let kernel = std::fs::metadata(kernel)
         .map(|file| stamp(&file))
         .unwrap_or_default();
     format!(

@@ -62,7 +62,7 @@ pub fn program() -> PathBuf {
 
 /// Kernel and initramfs of lmbench's own guest.
 pub(super) struct OwnKernel<'a> {
-    pub(super) vmlinuz: &'a Path,
+    pub(super) kernel: &'a Path,
     pub(super) command_line: &'a str,
 }
 
@@ -143,7 +143,7 @@ fn boot(line: &mut Line, spec: &GuestSpec, files: &Files, own: Option<&OwnKernel
     match &spec.boot {
         Boot::Lmbench => {
             if let Some(own) = own {
-                line.option_path("-kernel", "", own.vmlinuz).option_path(
+                line.option_path("-kernel", "", own.kernel).option_path(
                     "-initrd",
                     "",
                     &files.initramfs,
@@ -276,7 +276,7 @@ mod tests {
     fn text(role: Role, boot: Boot) -> String {
         let files = Files::below(Path::new("/run/a,b/source"));
         let own = OwnKernel {
-            vmlinuz: Path::new("/k"),
+            kernel: Path::new("/k"),
             command_line: "quiet",
         };
         let arguments = arguments(&spec(boot), role, Accelerator::Tcg, &files, Some(&own));

@@ -121,7 +121,7 @@ pub async fn launch_kept(
     let kernel = prepare(spec, role, &files).await?;
     let command_line = image::command_line(spec);
     let own = kernel.as_ref().map(|kernel| OwnKernel {
-        vmlinuz: &kernel.vmlinuz,
+        kernel: kernel.boots(),
         command_line: &command_line,
     });
     let arguments = arguments(spec, role, accelerator, &files, own.as_ref());
