@@ -217,6 +217,18 @@ mod tests {
         assert_eq!(value["findings"][0]["mend"], "harness/setup.sh");
     }
 
+    /// What a test skips for want of it has the same name here.
+    #[test]
+    fn the_needs_of_tests_are_looked_for() {
+        let findings = examine();
+        for need in lmbench_testing::Need::OF_THE_MACHINE {
+            assert!(
+                findings.iter().any(|finding| finding.name == need.name()),
+                "{need:?}"
+            );
+        }
+    }
+
     /// Every finding that is not found says why, and names are unique, whatever this host is.
     #[test]
     fn this_host_can_be_examined() {

@@ -1,7 +1,8 @@
 //! `lmbench selftest` as a user meets it. The matrix itself is what CI runs.
 
-use std::io::Write as _;
 use std::process::{Command, Output};
+
+use lmbench_testing::Need;
 
 fn selftest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lmbench"))
@@ -58,13 +59,9 @@ fn what_can_not_be_done_is_said_before_a_guest_boots() {
 // One that arrives, one that is cancelled, one whose destination dies, and one that this QEMU may refuse, on the same hosts.
 #[test]
 fn cases_are_told_as_tap_and_as_junit() {
-    if std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1") {
-        // Past the test harness, which would swallow what a passing test prints.
-        std::io::stderr()
-            .write_all(b"SKIPPED (LMBENCH_SKIP_LIVE=1): no guest was migrated\n")
-            .unwrap();
+    let Some(_turn) = lmbench_testing::live(&[Need::Namespaces, Need::Userfaultfd]) else {
         return;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
     let (junit, out) = (
         folder.path().join("junit.xml"),

@@ -11,6 +11,7 @@ use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::lab::{InterfaceBytes, Lab, LabError, LabOptions, interface_bytes};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
+use lmbench_testing::Need;
 use support::{Holder, inside, lab_in, live, namespace_of, network, open_lab, transfer, until};
 
 const MIB: u64 = 1 << 20;
@@ -19,6 +20,7 @@ const MIB: u64 = 1 << 20;
 fn hosts_reach_each_other_on_both_networks_and_nothing_is_left() {
     live(
         "hosts_reach_each_other_on_both_networks_and_nothing_is_left",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let lab = open_lab(base.path());
@@ -52,7 +54,7 @@ fn hosts_reach_each_other_on_both_networks_and_nothing_is_left() {
 
 #[test]
 fn two_labs_live_side_by_side() {
-    live("two_labs_live_side_by_side", || {
+    live("two_labs_live_side_by_side", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let (first, second) = (open_lab(base.path()), open_lab(base.path()));
         assert_ne!(first.id(), second.id());
@@ -78,7 +80,7 @@ fn two_labs_live_side_by_side() {
 
 #[test]
 fn rates_are_reached_within_five_percent() {
-    live("rates_are_reached_within_five_percent", || {
+    live("rates_are_reached_within_five_percent", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let mut lab = open_lab(base.path());
         let pids = Role::BOTH.map(|role| lab.agent_pid(role));
@@ -133,6 +135,7 @@ fn rates_are_reached_within_five_percent() {
 fn background_traffic_shows_what_a_bulk_transfer_does_to_it() {
     live(
         "background_traffic_shows_what_a_bulk_transfer_does_to_it",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let mut spec = network(LinkSpec::default());
@@ -171,42 +174,47 @@ fn background_traffic_shows_what_a_bulk_transfer_does_to_it() {
 
 #[test]
 fn configuring_is_idempotent_and_changes_what_differs() {
-    live("configuring_is_idempotent_and_changes_what_differs", || {
-        let base = tempfile::tempdir().unwrap();
-        let shaped = network(LinkSpec {
-            rate_bps: Some(1_000_000_000),
-            mtu: Some(9000),
-            ..LinkSpec::default()
-        });
-        let mut lab = lab_in(base.path(), &shaped).unwrap();
-        let pids = Role::BOTH.map(|role| lab.agent_pid(role));
-        let before = lab.commands().len();
-        lab.configure(&shaped).unwrap();
-        assert_eq!(lab.commands().len(), before);
-        for pid in pids {
-            let text = support::run_in(pid, &["ip", "link", "show", "mig0"]);
-            assert!(
-                text.contains("mtu 9000") && text.contains("qdisc tbf"),
-                "{text}"
-            );
-        }
-        lab.configure(&network(LinkSpec::default())).unwrap();
-        assert!(lab.commands().len() > before);
-        for pid in pids {
-            let text = support::run_in(pid, &["ip", "link", "show", "mig0"]);
-            assert!(
-                text.contains("mtu 1500") && text.contains("qdisc noqueue"),
-                "{text}"
-            );
-        }
-        lab.close().unwrap();
-    });
+    live(
+        "configuring_is_idempotent_and_changes_what_differs",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let shaped = network(LinkSpec {
+                rate_bps: Some(1_000_000_000),
+                mtu: Some(9000),
+                ..LinkSpec::default()
+            });
+            let mut lab = lab_in(base.path(), &shaped).unwrap();
+            let pids = Role::BOTH.map(|role| lab.agent_pid(role));
+            let before = lab.commands().len();
+            lab.configure(&shaped).unwrap();
+            assert_eq!(lab.commands().len(), before);
+            for pid in pids {
+                let text = support::run_in(pid, &["ip", "link", "show", "mig0"]);
+                assert!(
+                    text.contains("mtu 9000") && text.contains("qdisc tbf"),
+                    "{text}"
+                );
+            }
+            lab.configure(&network(LinkSpec::default())).unwrap();
+            assert!(lab.commands().len() > before);
+            for pid in pids {
+                let text = support::run_in(pid, &["ip", "link", "show", "mig0"]);
+                assert!(
+                    text.contains("mtu 1500") && text.contains("qdisc noqueue"),
+                    "{text}"
+                );
+            }
+            lab.close().unwrap();
+        },
+    );
 }
 
 #[test]
 fn tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does() {
     live(
         "tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let usual = network(LinkSpec::default());
@@ -237,7 +245,7 @@ fn tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does() {
 
 #[test]
 fn delay_is_there_or_refused_by_its_key() {
-    live("delay_is_there_or_refused_by_its_key", || {
+    live("delay_is_there_or_refused_by_its_key", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let slow = network(LinkSpec {
             rtt: Some(Duration::from_millis(20)),
@@ -270,6 +278,7 @@ fn delay_is_there_or_refused_by_its_key() {
 fn an_agent_that_does_not_start_is_named_and_leaves_nothing() {
     live(
         "an_agent_that_does_not_start_is_named_and_leaves_nothing",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let options = LabOptions {
@@ -291,69 +300,79 @@ fn an_agent_that_does_not_start_is_named_and_leaves_nothing() {
 /// The kernel gives the number of a namespace that is gone to the next one: here to a host of the second lab.
 #[test]
 fn a_dead_host_s_namespace_number_accuses_nobody() {
-    live("a_dead_host_s_namespace_number_accuses_nobody", || {
-        let base = tempfile::tempdir().unwrap();
-        let mut first = open_lab(base.path());
-        let pids = Role::BOTH.map(|role| first.take_agent(role).unwrap());
-        let numbers = [0, 1].map(|agent| namespace_of(pids[agent].pid));
-        for agent in &pids {
-            support::kill(agent.pid);
-        }
-        let limit = std::time::Duration::from_secs(5);
-        for role in Role::BOTH {
-            assert!(first.agent_end(role, limit).is_some());
-        }
-        // Other tests beside this one may take the numbers first, so it is tried a few times; then there is nothing to see.
-        let mut others = Vec::new();
-        for _ in 0..8 {
-            let lab = open_lab(base.path());
-            let same = Role::BOTH.map(|role| numbers.contains(&namespace_of(lab.agent_pid(role))));
-            others.push(lab);
-            if same.contains(&true) {
-                break;
+    live(
+        "a_dead_host_s_namespace_number_accuses_nobody",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut first = open_lab(base.path());
+            let pids = Role::BOTH.map(|role| first.take_agent(role).unwrap());
+            let numbers = [0, 1].map(|agent| namespace_of(pids[agent].pid));
+            for agent in &pids {
+                support::kill(agent.pid);
             }
-        }
-        first.close().unwrap();
-        for lab in others {
-            lab.close().unwrap();
-        }
-    });
+            let limit = std::time::Duration::from_secs(5);
+            for role in Role::BOTH {
+                assert!(first.agent_end(role, limit).is_some());
+            }
+            // Other tests beside this one may take the numbers first, so it is tried a few times; then there is nothing to see.
+            let mut others = Vec::new();
+            for _ in 0..8 {
+                let lab = open_lab(base.path());
+                let same =
+                    Role::BOTH.map(|role| numbers.contains(&namespace_of(lab.agent_pid(role))));
+                others.push(lab);
+                if same.contains(&true) {
+                    break;
+                }
+            }
+            first.close().unwrap();
+            for lab in others {
+                lab.close().unwrap();
+            }
+        },
+    );
 }
 
 #[test]
 fn what_an_agent_leaves_behind_is_ended_and_reported() {
-    live("what_an_agent_leaves_behind_is_ended_and_reported", || {
-        let base = tempfile::tempdir().unwrap();
-        let options = LabOptions {
-            base: Some(base.path().to_owned()),
-            ..LabOptions::default()
-        };
-        // The child is announced on standard output, so that it is known to exist before the agent goes.
-        let agent = ["sh", "-c", "sleep 120 <&- >&- 2>&- & echo $!; exec cat"].map(Into::into);
-        let mut lab = Lab::create_with(&agent, &network(LinkSpec::default()), &options).unwrap();
-        let children = Role::BOTH.map(|role| {
-            support::first_line(lab.take_agent(role).unwrap().stdout)
-                .parse()
-                .unwrap()
-        });
-        let error = lab.close().unwrap_err();
-        assert!(
-            matches!(&error, LabError::LeftBehind { processes } if processes.len() == 2),
-            "{error}"
-        );
-        until("the children to be gone", || {
-            children.iter().all(|pid| namespace_of(*pid).is_none())
-        });
-        assert_eq!(
-            support::labs_in(base.path()),
-            Vec::<std::path::PathBuf>::new()
-        );
-    });
+    live(
+        "what_an_agent_leaves_behind_is_ended_and_reported",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let options = LabOptions {
+                base: Some(base.path().to_owned()),
+                ..LabOptions::default()
+            };
+            // The child is announced on standard output, so that it is known to exist before the agent goes.
+            let agent = ["sh", "-c", "sleep 120 <&- >&- 2>&- & echo $!; exec cat"].map(Into::into);
+            let mut lab =
+                Lab::create_with(&agent, &network(LinkSpec::default()), &options).unwrap();
+            let children = Role::BOTH.map(|role| {
+                support::first_line(lab.take_agent(role).unwrap().stdout)
+                    .parse()
+                    .unwrap()
+            });
+            let error = lab.close().unwrap_err();
+            assert!(
+                matches!(&error, LabError::LeftBehind { processes } if processes.len() == 2),
+                "{error}"
+            );
+            until("the children to be gone", || {
+                children.iter().all(|pid| namespace_of(*pid).is_none())
+            });
+            assert_eq!(
+                support::labs_in(base.path()),
+                Vec::<std::path::PathBuf>::new()
+            );
+        },
+    );
 }
 
 #[test]
 fn a_killed_agent_takes_its_links_with_it() {
-    live("a_killed_agent_takes_its_links_with_it", || {
+    live("a_killed_agent_takes_its_links_with_it", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let mut lab = open_lab(base.path());
         let pids = Role::BOTH.map(|role| lab.take_agent(role).unwrap());
@@ -372,6 +391,7 @@ fn a_killed_agent_takes_its_links_with_it() {
 fn a_killed_owner_leaves_nothing_that_the_next_start_does_not_remove() {
     live(
         "a_killed_owner_leaves_nothing_that_the_next_start_does_not_remove",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             for agent in ["cat", "deaf"] {
@@ -403,24 +423,28 @@ fn a_killed_owner_leaves_nothing_that_the_next_start_does_not_remove() {
 
 #[test]
 fn an_ordinary_user_has_labs_too_and_they_are_reaped() {
-    live("an_ordinary_user_has_labs_too_and_they_are_reaped", || {
-        if !support::is_real_root() {
-            println!("this whole run is already that of an ordinary user");
-            return;
-        }
-        let base = support::directory_of_nobody();
-        let mut first = Holder::start(base.path(), "deaf", true);
-        first.kill();
-        // The second user namespace has no rights over the first's processes but those of the same user, which must suffice.
-        let mut second = Holder::start(base.path(), "cat", true);
-        assert!(!first.lab.exists());
-        assert!(first.agents.iter().all(|pid| namespace_of(*pid).is_none()));
-        second.finish();
-        assert_eq!(
-            support::labs_in(base.path()),
-            Vec::<std::path::PathBuf>::new()
-        );
-    });
+    live(
+        "an_ordinary_user_has_labs_too_and_they_are_reaped",
+        &NEEDS,
+        || {
+            // Otherwise this whole run is already that of an ordinary user.
+            if !lmbench_testing::available(&[Need::Root, Need::UserNamespaces]) {
+                return;
+            }
+            let base = support::directory_of_nobody();
+            let mut first = Holder::start(base.path(), "deaf", true);
+            first.kill();
+            // The second user namespace has no rights over the first's processes but those of the same user, which must suffice.
+            let mut second = Holder::start(base.path(), "cat", true);
+            assert!(!first.lab.exists());
+            assert!(first.agents.iter().all(|pid| namespace_of(*pid).is_none()));
+            second.finish();
+            assert_eq!(
+                support::labs_in(base.path()),
+                Vec::<std::path::PathBuf>::new()
+            );
+        },
+    );
 }
 
 /// Not a test: what [`Holder`] starts.
@@ -432,3 +456,5 @@ fn holder() {
 
 /// At an MTU of 1500: 1448 bytes of payload in a frame of 1514.
 const FRAME_PER_PAYLOAD: f64 = 1514.0 / 1448.0;
+
+const NEEDS: [Need; 1] = [Need::Namespaces];

@@ -13,6 +13,7 @@ use lmbench_harness::lab::Lab;
 use lmbench_harness::role::Role;
 use lmbench_harness::tenant::probe::{Heard, Probe, Prober};
 use lmbench_harness::tenant::{BRIDGE, GUEST, GUEST_HARDWARE, hardware_text};
+use lmbench_testing::Need;
 use support::{inside, live, open_lab, run_in, transfer, until};
 
 /// A client on the source that asks every 2 ms.
@@ -45,30 +46,34 @@ fn answered(heard: &Heard) -> impl Iterator<Item = (&Probe, u64)> {
 
 #[test]
 fn a_client_hears_the_guest_arrive_on_the_other_host() {
-    live("a_client_hears_the_guest_arrive_on_the_other_host", || {
-        let base = tempfile::tempdir().unwrap();
-        let mut lab = open_lab(base.path());
-        lab.tenant().unwrap();
-        // Nobody has the address: every question stays open.
-        let prober = client(&lab);
-        until("ten questions", || prober.heard().probes.len() >= 10);
-        let heard = prober.finish();
-        assert_eq!(answered(&heard).count(), 0);
-        assert_eq!(heard.announcements, []);
-        let prober = client(&lab);
-        arrive(&lab);
-        until("three answers", || answered(&prober.heard()).count() >= 3);
-        let heard = prober.finish();
-        assert!(answered(&heard).all(|(probe, at_ns)| at_ns > probe.sent_ns));
-        assert!(heard.probes.is_sorted_by_key(|probe| probe.sent_ns));
-        lab.close().unwrap();
-    });
+    live(
+        "a_client_hears_the_guest_arrive_on_the_other_host",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut lab = open_lab(base.path());
+            lab.tenant().unwrap();
+            // Nobody has the address: every question stays open.
+            let prober = client(&lab);
+            until("ten questions", || prober.heard().probes.len() >= 10);
+            let heard = prober.finish();
+            assert_eq!(answered(&heard).count(), 0);
+            assert_eq!(heard.announcements, []);
+            let prober = client(&lab);
+            arrive(&lab);
+            until("three answers", || answered(&prober.heard()).count() >= 3);
+            let heard = prober.finish();
+            assert!(answered(&heard).all(|(probe, at_ns)| at_ns > probe.sent_ns));
+            assert!(heard.probes.is_sorted_by_key(|probe| probe.sent_ns));
+            lab.close().unwrap();
+        },
+    );
 }
 
 // A second guest must not be looked for where the first one went.
 #[test]
 fn it_is_made_once_and_forgets() {
-    live("it_is_made_once_and_forgets", || {
+    live("it_is_made_once_and_forgets", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let mut lab = open_lab(base.path());
         lab.tenant().unwrap();
@@ -87,7 +92,7 @@ fn it_is_made_once_and_forgets() {
 
 #[test]
 fn frames_of_others_are_no_announcements() {
-    live("frames_of_others_are_no_announcements", || {
+    live("frames_of_others_are_no_announcements", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let mut lab = open_lab(base.path());
         lab.tenant().unwrap();
@@ -102,3 +107,5 @@ fn frames_of_others_are_no_announcements() {
         lab.close().unwrap();
     });
 }
+
+const NEEDS: [Need; 2] = [Need::Namespaces, Need::Tap];

@@ -19,6 +19,7 @@ use lmbench_harness::lab::{Lab, LabOptions, interface_bytes};
 use lmbench_harness::link::DirectionReport;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkMethod, LinkSpec, Network};
+use lmbench_testing::Need;
 use probes::{Flow, Pace, percentile};
 use support::{Holder, inside, live, network, transfer, until};
 
@@ -37,15 +38,15 @@ fn lab_with(base: &Path, link: LinkSpec) -> Lab {
         seed: 7,
         ..LabOptions::default()
     };
-    Lab::create_with(&["cat".into()], &network(link), &options).expect(
-        "namespaces and TAP devices work here: run as root, allow user namespaces, or set LMBENCH_SKIP_LIVE=1",
-    )
+    Lab::create_with(&["cat".into()], &network(link), &options)
+        .expect("the test needs namespaces and TAP devices, and they work here")
 }
 
 #[test]
 fn a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too() {
     live(
         "a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let mut holder = Holder::start_with(base.path(), "deaf", LinkMethod::UserSpace, false);
@@ -57,7 +58,7 @@ fn a_killed_owner_leaves_no_link_and_an_ordinary_user_has_one_too() {
             // The next start ends the agents, who noticed nothing.
             link_lab(base.path(), &LinkSpec::default()).close().unwrap();
             assert!(!holder.lab.exists());
-            if support::is_real_root() {
+            if lmbench_testing::available(&[Need::Root, Need::UserTap]) {
                 let base = support::directory_of_nobody();
                 let mut holder =
                     Holder::start_with(base.path(), "cat", LinkMethod::UserSpace, true);
@@ -108,6 +109,7 @@ fn toward(lab: &mut Lab, role: Role) -> DirectionReport {
 fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
     live(
         "both_ip_versions_cross_at_every_mtu_with_sound_checksums",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let mut lab = link_lab(base.path(), &LinkSpec::default());
@@ -156,56 +158,61 @@ fn both_ip_versions_cross_at_every_mtu_with_sound_checksums() {
 
 #[test]
 fn delay_is_within_a_tenth_idle_and_under_load() {
-    live("delay_is_within_a_tenth_idle_and_under_load", || {
-        let base = tempfile::tempdir().unwrap();
-        let mut lab = link_lab(base.path(), &LinkSpec::default());
-        let pids = pids(&lab);
-        let address = lab.address(Role::Destination, Network::Migration);
-        for (rtt, load_bps) in [(5, 0), (20, 0), (80, 0), (5, 60_000_000), (20, 60_000_000)] {
-            lab.configure(&network(LinkSpec {
-                method: LinkMethod::UserSpace,
-                rate_bps: Some(100_000_000),
-                rtt: Some(Duration::from_millis(rtt)),
-                ..LinkSpec::default()
-            }))
-            .unwrap();
-            let asked = Duration::from_millis(rtt);
-            let within = asked.mul_f64(1.1);
-            // Others may have the CPUs for a moment; then the ends are late and not the link.
-            let mut attempts: Vec<(Duration, f64)> = Vec::new();
-            while attempts.len() < 10 && !attempts.iter().any(|(p99, _)| *p99 <= within) {
-                let (trips, waited) = support::with_cpu_pressure(|| {
-                    let load = (load_bps > 0)
-                        .then(|| Flow::start(pids, address, Pace::of(load_bps, 1200), 400));
-                    let trips = probes::round_trips(pids, address, 200);
-                    drop(load);
-                    trips
-                });
-                // A lost probe is a late one: queues overflow where the ends or the link stood still.
-                let mut trips = trips.unwrap_or_else(|| vec![Duration::MAX]);
-                assert!(
-                    trips.iter().all(|trip| *trip >= asked),
-                    "{rtt} ms: {trips:?}"
+    live(
+        "delay_is_within_a_tenth_idle_and_under_load",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let mut lab = link_lab(base.path(), &LinkSpec::default());
+            let pids = pids(&lab);
+            let address = lab.address(Role::Destination, Network::Migration);
+            for (rtt, load_bps) in [(5, 0), (20, 0), (80, 0), (5, 60_000_000), (20, 60_000_000)] {
+                lab.configure(&network(LinkSpec {
+                    method: LinkMethod::UserSpace,
+                    rate_bps: Some(100_000_000),
+                    rtt: Some(Duration::from_millis(rtt)),
+                    ..LinkSpec::default()
+                }))
+                .unwrap();
+                let asked = Duration::from_millis(rtt);
+                let within = asked.mul_f64(1.1);
+                // Others may have the CPUs for a moment; then the ends are late and not the link.
+                let mut attempts: Vec<(Duration, f64)> = Vec::new();
+                while attempts.len() < 10 && !attempts.iter().any(|(p99, _)| *p99 <= within) {
+                    let (trips, waited) = support::with_cpu_pressure(|| {
+                        let load = (load_bps > 0)
+                            .then(|| Flow::start(pids, address, Pace::of(load_bps, 1200), 400));
+                        let trips = probes::round_trips(pids, address, 200);
+                        drop(load);
+                        trips
+                    });
+                    // A lost probe is a late one: queues overflow where the ends or the link stood still.
+                    let mut trips = trips.unwrap_or_else(|| vec![Duration::MAX]);
+                    assert!(
+                        trips.iter().all(|trip| *trip >= asked),
+                        "{rtt} ms: {trips:?}"
+                    );
+                    attempts.push((percentile(&mut trips, 0.99), waited));
+                }
+                println!(
+                    "{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}"
                 );
-                attempts.push((percentile(&mut trips, 0.99), waited));
+                if !attempts.iter().any(|(p99, _)| *p99 <= within) {
+                    let busy = attempts.iter().any(|(_, waited)| *waited > 0.25);
+                    assert!(busy, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
+                    support::not_proven(&format!("a round trip of {rtt} ms within a tenth"));
+                }
             }
-            println!(
-                "{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}"
-            );
-            if !attempts.iter().any(|(p99, _)| *p99 <= within) {
-                let busy = attempts.iter().any(|(_, waited)| *waited > 0.25);
-                assert!(busy, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
-                support::not_proven(&format!("a round trip of {rtt} ms within a tenth"));
-            }
-        }
-        lab.close().unwrap();
-    });
+            lab.close().unwrap();
+        },
+    );
 }
 
 #[test]
 fn frames_keep_their_order_unless_reordering_is_asked_for() {
     live(
         "frames_keep_their_order_unless_reordering_is_asked_for",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let jittery = LinkSpec {
@@ -246,6 +253,7 @@ fn frames_keep_their_order_unless_reordering_is_asked_for() {
 fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
     live(
         "automatic_takes_the_kernel_where_it_can_and_changes_over",
+        &NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let mut lab = lab_with(base.path(), LinkSpec::default());
@@ -292,32 +300,36 @@ fn automatic_takes_the_kernel_where_it_can_and_changes_over() {
 
 #[test]
 fn the_process_ends_with_its_lab_and_with_its_hosts() {
-    live("the_process_ends_with_its_lab_and_with_its_hosts", || {
-        let base = tempfile::tempdir().unwrap();
-        let lab = link_lab(base.path(), &LinkSpec::default());
-        let process = lab.link_pid(Network::Migration).unwrap();
-        lab.close().unwrap();
-        assert_eq!(support::namespace_of(process), None);
-        let mut lab = link_lab(base.path(), &LinkSpec::default());
-        let process = lab.link_pid(Network::Migration).unwrap();
-        let agent = lab.take_agent(Role::Source).unwrap();
-        support::kill(agent.pid);
-        // The namespace goes with its agent although the link's device is open, and the link goes with the device.
-        until("the link to end", || {
-            support::namespace_of(process).is_none()
-        });
-        drop(agent);
-        lab.close().unwrap();
-        assert_eq!(
-            support::labs_in(base.path()),
-            Vec::<std::path::PathBuf>::new()
-        );
-    });
+    live(
+        "the_process_ends_with_its_lab_and_with_its_hosts",
+        &NEEDS,
+        || {
+            let base = tempfile::tempdir().unwrap();
+            let lab = link_lab(base.path(), &LinkSpec::default());
+            let process = lab.link_pid(Network::Migration).unwrap();
+            lab.close().unwrap();
+            assert_eq!(support::namespace_of(process), None);
+            let mut lab = link_lab(base.path(), &LinkSpec::default());
+            let process = lab.link_pid(Network::Migration).unwrap();
+            let agent = lab.take_agent(Role::Source).unwrap();
+            support::kill(agent.pid);
+            // The namespace goes with its agent although the link's device is open, and the link goes with the device.
+            until("the link to end", || {
+                support::namespace_of(process).is_none()
+            });
+            drop(agent);
+            lab.close().unwrap();
+            assert_eq!(
+                support::labs_in(base.path()),
+                Vec::<std::path::PathBuf>::new()
+            );
+        },
+    );
 }
 
 #[test]
 fn more_than_two_and_a_half_gigabits_cross() {
-    live("more_than_two_and_a_half_gigabits_cross", || {
+    live("more_than_two_and_a_half_gigabits_cross", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         // A receive window of at most rmem_max (4 MiB here) would be the limit at long round trips.
         let mut lab = link_lab(
@@ -356,7 +368,7 @@ fn more_than_two_and_a_half_gigabits_cross() {
 #[test]
 #[ignore = "prints figures and promises none"]
 fn figures() {
-    live("figures", || {
+    live("figures", &NEEDS, || {
         let base = tempfile::tempdir().unwrap();
         let mut lab = link_lab(base.path(), &LinkSpec::default());
         let pids = pids(&lab);
@@ -412,3 +424,5 @@ fn figures() {
         lab.close().unwrap();
     });
 }
+
+const NEEDS: [Need; 2] = [Need::Namespaces, Need::Tap];

@@ -1,6 +1,6 @@
 //! The carrier `ssh` with the real OpenSSH on loopback, and this test in the place of both QEMUs.
 //!
-//! Without OpenSSH these tests fail with what mends that; `LMBENCH_SKIP_LIVE=1` skips them and says so.
+//! Without OpenSSH these tests are skipped, loudly.
 
 #[path = "ssh/ends.rs"]
 mod ends;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustix::process::geteuid;
 use rustix::system::uname;
 
 use super::packages::{Manager, Part};
@@ -19,8 +20,31 @@ pub(super) fn examine() -> Vec<Finding> {
     };
     let mut findings = vec![network(&plain, &in_user), user(&plain, &in_user)];
     findings.extend(LINKS.iter().map(|link| link.examine(namespace)));
+    findings.push(user_tap());
     findings.push(impairment(&findings));
     findings
+}
+
+/// Whether labs of ordinary users have TAP devices too: there the node is often root's alone.
+fn user_tap() -> Finding {
+    let name = "tap for ordinary users";
+    let link = LINKS.iter().find(|link| link.name == "tap");
+    let make = link.map_or("false", |link| link.make);
+    let drop_rights: &[&str] = if geteuid().is_root() { &AS_NOBODY } else { &[] };
+    match probe::run(&[drop_rights, &IN_USER, &["sh", "-c", make]].concat()) {
+        Outcome::Success(_) => Finding::found(
+            name,
+            "their labs have lmbench's own link and a tenant network too",
+        ),
+        outcome => Finding::limited(
+            name,
+            format!(
+                "{}; their labs have neither lmbench's own link nor a tenant network",
+                outcome.trouble("sh")
+            ),
+        )
+        .mend("chmod 0666 /dev/net/tun, as most distributions' udev does"),
+    }
 }
 
 /// What rtt, jitter, loss and reorder will use in a run here.
@@ -173,6 +197,12 @@ fn module_mend(module: &str, kernel_has_modules: bool) -> String {
     format!("boot a kernel with {module}; the running one has no modules to load")
 }
 
+const AS_NOBODY: [&str; 4] = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+];
 const PLAIN: [&str; 2] = ["unshare", "--net"];
 const IN_USER: [&str; 4] = ["unshare", "--user", "--map-root-user", "--net"];
 

@@ -78,8 +78,35 @@ pub(super) fn examine() -> Vec<Finding> {
             "needed to look into the libvirt carriers' guests",
         ),
         headers(manager),
+        browser(),
     ]
 }
+
+/// lmbench itself opens none.
+fn browser() -> Finding {
+    let name = "browser";
+    BROWSERS
+        .iter()
+        .find_map(|browser| probe::find(browser))
+        .map_or_else(
+            || {
+                Finding::limited(
+                    name,
+                    "none that runs headless; only lmbench's own tests of its report need one",
+                )
+                .mend("apt-get install chromium-headless-shell")
+            },
+            |path| Finding::found(name, path.display().to_string()),
+        )
+}
+
+/// What the tests of the report start, headless.
+const BROWSERS: &[&str] = &[
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+];
 
 fn program(manager: Manager, name: &str, arguments: &[&str], part: Part, without: &str) -> Finding {
     match probe::run(arguments) {

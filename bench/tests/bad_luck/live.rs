@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::support::{Place, SOUND, Said, skips_live};
+use lmbench_testing::{Need, Turn};
+
+use super::support::{Place, SOUND, Said, live};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -126,9 +128,9 @@ fn outcome(place: &Place, said: &Said) -> (String, String) {
 
 #[test]
 fn a_guest_that_never_becomes_ready_is_not_waited_for_again() {
-    if skips_live("a boot without hope") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let _turn = turn();
     let place = Place::new();
     let text = SOUND
@@ -171,30 +173,27 @@ fn cut(carrier: &str) {
 }
 
 /// nsenter into another user's namespaces is root's.
-fn cannot_cut() -> bool {
-    !rustix::process::geteuid().is_root() && {
-        eprintln!("SKIPPED: only root can cut the lab's network");
-        true
-    }
+fn able_to_cut() -> Option<Turn> {
+    lmbench_testing::live(&[Need::Root, Need::Namespaces])
 }
 
 #[test]
 fn a_network_cut_under_qemu_s_own_socket() {
-    if !skips_live("a network cut") && !cannot_cut() {
+    if let Some(_turn) = able_to_cut() {
         cut("carrier = \"native-tcp\"");
     }
 }
 
 #[test]
 fn a_network_cut_under_a_relay() {
-    if !skips_live("a network cut") && !cannot_cut() {
+    if let Some(_turn) = able_to_cut() {
         cut("carrier.tcp.path = \"splice\"");
     }
 }
 
 #[test]
 fn a_network_cut_under_a_socket_handed_over() {
-    if !skips_live("a network cut") && !cannot_cut() {
+    if let Some(_turn) = able_to_cut() {
         cut("carrier.tcp.path = \"fd\"");
     }
 }
@@ -216,9 +215,9 @@ fn killed(side: usize) -> String {
 
 #[test]
 fn a_qemu_that_was_killed_is_named() {
-    if skips_live("killed QEMUs") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     assert_eq!(killed(0), "QEMU on the source was killed by signal 9");
     let destination = killed(1);
     let named = "QEMU on the destination was killed by signal 9; the source saw: ";
@@ -229,9 +228,9 @@ fn a_qemu_that_was_killed_is_named() {
 /// readable. The tiny disk is mounted in a mount namespace that ends with the run.
 #[test]
 fn a_disk_that_fills_up() {
-    if skips_live("a full disk") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: only root can mount a tiny disk");
         return;

@@ -1,6 +1,6 @@
 //! What only this host and its QEMU can refuse, before anything starts. A lab and a QEMU without a guest, half a second each.
 
-use super::support::{Place, SOUND, skips_live, without_versions};
+use super::support::{Place, SOUND, live, without_versions};
 
 /// Runs a scenario with settings in the environment; the record's folder must not be made.
 fn refused(text: &str, variables: &[(&str, &str)], code: i32) -> String {
@@ -18,9 +18,9 @@ fn refused(text: &str, variables: &[(&str, &str)], code: i32) -> String {
 
 #[test]
 fn what_this_qemu_does_not_know() {
-    if skips_live("QEMU's refusals") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let text = format!(
         "{}\n[migration.qmp]\nxbzrel-cache-size = 1\nmultifd-compression = \"zstdd\"\nauto-converge-x = true\n",
         SOUND.replace(
@@ -34,9 +34,9 @@ fn what_this_qemu_does_not_know() {
 /// The exclusion is QEMU's: up to 10.0 it refuses post-copy with multifd, later ones may not.
 #[test]
 fn what_this_qemu_excludes() {
-    if skips_live("QEMU's exclusions") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let text = format!(
         "{SOUND}\n[matrix]\npolicy = [\"post-copy\"]\n\"migration.multifd-channels\" = [2, 4]\n"
     );
@@ -49,9 +49,9 @@ fn what_this_qemu_excludes() {
 
 #[test]
 fn a_value_out_of_qemu_s_range() {
-    if skips_live("QEMU's ranges") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let text = format!("{SOUND}\n[migration.qmp]\nmultifd-zlib-level = 99\n");
     insta::assert_snapshot!(refused(&text, &[], 2));
 }
@@ -59,9 +59,9 @@ fn a_value_out_of_qemu_s_range() {
 /// Dead and foreign names are no mistakes: the cells that ask for them would be skipped, were there others.
 #[test]
 fn what_only_other_qemus_and_hosts_have() {
-    if skips_live("what this QEMU lacks") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let text = format!(
         "{SOUND}\n[guest.pinning.source]\nvcpus = \"1023\"\n[migration]\nmultifd-channels = 2\nmultifd-compression = \"uadk\"\n\
          [migration.qmp]\ncompress = true\n"
@@ -72,9 +72,9 @@ fn what_only_other_qemus_and_hosts_have() {
 /// A QEMU without a machine answers on its standard streams whether it takes two capabilities at once.
 #[test]
 fn the_table_of_exclusions_is_qemu_s_own() {
-    if skips_live("the table of exclusions") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let list = |names: &[&str], on| {
         let one = |name: &&str| serde_json::json!({ "capability": name, "state": on });
         let list: Vec<_> = names.iter().map(one).collect();
@@ -129,9 +129,9 @@ fn the_table_of_exclusions_is_qemu_s_own() {
 /// Sizes depend on the machine: what counts is that the key is shown and that a size which fits is named.
 #[test]
 fn memory_that_the_machine_has_not() {
-    if skips_live("too much memory") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let text = format!(
         "{}\n[matrix]\n\"guest.memory\" = [\"192 MiB\", \"900 GiB\"]\n",
         SOUND.replace("memory = \"192 MiB\"\n", "huge-pages = false\n")
@@ -149,9 +149,9 @@ fn memory_that_the_machine_has_not() {
 
 #[test]
 fn a_qemu_and_a_kernel_that_are_not_there() {
-    if skips_live("missing programs") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let missing = [
         ("LMBENCH_QEMU", "/nowhere/qemu"),
         ("LMBENCH_GUEST_KERNEL", "/nowhere/vmlinuz"),
@@ -165,9 +165,9 @@ fn a_qemu_and_a_kernel_that_are_not_there() {
 
 #[test]
 fn a_guest_of_the_user_s_own_that_is_not_there() {
-    if skips_live("missing files") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let own = SOUND.replace("[workload.idle]\n", "").replace(
         "accelerator",
         "kernel = \"/nowhere/vmlinuz\"\ninitrd = \"/proc\"\naccelerator",
@@ -177,9 +177,9 @@ fn a_guest_of_the_user_s_own_that_is_not_there() {
 
 #[test]
 fn a_runtime_directory_that_will_not_do() {
-    if skips_live("runtime directories") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let place = Place::new();
     let long = place.path().join("long".repeat(25));
     std::fs::create_dir(&long).expect("the folder is ours");
@@ -198,9 +198,9 @@ fn a_runtime_directory_that_will_not_do() {
 
 #[test]
 fn results_that_can_not_be_written() {
-    if skips_live("results that can not be written") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let place = Place::new();
     place.file("luck.toml", SOUND);
     place.file("file", "");
@@ -215,9 +215,9 @@ fn results_that_can_not_be_written() {
 /// Where KVM boots guests this proves only that the scenario runs; where it merely opens, that its defect is told.
 #[test]
 fn kvm_that_boots_nothing() {
-    if skips_live("KVM") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let place = Place::new();
     let own = SOUND
         .replace("\"tcg\"", "\"kvm\"")

@@ -1,10 +1,10 @@
 //! Runs the binary in a folder of its own and reads what it said.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lmbench_testing::{Need, Turn};
 use tempfile::TempDir;
 
 /// A scenario that is right; tests spoil it.
@@ -109,15 +109,9 @@ impl Said {
     }
 }
 
-/// Whether tests with namespaces and QEMU are wanted.
-pub(crate) fn skips_live(what: &str) -> bool {
-    let skips = std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1");
-    if skips {
-        // Past the capture of the test harness, so that nobody takes silence for proof.
-        let line = format!("SKIPPED, LMBENCH_SKIP_LIVE=1: {what} was not tried\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
-    }
-    skips
+/// A live test's turn; `None` if it is to be skipped.
+pub(crate) fn live() -> Option<Turn> {
+    lmbench_testing::live(&[Need::Namespaces])
 }
 
 /// The version of the QEMU at hand changes; snapshots must not.

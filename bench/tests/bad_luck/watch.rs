@@ -2,13 +2,13 @@
 
 use std::process::{Command, Stdio};
 
-use super::support::{Place, SOUND, skips_live};
+use super::support::{Place, SOUND, live};
 
 #[test]
 fn without_a_terminal_there_are_plain_lines_and_a_word() {
-    if skips_live("a dashboard without a terminal") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let place = Place::new();
     place.file("luck.toml", SOUND);
     let mut command = place.command(["run", "luck.toml", "--watch", "--format", "json"]);
@@ -21,9 +21,9 @@ fn without_a_terminal_there_are_plain_lines_and_a_word() {
 
 #[test]
 fn the_terminal_is_given_back_before_the_error_comes() {
-    if skips_live("a dashboard in a terminal") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let said = in_a_terminal("xterm");
     let place = |text: &str| {
         said.find(text)
@@ -36,9 +36,9 @@ fn the_terminal_is_given_back_before_the_error_comes() {
 
 #[test]
 fn a_dumb_terminal_is_left_alone() {
-    if skips_live("a dashboard in a dumb terminal") {
+    let Some(_turn) = live() else {
         return;
-    }
+    };
     let said = in_a_terminal("dumb");
     assert!(
         said.starts_with("note: no dashboard, because TERM is `dumb`;"),

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use lmbench::record::{Calibration, Instrument};
 
-use crate::live::{alone, skips};
+use lmbench_testing::Need;
 
 /// What a kernel, a container or a QEMU may refuse, and then says so.
 const MAY_BE_REFUSED: &[&str] = &[
@@ -26,10 +26,9 @@ const SHARE_MAX: f64 = 1.0;
 
 #[test]
 fn every_instrument_costs_and_tells_something() {
-    if skips() {
+    let Some(_turn) = lmbench_testing::alone(&[Need::Namespaces]) else {
         return;
-    }
-    let _alone = alone();
+    };
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_lmbench"))
         .args(["doctor", "--calibrate", "--format", "json", "--out"])

@@ -1,10 +1,9 @@
 //! Runs a scenario with the real program and reads the record that it prints.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use lmbench_testing::{Need, Turn};
 use serde_json::Value;
 
 /// What a run printed.
@@ -25,16 +24,14 @@ pub(crate) fn run_and_fail(scenario: &str) -> Option<Run> {
     run_to(scenario, 4)
 }
 
-/// Whether live tests are to be skipped, which is said.
-pub(crate) fn skips() -> bool {
-    let skips = std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1");
-    if skips {
-        // Past the test harness, which would swallow what a passing test prints.
-        std::io::stderr()
-            .write_all(b"SKIPPED (LMBENCH_SKIP_LIVE=1): no guest was migrated\n")
-            .unwrap();
-    }
-    skips
+/// What a scenario needs of the machine.
+fn needs(scenario: &str) -> Vec<Need> {
+    let mut needs = vec![Need::Namespaces];
+    needs.extend(scenario.contains("post-copy").then_some(Need::Userfaultfd));
+    let own_link = ["user-space", "loss", "rtt", "jitter"];
+    let own_link = own_link.iter().any(|word| scenario.contains(word));
+    needs.extend(own_link.then_some(Need::Tap));
+    needs
 }
 
 fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
@@ -54,20 +51,17 @@ pub(crate) const RUN: [&str; 6] = [
     "results",
 ];
 
-/// A folder with a scenario; nobody else has guests meanwhile.
+/// A folder with a scenario.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
-    _alone: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Place {
     /// `None` when live tests are to be skipped.
     pub(crate) fn new(scenario: &str) -> Option<Place> {
-        if skips() {
-            return None;
-        }
         let place = Place {
-            _alone: alone(),
+            _turn: lmbench_testing::live(&needs(scenario))?,
             folder: tempfile::tempdir().unwrap(),
         };
         std::fs::write(place.path("scenario.toml"), scenario).unwrap();
@@ -100,11 +94,6 @@ impl Place {
         );
         (code, document, said)
     }
-}
-
-/// Two labs at once on two cores would starve each other's guests.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Run {
@@ -243,5 +232,3 @@ pub(crate) fn file(folder: &Path, name: &str, content: &[u8]) -> String {
     std::fs::write(&path, content).unwrap();
     path.to_str().unwrap().to_owned()
 }
-
-static ALONE: Mutex<()> = Mutex::new(());

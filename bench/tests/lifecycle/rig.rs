@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use lmbench::record::Record;
+use lmbench_testing::{Need, Turn};
 use rustix::process::Signal;
 
 use super::leftovers::Traces;
@@ -16,6 +17,7 @@ use super::processes::{Part, Process, tree};
 /// Directories, a scenario, and the traces of every run started here.
 pub(crate) struct Rig {
     _base: tempfile::TempDir,
+    _turn: Turn,
     pub(crate) path: PathBuf,
     program: PathBuf,
     user: Option<u32>,
@@ -32,19 +34,17 @@ pub(crate) struct Running {
 }
 
 impl Rig {
-    /// `None` when live tests are skipped. Without what they need they fail and say what mends it.
+    /// `None` when the test is to be skipped.
     pub(crate) fn new(scenario: &str) -> Option<Rig> {
         Rig::of_user(scenario, None)
     }
 
     /// Its runs belong to `user`, who must be able to reach the program: it gets a copy.
     pub(crate) fn of_user(scenario: &str, user: Option<u32>) -> Option<Rig> {
-        if std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1") {
-            eprintln!(
-                "SKIPPED, LMBENCH_SKIP_LIVE=1: this proves nothing about what a run leaves behind"
-            );
-            return None;
-        }
+        let mut needs = vec![Need::Namespaces];
+        needs.extend(user.map(|_| Need::UserNamespaces));
+        needs.extend(scenario.contains("post-copy").then_some(Need::Userfaultfd));
+        let turn = lmbench_testing::live(&needs)?;
         // Short, for unix sockets; not below TMPDIR, which may be long.
         let base = tempfile::Builder::new()
             .prefix("lm")
@@ -71,6 +71,7 @@ impl Rig {
             program,
             user,
             traces,
+            _turn: turn,
         })
     }
 

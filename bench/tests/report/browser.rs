@@ -1,5 +1,6 @@
 //! The HTML in a headless browser: nothing is loaded, nothing complains, charts are drawn, zoom works, everything can be read.
 
+use lmbench_testing::Need;
 use serde_json::Value;
 
 use crate::devtools::Browser;
@@ -9,11 +10,9 @@ const HOSTILE: &str =
     "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 2'>";
 
 fn browser() -> Option<Browser> {
-    let browser = Browser::start();
-    if browser.is_none() {
-        eprintln!("skipped: no Chromium is installed (apt-get install chromium-headless-shell)");
-    }
-    browser
+    lmbench_testing::available(&[Need::Browser])
+        .then(Browser::start)
+        .flatten()
 }
 
 /// What the page complained about, and what it asked for beside itself.

@@ -23,12 +23,9 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// The first browser that this machine has; `None` if it has none.
+    /// The browser that this machine has, if it has one.
     pub(crate) fn start() -> Option<Browser> {
-        let program = PROGRAMS.iter().find(|program| {
-            let paths = std::env::var_os("PATH").unwrap_or_default();
-            std::env::split_paths(&paths).any(|path| path.join(program).is_file())
-        })?;
+        let program = lmbench_testing::browser()?;
         let profile = tempfile::tempdir().unwrap();
         // The browser reads from descriptor 3 and writes to 4.
         let mut process = Command::new("sh")
@@ -192,10 +189,4 @@ impl Drop for Browser {
     }
 }
 
-const PROGRAMS: &[&str] = &[
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-];
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -13,16 +13,14 @@ use lmbench_harness::background::{BackgroundReport, Receiver, Sender};
 use lmbench_harness::lab::{Lab, LabError, LabOptions, enter_user_namespace_if_needed};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkMethod, LinkSpec, Network, NetworkSpec};
+use lmbench_testing::Need;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Runs a live test here, or in a user namespace if this user may not make namespaces, or skips it if told to.
-pub(crate) fn live(name: &str, test: impl FnOnce()) {
-    if std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1") {
-        eprintln!(
-            "SKIPPED, LMBENCH_SKIP_LIVE=1: {name} proves nothing about this machine's namespaces"
-        );
+/// Runs a live test here, or in a user namespace if this user may not make namespaces, or skips it.
+pub(crate) fn live(name: &str, needs: &[Need], test: impl FnOnce()) {
+    let Some(_turn) = lmbench_testing::alone(needs) else {
         return;
-    }
+    };
     if rustix::process::geteuid().is_root() {
         return test();
     }
@@ -30,11 +28,12 @@ pub(crate) fn live(name: &str, test: impl FnOnce()) {
         .args(["--user", "--map-root-user", "--"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
+        .env_remove(lmbench_testing::JOURNAL_VARIABLE)
         .status()
         .unwrap();
     assert!(
         status.success(),
-        "as an ordinary user this needs user namespaces: allow them, run as root, or set LMBENCH_SKIP_LIVE=1"
+        "it runs in a user namespace, as root does without"
     );
 }
 
@@ -56,9 +55,8 @@ pub(crate) fn lab_in(base: &Path, network: &NetworkSpec) -> Result<Lab, LabError
 }
 
 pub(crate) fn open_lab(base: &Path) -> Lab {
-    lab_in(base, &network(LinkSpec::default())).expect(
-        "namespaces work here: run as root, allow user namespaces, or set LMBENCH_SKIP_LIVE=1",
-    )
+    lab_in(base, &network(LinkSpec::default()))
+        .expect("the test needs namespaces, and they work here")
 }
 
 pub(crate) fn labs_in(base: &Path) -> Vec<PathBuf> {
@@ -253,15 +251,6 @@ pub(crate) fn until(awaited: &str, mut condition: impl FnMut() -> bool) {
 pub(crate) fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-}
-
-/// Root outside of any user namespace.
-pub(crate) fn is_real_root() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map")
-        .unwrap()
-        .split_ascii_whitespace()
-        .nth(2)
-        == Some("4294967295")
 }
 
 pub(crate) fn directory_of_nobody() -> tempfile::TempDir {

@@ -1,10 +1,10 @@
 //! A QEMU of a test's own: 128 MiB of memory, no disk, no network, translated code; it ends with the test.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lmbench_harness::qmp::Qmp;
+use lmbench_testing::Turn;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ pub(crate) struct Machine {
     pub(crate) qmp: Qmp,
     pub(crate) folder: TempDir,
     process: Child,
+    _turn: Turn,
 }
 
 impl Machine {
@@ -31,13 +32,7 @@ impl Machine {
     }
 
     async fn start(extra: &[&str]) -> Option<Machine> {
-        if std::env::var("LMBENCH_SKIP_LIVE").is_ok_and(|value| value == "1") {
-            // Past the test harness, which would swallow what a passing test prints.
-            std::io::stderr()
-                .write_all(b"SKIPPED (LMBENCH_SKIP_LIVE=1): not tested against a real QEMU\n")
-                .unwrap();
-            return None;
-        }
+        let turn = lmbench_testing::live(&[])?;
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("qmp");
         let process = Command::new("qemu-system-x86_64")
@@ -57,6 +52,7 @@ impl Machine {
             qmp,
             folder,
             process,
+            _turn: turn,
         })
     }
 

@@ -19,37 +19,42 @@ fn arrived(lab: &Lab) -> usize {
 
 #[test]
 fn both_methods_cut_at_once_and_restore() {
-    live("cut::both_methods_cut_at_once_and_restore", || {
-        for method in [LinkMethod::Kernel, LinkMethod::UserSpace] {
-            let base = tempfile::tempdir().unwrap();
-            let link = LinkSpec {
-                method,
-                rate_bps: Some(1_000_000_000),
-                ..LinkSpec::default()
-            };
-            let mut lab = lab_with(base.path(), link);
-            let network = Network::Migration;
-            assert_eq!(lab.method(network), Some(method));
-            // The hosts have found each other: a question for the address would be cut, too, and asked again after a second.
-            assert_eq!(arrived(&lab), 100);
-            lab.cut(network, None).unwrap();
-            assert_eq!(arrived(&lab), 0);
-            assert_eq!(lab.restore_all().unwrap(), [network]);
-            assert_eq!(lab.restore_all().unwrap(), []);
-            assert_eq!(arrived(&lab), 100);
-            // The answers' direction only.
-            lab.cut(network, Some(Role::Source)).unwrap();
-            assert_eq!(arrived(&lab), 100);
-            lab.restore(network).unwrap();
-            lab.close().unwrap();
-        }
-    });
+    live(
+        "cut::both_methods_cut_at_once_and_restore",
+        &super::NEEDS,
+        || {
+            for method in [LinkMethod::Kernel, LinkMethod::UserSpace] {
+                let base = tempfile::tempdir().unwrap();
+                let link = LinkSpec {
+                    method,
+                    rate_bps: Some(1_000_000_000),
+                    ..LinkSpec::default()
+                };
+                let mut lab = lab_with(base.path(), link);
+                let network = Network::Migration;
+                assert_eq!(lab.method(network), Some(method));
+                // The hosts have found each other: a question for the address would be cut, too, and asked again after a second.
+                assert_eq!(arrived(&lab), 100);
+                lab.cut(network, None).unwrap();
+                assert_eq!(arrived(&lab), 0);
+                assert_eq!(lab.restore_all().unwrap(), [network]);
+                assert_eq!(lab.restore_all().unwrap(), []);
+                assert_eq!(arrived(&lab), 100);
+                // The answers' direction only.
+                lab.cut(network, Some(Role::Source)).unwrap();
+                assert_eq!(arrived(&lab), 100);
+                lab.restore(network).unwrap();
+                lab.close().unwrap();
+            }
+        },
+    );
 }
 
 #[test]
 fn a_user_space_link_cuts_at_a_byte_and_ends_a_flap_by_itself() {
     live(
         "cut::a_user_space_link_cuts_at_a_byte_and_ends_a_flap_by_itself",
+        &super::NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let mut lab = link_lab(base.path(), &LinkSpec::default());

@@ -13,6 +13,7 @@ use crate::{link_lab, pids, toward};
 fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
     live(
         "losses::losses_are_those_that_were_asked_for_and_come_again_with_the_seed",
+        &super::NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let lossy = LinkSpec {
@@ -88,6 +89,7 @@ fn longest_common(first: &[u32], second: &[u32]) -> usize {
 fn losses_meet_the_congestion_control_of_the_sender() {
     live(
         "losses::losses_meet_the_congestion_control_of_the_sender",
+        &super::NEEDS,
         || {
             let base = tempfile::tempdir().unwrap();
             let link = |loss| LinkSpec {

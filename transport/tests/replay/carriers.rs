@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lmbench_testing::Need;
 use lmbench_transport::Scheme;
 use lmbench_transport::capture::Recording;
 use lmbench_transport::carry::{Event, Local, Pace, Replayed};
@@ -106,17 +107,8 @@ async fn quic() {
 
 #[tokio::test]
 async fn ssh() {
-    let there = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
-        .iter()
-        .any(|path| std::path::Path::new(path).exists());
-    if there {
-        discarded_and_verified(Scheme::Ssh).await;
+    let Some(_turn) = lmbench_testing::live(&[Need::Sshd]) else {
         return;
-    }
-    let skip = std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1");
-    assert!(
-        skip,
-        "no sshd here\nhint: install openssh-server and openssh-client, or set LMBENCH_SKIP_LIVE=1"
-    );
-    eprintln!("SKIPPED, since LMBENCH_SKIP_LIVE=1 and there is no sshd");
+    };
+    discarded_and_verified(Scheme::Ssh).await;
 }

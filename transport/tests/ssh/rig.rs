@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lmbench_testing::Need;
 use lmbench_transport::carry::{Event, Local, Options};
 use lmbench_transport::ssh::{Settings, Sink, Source};
 use lmbench_transport::{Endpoint, Token};
@@ -81,20 +82,11 @@ impl Both {
     }
 }
 
-/// Runs the test unless there is no OpenSSH and the skip is asked for.
+/// Runs the test if there is an OpenSSH.
 pub(crate) fn live(test: impl Future<Output = ()>) {
-    let there = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
-        .iter()
-        .any(|path| std::path::Path::new(path).exists());
-    if !there {
-        let skip = std::env::var_os("LMBENCH_SKIP_LIVE").is_some_and(|value| value == "1");
-        assert!(
-            skip,
-            "no sshd here\nhint: install openssh-server and openssh-client, or set LMBENCH_SKIP_LIVE=1"
-        );
-        eprintln!("SKIPPED, since LMBENCH_SKIP_LIVE=1 and there is no sshd");
+    let Some(_turn) = lmbench_testing::live(&[Need::Sshd]) else {
         return;
-    }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
