@@ -22,7 +22,10 @@ cargo test --no-fail-fast --config "target.'cfg(unix)'.runner = ['env', 'RUSTC_B
   -Z unstable-options --report-time 2>&1 | tee "$work/log" || status=$?
 
 printf '\n== ten slowest tests\n'
-sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 s  \1/p' "$work/log" | sort -rn | head -n 10
+# Of a live test what it took once its turn had come.
+sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\1\t\3/p' "$work/log" \
+  | awk -F'\t' 'NR == FNR { if ($1 == "ran") { sub(/^[^ ]* /, "", $2); took[$2] = $3 } next }
+      { printf "%7.1f s  %s\n", ($1 in took) ? took[$1] : $2, $1 }' "$LMBENCH_TEST_JOURNAL" - | sort -rn | head -n 10
 
 # A test that left out only a part of itself has run.
 ran=$(awk -F'\t' '$1 == "ran" { print $2 }' "$LMBENCH_TEST_JOURNAL" | sort -u)
