@@ -12,6 +12,7 @@ pub mod handover;
 pub mod host;
 pub mod image;
 pub mod lab;
+mod lines;
 pub mod link;
 pub mod migration;
 pub mod policy;

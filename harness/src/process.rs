@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -246,15 +247,23 @@ pub fn how(status: ExitStatus) -> String {
 
 /// The last lines of a log file, trimmed to what fits an error message.
 pub fn log_tail(path: &Path) -> String {
-    let text = std::fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = tail(path).unwrap_or_default();
     let lines: Vec<&str> = text
         .lines()
         .map(|line| without_stamp(line.trim_end()))
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}
+
+/// The end of a file that may have any size: a guest writes its console as long as it likes.
+fn tail(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let begin = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// QEMU stamps its messages, which says nothing in a reason: `2026-11-21T10:09:12.253165Z qemu-system-x86_64: …`.
@@ -299,10 +308,22 @@ fn die_with_parent(command: &mut Command) {
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 const KILL_POLL: Duration = Duration::from_millis(2);
 const LOG_TAIL_LINES: usize = 5;
+const LOG_TAIL_BYTES: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // A guest's console: a sparse file stands for one of many gigabytes.
+    #[test]
+    fn of_a_log_of_any_size_only_the_end_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        let mut end = File::options().append(true).open(file.path()).unwrap();
+        std::io::Write::write_all(&mut end, b"\nthe end\n").unwrap();
+        let tail = log_tail(file.path());
+        assert!(tail.ends_with("\nthe end") && tail.len() < 5000);
+    }
 
     #[test]
     fn stamps_are_taken_off() {

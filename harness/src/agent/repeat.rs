@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::UnixListener;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
@@ -22,6 +21,7 @@ use super::truth::Truth;
 use super::watching::{Pids, Processes, Watcher};
 use crate::background;
 use crate::guest::{Guest as _, GuestEvent};
+use crate::lines::{Line, Lines};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
 use crate::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
 use crate::role::Role;
@@ -56,7 +56,7 @@ pub(super) struct Carrier {
 }
 
 /// What a carrier prints.
-pub(super) type Said = Lines<BufReader<ChildStdout>>;
+pub(super) type Said = Lines<ChildStdout>;
 
 impl Repeat {
     pub(super) fn guest(&self) -> Option<QemuGuest> {
@@ -137,7 +137,7 @@ impl Repeat {
             reader: None,
             dismissed: Arc::default(),
         });
-        Ok((pid, BufReader::new(output).lines()))
+        Ok((pid, Lines::new(output, CARRIER_LINE_BYTES_MAX)))
     }
 
     /// Writes down what a carrier prints from now on, and tells when it dies.
@@ -327,13 +327,18 @@ pub(super) fn carrier_event(line: Value) -> GuestEvent {
 
 /// The next line that is JSON; others are not ours to judge.
 pub(super) async fn next_line(lines: &mut Said) -> Option<Value> {
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(value) = serde_json::from_str(&line) {
+    while let Ok(Some(line)) = lines.next().await {
+        if let Line::Whole(line) = line
+            && let Ok(value) = serde_json::from_slice(&line)
+        {
             return Some(value);
         }
     }
     None
 }
+
+/// A carrier's events have some hundred bytes, and errors that quote a peer a few thousand.
+const CARRIER_LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Between the end of a carrier's output and its own lies the kernel's work only; one that merely is late lives on.
 const END_SHOWS_WITHIN: Duration = Duration::from_millis(100);

@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lmbench_guest::wire::{FromGuest, HEARTBEAT_BYTES, Report, ToGuest, Verified};
+use lmbench_guest::wire::{FromGuest, HEARTBEAT_BYTES, LINE_BYTES_MAX, Report, ToGuest, Verified};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tokio::task::JoinHandle;
 
 use crate::clock::monotonic_ns;
+use crate::lines::{Line, Lines};
 
 /// Why the guest's code can't be heard.
 #[derive(Debug, Error)]
@@ -81,6 +82,35 @@ pub struct GuestPorts {
 struct Heard {
     heartbeats: Vec<Heartbeat>,
     reports: Vec<TimedReport>,
+    /// Bytes of the reports' lines.
+    reports_bytes: usize,
+}
+
+impl Heard {
+    /// A guest may say more than anybody can keep; what comes then is not kept, so that what was heard stays true.
+    fn report(&mut self, report: TimedReport, bytes: usize) {
+        let room = REPORTS_BYTES_MAX - self.reports_bytes;
+        if bytes > room {
+            if room > 0 {
+                tracing::warn!("the guest has reported more than is kept; later reports are lost");
+            }
+            self.reports_bytes = REPORTS_BYTES_MAX;
+            return;
+        }
+        self.reports_bytes += bytes;
+        self.reports.push(report);
+    }
+
+    fn heartbeat(&mut self, heartbeat: Heartbeat) {
+        if self.heartbeats.len() < HEARTBEATS_MAX {
+            self.heartbeats.push(heartbeat);
+            if self.heartbeats.len() == HEARTBEATS_MAX {
+                tracing::warn!(
+                    "the guest has sent more heartbeats than are kept; later ones are lost"
+                );
+            }
+        }
+    }
 }
 
 impl GuestPorts {
@@ -177,10 +207,12 @@ impl GuestPorts {
     /// Takes what was heard since the last call.
     pub fn take(&self) -> (Vec<Heartbeat>, Vec<TimedReport>) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        (
-            std::mem::take(&mut heard.heartbeats),
-            std::mem::take(&mut heard.reports),
-        )
+        let Heard {
+            heartbeats,
+            reports,
+            ..
+        } = std::mem::take(&mut *heard);
+        (heartbeats, reports)
     }
 
     async fn send(&self, message: &ToGuest, awaited: &'static str) -> Result<(), PortError> {
@@ -208,15 +240,18 @@ async fn read_control(
     answers: broadcast::Sender<FromGuest>,
     heard: Arc<Mutex<Heard>>,
 ) {
-    let mut lines = BufReader::with_capacity(1 << 16, input).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let mut lines = Lines::new(input, LINE_BYTES_MAX);
+    while let Ok(Some(line)) = lines.next().await {
         let at_ns = monotonic_ns();
-        match serde_json::from_str(&line) {
+        let Line::Whole(line) = line else {
+            tracing::warn!("the guest's control port carried a line longer than any of ours");
+            continue;
+        };
+        match serde_json::from_slice(&line) {
             Ok(FromGuest::Report(report)) => heard
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .reports
-                .push(TimedReport { at_ns, report }),
+                .report(TimedReport { at_ns, report }, line.len()),
             // Nobody may be waiting for it.
             Ok(answer) => drop(answers.send(answer)),
             Err(error) => {
@@ -244,8 +279,7 @@ async fn read_heartbeats(mut input: UnixStream, heard: Arc<Mutex<Heard>>) {
         heard
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .heartbeats
-            .push(heartbeat);
+            .heartbeat(heartbeat);
     }
 }
 
@@ -253,3 +287,70 @@ async fn read_heartbeats(mut input: UnixStream, heard: Arc<Mutex<Heard>>) {
 const ANSWERS: usize = 64;
 /// Between two greetings to a guest that boots.
 const GREETING_INTERVAL: Duration = Duration::from_millis(250);
+/// More than an hour of one each millisecond. With the reports they stay below what a collection may have (`FRAME_BYTES_MAX`), where
+/// each takes some 70 bytes.
+const HEARTBEATS_MAX: usize = 4_000_000;
+/// Bytes of lines: more than an hour of ten reports of 2 KiB each second.
+const REPORTS_BYTES_MAX: usize = 128 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(sequence: u64) -> TimedReport {
+        let report = Report {
+            sequence,
+            ..Report::default()
+        };
+        TimedReport { at_ns: 1, report }
+    }
+
+    #[test]
+    fn what_a_guest_says_without_end_is_not_kept() {
+        let mut heard = Heard::default();
+        for sequence in 0..5000 {
+            heard.report(report(sequence), LINE_BYTES_MAX);
+        }
+        assert_eq!(heard.reports.len(), REPORTS_BYTES_MAX / LINE_BYTES_MAX);
+        // Not even a short one: there would be a gap before it.
+        heard.report(report(5000), 1);
+        assert!(heard.reports.len() < 5000);
+        let heartbeat = Heartbeat {
+            sequence: 1,
+            at_ns: 1,
+            guest_ns: 1,
+        };
+        for _ in 0..HEARTBEATS_MAX + 10 {
+            heard.heartbeat(heartbeat);
+        }
+        assert_eq!(heard.heartbeats.len(), HEARTBEATS_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_guest_is_heard_after_a_line_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let [control, heartbeat] = ["control", "heartbeat"].map(|name| folder.path().join(name));
+        let listeners =
+            [&control, &heartbeat].map(|path| tokio::net::UnixListener::bind(path).unwrap());
+        let ports = GuestPorts::connect(&control, &heartbeat).await.unwrap();
+        let (mut guest, _) = listeners[0].accept().await.unwrap();
+        let (mut beats, _) = listeners[1].accept().await.unwrap();
+        let noise = vec![b'x'; 1 << 20];
+        for _ in 0..8 {
+            guest.write_all(&noise).await.unwrap();
+        }
+        let line = lmbench_guest::wire::to_line(&FromGuest::Report(report(7).report));
+        guest.write_all(b"\xff\n").await.unwrap();
+        guest.write_all(&line).await.unwrap();
+        beats.write_all(&[0; HEARTBEAT_BYTES]).await.unwrap();
+        loop {
+            let reports = ports.heard.lock().unwrap().reports.len();
+            if reports > 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let (_, reports) = ports.take();
+        assert_eq!(reports[0].report.sequence, 7);
+    }
+}

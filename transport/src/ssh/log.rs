@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::ChildStderr;
 use tokio::sync::watch;
 
@@ -39,17 +39,7 @@ impl Log {
         let (sender, stage) = watch::channel(Stage::Begun);
         let listener = Arc::clone(&heard);
         tokio::spawn(async move {
-            let mut lines = BufReader::new(stderr).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
-                let line = String::from_utf8_lossy(&line);
-                let ready = listener
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .hear(line.trim_end());
-                if ready {
-                    sender.send_replace(Stage::Ready);
-                }
-            }
+            listen(stderr, &listener, &sender).await;
             sender.send_replace(Stage::Silent);
         });
         Self { heard, stage }
@@ -98,6 +88,30 @@ impl Log {
     }
 }
 
+async fn listen(
+    stderr: impl AsyncRead + Unpin,
+    heard: &Mutex<Heard>,
+    stage: &watch::Sender<Stage>,
+) {
+    let mut stderr = BufReader::new(stderr);
+    let mut line = Vec::new();
+    // A line without end, such as a peer's banner, is taken in parts.
+    while let Ok(1..) = (&mut stderr)
+        .take(PART_LEN_MAX)
+        .read_until(b'\n', &mut line)
+        .await
+    {
+        let ready = heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .hear(String::from_utf8_lossy(&line).trim_end());
+        if ready {
+            stage.send_replace(Stage::Ready);
+        }
+        line.clear();
+    }
+}
+
 impl Heard {
     /// Takes a line in; `true` if it says that the process is ready.
     fn hear(&mut self, line: &str) -> bool {
@@ -140,6 +154,8 @@ fn agreed(text: &str) -> String {
 pub(super) const READY_MARK: &str = "lmbench-ready";
 const WORDS_MAX: usize = 4;
 const LINE_LEN_MAX: usize = 300;
+/// Read at a time; the longest lines of OpenSSH, its lists of algorithms, have a few thousand bytes.
+const PART_LEN_MAX: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -170,5 +186,16 @@ mod tests {
             "cipher aes128-ctr, mac hmac-sha2-256, compression none"
         );
         assert_eq!(heard.words[0], "Connection closed");
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_not_kept() {
+        let heard = Mutex::new(Heard::default());
+        let (sender, stage) = watch::channel(Stage::Begun);
+        let endless = tokio::io::repeat(b'x').take(16 << 20);
+        listen(endless.chain(&b"\nlmbench-ready\n"[..]), &heard, &sender).await;
+        assert!(*stage.borrow() == Stage::Ready);
+        let heard = heard.into_inner().unwrap();
+        assert!(heard.words.iter().all(|words| words.len() == LINE_LEN_MAX));
     }
 }
