@@ -6,12 +6,10 @@
 mod inside;
 mod monitor;
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lmbench_harness::cpu;
+use lmbench_harness::lab::PrivateDirectory;
 use lmbench_harness::qemu::accelerator::{Resolved, resolve};
 use lmbench_harness::qemu::{GuestPorts, Launched, launch};
 use lmbench_harness::role::Role;
@@ -62,7 +60,7 @@ pub(super) async fn instruments() -> Guest {
             launched: &launched,
             ports,
             settings: &settings,
-            directory: &scratch.0,
+            directory: scratch.path(),
         };
         instruments.extend(inside::instruments(&subject).await);
         instruments.extend(monitor::instruments(&subject).await);
@@ -78,11 +76,12 @@ pub(super) async fn instruments() -> Guest {
     }
 }
 
-async fn boot() -> Result<(Scratch, Settings, Accelerator, Launched), String> {
+async fn boot() -> Result<(PrivateDirectory, Settings, Accelerator, Launched), String> {
     let settings = settings::default()?;
-    let scratch = Scratch::make().map_err(|error| format!("no directory for a guest: {error}"))?;
-    let Resolved { accelerator, .. } = resolve(settings.guest.accelerator, &scratch.0).await;
-    let launched = launch(&settings.guest, Role::Source, accelerator, &scratch.0).await;
+    let scratch = PrivateDirectory::create()
+        .map_err(|error| format!("no directory for a guest: {}", chain(&error)))?;
+    let Resolved { accelerator, .. } = resolve(settings.guest.accelerator, scratch.path()).await;
+    let launched = launch(&settings.guest, Role::Source, accelerator, scratch.path()).await;
     let launched = launched.map_err(|error| {
         let text = chain(&error);
         let words = text.split("\nhint: ").next().unwrap_or_default();
@@ -117,22 +116,4 @@ impl Subject<'_> {
 /// The result, or the instrument with the reason for which there is none.
 fn or_skipped(instrument: &Instrument, result: Result<Instrument, String>) -> Instrument {
     result.unwrap_or_else(|why| skipped(instrument.clone(), why))
-}
-
-/// The guest's files, nobody else's, removed with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> io::Result<Self> {
-        let name = format!("lmbench-calibrate-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

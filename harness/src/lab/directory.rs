@@ -87,15 +87,24 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// `<base>/lmbench-<uid>`, made if need be, checked, and locked.
+    /// `<base>/lmbench-<uid>`, made if need be, checked, and locked. Anybody may take that name in /tmp first: then it is passed over
+    /// with `<base>/lmbench-<uid>-<8 hexadecimal digits>`, which later starts find.
     pub(super) fn open(base: &Path) -> Result<Root, LabError> {
-        let path = base.join(format!("lmbench-{}", outer_uid()));
-        match private_builder().create(&path) {
-            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(LabError::file("create", &path)(source));
-            }
-            _ => check_private(&path)?,
-        }
+        Root::open_as(base, rustix::process::geteuid().as_raw())
+    }
+
+    fn open_as(base: &Path, own: u32) -> Result<Root, LabError> {
+        let name = format!("lmbench-{}", outer_uid());
+        let path = base.join(&name);
+        let path = if made_or_there(&path, own)? {
+            path
+        } else {
+            let spare = spares(base, &name, own)?.into_iter().next();
+            spare.map_or_else(
+                || unused_in(base, &format!("{name}-")).map(|(_, path)| path),
+                Ok,
+            )?
+        };
         let lock = open_lock(&path)?;
         lock.lock().map_err(LabError::file("lock", &path))?;
         Ok(Root { path, _lock: lock })
@@ -116,18 +125,59 @@ impl Root {
     }
 }
 
+/// Makes the directory of all labs, or finds our own; `false` if another user has the name.
+fn made_or_there(path: &Path, own: u32) -> Result<bool, LabError> {
+    match private_builder().create(path) {
+        Ok(()) => return Ok(true),
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(LabError::file("create", path)(source)),
+    }
+    let metadata = fs::symlink_metadata(path).map_err(LabError::file("examine", path))?;
+    if metadata.uid() != own {
+        return Ok(false);
+    }
+    check_private(path, &metadata)?;
+    Ok(true)
+}
+
+/// The directories of labs that earlier starts made beside a name that was taken, in their order.
+fn spares(base: &Path, name: &str, own: u32) -> Result<Vec<PathBuf>, LabError> {
+    let is_spare = |found: &[u8]| {
+        found
+            .strip_prefix(name.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"-"))
+            .is_some_and(is_id)
+    };
+    let entries = fs::read_dir(base).map_err(LabError::file("read", base))?;
+    let mut spares: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| is_spare(entry.file_name().as_bytes()))
+        .map(|entry| entry.path())
+        .filter(|path| {
+            fs::symlink_metadata(path)
+                .is_ok_and(|found| found.uid() == own && check_private(path, &found).is_ok())
+        })
+        .collect();
+    spares.sort();
+    Ok(spares)
+}
+
 /// Makes a directory with a name that nobody has; its id and its path.
 pub(super) fn unused(root: &Root, prefix: &str) -> Result<(String, PathBuf), LabError> {
+    unused_in(&root.path, prefix)
+}
+
+fn unused_in(directory: &Path, prefix: &str) -> Result<(String, PathBuf), LabError> {
     for _ in 0..ATTEMPTS {
         let id = format!("{:08x}", RandomState::new().build_hasher().finish() as u32);
-        let path = root.path.join(format!("{prefix}{id}"));
+        let path = directory.join(format!("{prefix}{id}"));
         match private_builder().create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(LabError::file("create", &path)(source)),
             Ok(()) => return Ok((id, path)),
         }
     }
-    Err(LabError::file("find a free name in", &root.path)(
+    Err(LabError::file("find a free name in", directory)(
         io::ErrorKind::AlreadyExists.into(),
     ))
 }
@@ -213,20 +263,15 @@ fn outer_uid_in(map: &str, inside: u32) -> Option<u32> {
     })
 }
 
-fn check_private(path: &Path) -> Result<(), LabError> {
-    let metadata = fs::symlink_metadata(path).map_err(LabError::file("examine", path))?;
+fn check_private(path: &Path, metadata: &fs::Metadata) -> Result<(), LabError> {
     let insecure = |why: String| {
         Err(LabError::Insecure {
             path: path.to_owned(),
             why,
         })
     };
-    let own = rustix::process::geteuid().as_raw();
     if !metadata.is_dir() {
         return insecure("is not a directory (symlinks are refused)".to_owned());
-    }
-    if metadata.uid() != own {
-        return insecure(format!("belongs to user {}, not {own}", metadata.uid()));
     }
     if metadata.mode() & 0o077 != 0 {
         return insecure(format!(
@@ -253,7 +298,11 @@ fn is_lab_name(name: &[u8]) -> bool {
     [PREFIX, RUN_PREFIX]
         .iter()
         .filter_map(|prefix| name.strip_prefix(prefix.as_bytes()))
-        .any(|id| id.len() == 8 && id.iter().all(u8::is_ascii_hexdigit))
+        .any(is_id)
+}
+
+fn is_id(text: &[u8]) -> bool {
+    text.len() == 8 && text.iter().all(u8::is_ascii_hexdigit)
 }
 
 pub(super) fn open_lock(directory: &Path) -> Result<File, LabError> {

@@ -50,6 +50,45 @@ fn symlinks_and_open_directories_are_refused() {
     assert!(error.contains("mode 0755 instead of 0700"), "{error}");
 }
 
+// `mkdir /tmp/lmbench-0` by anybody must not keep root from its labs.
+#[test]
+fn a_name_that_another_user_took_is_passed_over() {
+    let base = tempfile::tempdir().unwrap();
+    let taken = base.path().join(format!("lmbench-{}", outer_uid()));
+    let us = rustix::process::geteuid().as_raw();
+    for plant in [
+        |path: &Path| fs::create_dir(path).unwrap(),
+        |path: &Path| fs::write(path, "").unwrap(),
+        |path: &Path| symlink("/tmp", path).unwrap(),
+    ] {
+        plant(&taken);
+        // As another user: whatever this one made is a stranger's, so its own spare is another each time.
+        let root = Root::open_as(base.path(), us + 1).unwrap();
+        assert_ne!(root.path, taken);
+        assert!(is_private(&root.path), "{}", root.path.display());
+        let _ = fs::remove_file(&taken).or_else(|_| fs::remove_dir(&taken));
+    }
+    fs::create_dir(&taken).unwrap();
+    let name = taken.file_name().unwrap().to_str().unwrap();
+    let spare = base.path().join(format!("{name}-0badcafe"));
+    for odd in ["0badcafe-", "0badcaf", "x"] {
+        fs::create_dir(base.path().join(format!("{name}-{odd}"))).unwrap();
+    }
+    private_builder().create(&spare).unwrap();
+    // What an earlier start made is found again, so that its dead labs are.
+    let found = spares(base.path(), name, us).unwrap();
+    assert_eq!(found.first(), Some(&spare));
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(
+        spares(base.path(), name, us + 1).unwrap(),
+        [] as [PathBuf; 0]
+    );
+}
+
+fn is_private(path: &Path) -> bool {
+    fs::metadata(path).unwrap().mode() & 0o7777 == 0o700
+}
+
 #[test]
 fn a_path_too_long_for_unix_sockets_is_refused_and_leaves_nothing() {
     let base = tempfile::tempdir().unwrap();
