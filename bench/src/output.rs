@@ -1,9 +1,11 @@
 //! Files that users ask for: each appears whole or not at all. A collector may look at any moment, a report that broke off would look like
 //! one of fewer charts, and a baseline that is being replaced must be there until the new one is.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use lmbench_harness::files::{ANYBODY, Folder, InPlace, Replacement};
 
 /// Writes a whole file, or to standard output when `path` is `-`.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -14,53 +16,54 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
 
 /// An output that was asked for.
 pub struct Output {
-    path: PathBuf,
-    writer: BufWriter<Box<dyn Write + Send + 'static>>,
-    /// What takes the file's place at the end.
-    temporary: Option<PathBuf>,
+    writer: BufWriter<Target>,
+}
+
+enum Target {
+    Stdout(io::Stdout),
+    /// What is no plain file, such as /dev/null or a pipe of ours, is written to and never replaced.
+    Special(File),
+    File(Replacement),
 }
 
 impl Output {
     /// Begins a file, or standard output when `path` is `-`.
     pub fn create(path: &Path) -> io::Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Output::to(path, Box::new(io::stdout()), None));
-        }
-        // What is no plain file, such as /dev/null or a pipe, is written to and never replaced.
-        if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let file = File::options().write(true).open(path)?;
-            return Ok(Output::to(path, Box::new(file), None));
-        }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        // Not `.prom` at the end, which a collector would read half-written; and another process has another name.
-        name.push(format!(".{}.new", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let file = File::create(&temporary)?;
-        Ok(Output::to(path, Box::new(file), Some(temporary)))
-    }
-
-    fn to(path: &Path, file: Box<dyn Write + Send>, temporary: Option<PathBuf>) -> Self {
-        Output {
-            path: path.to_owned(),
-            writer: BufWriter::new(file),
-            temporary,
-        }
+        let target = if path == Path::new("-") {
+            Target::Stdout(io::stdout())
+        } else {
+            let (folder, name) = Folder::of(path)?;
+            match folder.special(name)? {
+                Some(file) => Target::Special(file),
+                None => Target::File(folder.replace(name, ANYBODY)?),
+            }
+        };
+        let writer = BufWriter::new(target);
+        Ok(Output { writer })
     }
 
     /// Puts the file in its place.
-    pub fn finish(mut self) -> io::Result<()> {
-        let flushed = self.writer.flush();
-        let placed = flushed.and_then(|()| match self.temporary.take() {
-            Some(temporary) => fs::rename(&temporary, &self.path).inspect_err(|_| {
-                let _ = fs::remove_file(&temporary);
-            }),
-            None => Ok(()),
-        });
+    pub fn finish(self) -> io::Result<()> {
+        let placed = match self.writer.into_inner() {
+            Ok(Target::File(replacement)) => replacement.finish().map(drop),
+            Ok(Target::Stdout(mut stdout)) => stdout.flush(),
+            Ok(Target::Special(_)) => Ok(()),
+            Err(error) => Err(error.into_error()),
+        };
         match placed {
             // A reader that has gone (`| head`) is no error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             placed => placed,
         }
+    }
+}
+
+/// Opens a file that others may have written to before, such as the summary of a job, and whose end we write.
+pub fn append(path: &Path) -> io::Result<File> {
+    let (folder, name) = Folder::of(path)?;
+    match folder.special(name)? {
+        Some(file) => Ok(file),
+        None => folder.in_place(name, InPlace::Append, ANYBODY),
     }
 }
 
@@ -74,16 +77,28 @@ impl Write for Output {
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            let _ = fs::remove_file(temporary);
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Target::Stdout(stdout) => stdout.write(bytes),
+            Target::Special(file) => file.write(bytes),
+            Target::File(replacement) => replacement.file().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Target::Stdout(stdout) => stdout.flush(),
+            Target::Special(_) | Target::File(_) => Ok(()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -112,5 +127,29 @@ mod tests {
         let mut full = Output::create(Path::new("/dev/full")).unwrap();
         full.write_all(b"x").unwrap();
         assert!(full.finish().is_err());
+    }
+
+    // What others plant is the matter of `lmbench_harness::files`; this is that outputs go that way.
+    #[test]
+    fn a_second_name_of_a_file_keeps_what_it_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let [victim, out] = ["victim", "out"].map(|name| directory.path().join(name));
+        fs::write(&victim, "precious").unwrap();
+        for plant in [
+            |victim: &Path, out: &Path| symlink(victim, out).unwrap(),
+            |victim: &Path, out: &Path| fs::hard_link(victim, out).unwrap(),
+        ] {
+            plant(&victim, &out);
+            write(&out, "report").unwrap();
+            assert_eq!(fs::read_to_string(&out).unwrap(), "report");
+            fs::remove_file(&out).unwrap();
+            plant(&victim, &out);
+            assert!(append(&out).is_err());
+            fs::remove_file(&out).unwrap();
+        }
+        append(&out).unwrap().write_all(b"one ").unwrap();
+        append(&out).unwrap().write_all(b"two").unwrap();
+        assert_eq!(fs::read_to_string(&out).unwrap(), "one two");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     }
 }

@@ -7,6 +7,7 @@ pub mod background;
 pub mod clock;
 pub mod cpu;
 pub mod error;
+pub mod files;
 pub mod guest;
 pub mod handover;
 pub mod host;

@@ -1,11 +1,11 @@
 //! `lmbench capture`: a migration stream on its way between two QEMUs, written down.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lmbench_harness::files::{Folder, OWNER_ONLY};
 use lmbench_transport::capture::{Tee, TeeError, TeeEvent, TeeListener, TeeOptions};
 use lmbench_transport::carry::CarryError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,21 +46,17 @@ pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
     result.map(|_| Exit::Success)
 }
 
-/// Nobody but its owner can read it from its first moment on.
+/// Nobody but its owner can read it from its first moment on. It has its name at once: a capture that breaks off is usable up to there.
 fn create(path: &Path, force: bool) -> Result<File, Failed> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(OWNER_ONLY);
-    if force {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    let file = options.open(path).and_then(|file| {
-        // One that was there before keeps its mode, and a device must.
-        if file.metadata()?.is_file() {
-            file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+    let file = Folder::of(path).and_then(|(folder, name)| {
+        if !force {
+            return folder.new_file(name, OWNER_ONLY);
         }
-        Ok(file)
+        match folder.special(name)? {
+            Some(device) => Ok(device),
+            // A new file, so that who has the old one open, or another name of it, gets nothing.
+            None => folder.replace(name, OWNER_ONLY)?.finish(),
+        }
     });
     file.map_err(|error| {
         let (said, hint) = if error.kind() == io::ErrorKind::AlreadyExists {
@@ -71,7 +67,7 @@ fn create(path: &Path, force: bool) -> Result<File, Failed> {
         } else {
             (
                 format!("can't make {}: {error}", path.display()),
-                "its folder must exist and be writable",
+                "its folder must exist and be writable, and a file that is there be yours",
             )
         };
         Failed::new(Exit::Environment, said).hint(hint)
@@ -169,6 +165,34 @@ fn words(event: &TeeEvent) -> Option<String> {
     })
 }
 
-const OWNER_ONLY: u32 = 0o600;
 /// SIGXFSZ. Caught, the write fails instead.
 const FILE_TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    // Guest memory must not get into a file that others can read, or have open, or have planted.
+    #[test]
+    fn a_forced_capture_is_a_new_file_of_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let [victim, out] = ["victim", "out"].map(|name| folder.path().join(name));
+        fs::write(&victim, "precious").unwrap();
+        for plant in [
+            |victim: &Path, out: &Path| symlink(victim, out).unwrap(),
+            |victim: &Path, out: &Path| fs::hard_link(victim, out).unwrap(),
+        ] {
+            plant(&victim, &out);
+            assert!(create(&out, false).is_err());
+            create(&out, true).unwrap().write_all(b"memory").unwrap();
+            assert_eq!(fs::read(&out).unwrap(), b"memory");
+            let made = fs::symlink_metadata(&out).unwrap();
+            assert_eq!((made.mode() & 0o777, made.nlink()), (0o600, 1));
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+            fs::remove_file(&out).unwrap();
+        }
+    }
+}

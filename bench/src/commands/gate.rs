@@ -1,7 +1,6 @@
 //! `lmbench gate RUN --baseline FILE`.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::chosen::read;
@@ -12,6 +11,7 @@ use crate::gate::{
     Ask, Asked, Baseline, Report, Selector, Verdict, experiment_differences, judge,
     machine_differences, show, version_differences,
 };
+use crate::output::{self, Output};
 use crate::record::Record;
 use crate::scenario;
 use crate::store::Store;
@@ -30,15 +30,19 @@ pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
     };
     let report = judged(&record, baseline.as_ref(), &terms)?;
     // A file that can't be written is said before anything else.
-    let mut junit = arguments.junit.as_deref().map(create).transpose()?;
-    let mut markdown = arguments.markdown.as_deref().map(append).transpose()?;
+    let junit = open(arguments.junit.as_deref(), Output::create)?;
+    let markdown = open(arguments.markdown.as_deref(), output::append)?;
     let exit = exit(report.verdict(), arguments.inconclusive_is);
     let inconclusive_fails = arguments.inconclusive_is == InconclusiveIs::Fail;
-    if let (Some(file), Some(path)) = (&mut junit, &arguments.junit) {
-        write(file, path, &show::junit(&report, inconclusive_fails))?;
+    if let Some((mut output, path)) = junit {
+        output
+            .write_all(show::junit(&report, inconclusive_fails).as_bytes())
+            .and_then(|()| output.finish())
+            .map_err(|error| unwritable(path, &error))?;
     }
-    if let (Some(file), Some(path)) = (&mut markdown, &arguments.markdown) {
-        write(file, path, &show::markdown(&report))?;
+    if let Some((mut file, path)) = markdown {
+        file.write_all(show::markdown(&report).as_bytes())
+            .map_err(|error| unwritable(path, &error))?;
     }
     tell(&report, exit, arguments)?;
     Ok(exit)
@@ -183,22 +187,16 @@ fn tell(report: &Report, exit: Exit, arguments: &GateArguments) -> Result<(), Fa
     print(|output| output.write_all(text.as_bytes())).map(drop)
 }
 
-fn create(path: &Path) -> Result<File, Failed> {
-    File::create(path).map_err(|error| unwritable(path, &error))
-}
-
-/// What others wrote before stays: a job summary belongs to the whole job.
-fn append(path: &Path) -> Result<File, Failed> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(|error| unwritable(path, &error))
-}
-
-fn write(file: &mut File, path: &Path, text: &str) -> Result<(), Failed> {
-    file.write_all(text.as_bytes())
-        .map_err(|error| unwritable(path, &error))
+fn open<T>(
+    path: Option<&Path>,
+    way: impl FnOnce(&Path) -> io::Result<T>,
+) -> Result<Option<(T, &Path)>, Failed> {
+    path.map(|path| {
+        way(path)
+            .map(|output| (output, path))
+            .map_err(|error| unwritable(path, &error))
+    })
+    .transpose()
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failed {

@@ -178,7 +178,7 @@ fn summary(reports: &[Report]) {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    std::fs::write(path, text).map_err(|error| {
+    crate::output::write(path, text).map_err(|error| {
         let message = format!(
             "can't write {}: {error}\nhint: name a file in a folder that exists and is yours",
             path.display()

@@ -1,11 +1,10 @@
 //! Where a run's socket is: the file `control` in its folder, there while the run goes on. After a run that was killed it stays, and
 //! points to nothing.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use lmbench_harness::files::{self, OWNER_ONLY};
 use serde::{Deserialize, Serialize};
 
 /// The file in a run's folder.
@@ -39,25 +38,16 @@ impl Point {
 
     /// Writes it into a run's folder, whole or not at all.
     pub(super) fn write(&self, directory: &Path) -> io::Result<PathBuf> {
-        let (path, new) = (
-            directory.join(CONTROL_FILE),
-            directory.join(format!("{CONTROL_FILE}.new")),
-        );
+        let path = directory.join(CONTROL_FILE);
         let text = serde_json::to_string(self)?;
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let written = options
-            .open(&new)
-            .and_then(|mut file| writeln!(file, "{text}"))
-            .and_then(|()| fs::rename(&new, &path));
-        written.inspect_err(|_| drop(fs::remove_file(&new)))?;
+        files::write(&path, format!("{text}\n").as_bytes(), OWNER_ONLY)?;
         Ok(path)
     }
 
     /// Of the run in `directory`; `None` if there is none, or none that can be read.
     pub(super) fn read(directory: &Path) -> Option<Point> {
         let mut text = String::new();
-        let file = File::open(directory.join(CONTROL_FILE)).ok()?;
+        let file = files::open_plain(&directory.join(CONTROL_FILE)).ok()?;
         file.take(LONGEST).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
     }
@@ -73,6 +63,8 @@ const LONGEST: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -5,9 +5,9 @@
 mod intake;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use lmbench_harness::files::open_plain;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, RecordError> {
         path: path(),
         source,
     };
-    let file = File::open(path()).map_err(io)?;
+    let file = open_plain(&path()).map_err(io)?;
     if file.metadata().map_err(io)?.len() > MAX_RECORD_BYTES {
         return Err(RecordError::TooLarge { path: path() });
     }

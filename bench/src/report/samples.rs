@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use lmbench_harness::files::open_plain;
 use serde::Deserialize;
 
 use crate::record::Record;
@@ -24,7 +25,7 @@ pub(super) struct Found {
 
 /// Reads the samples of the wanted migrations, each by the position of its cell and its number; no file means none.
 pub(super) fn read(path: &Path, record: &Record, wanted: &[(usize, u32)]) -> io::Result<Found> {
-    let file = match File::open(path) {
+    let file = match open_plain(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         file => file?,
     };

@@ -1,8 +1,10 @@
 //! The calibration beside the runs, which is read from a file that may hold anything.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+
+use lmbench_harness::files::{self, Folder};
 
 use super::{Store, StoreError};
 use crate::error::json_problem;
@@ -69,7 +71,7 @@ impl Store {
     /// Keeps a calibration instead of the one before. At every moment the file is the old one or the new one.
     pub fn keep_calibration(&self, calibration: &Calibration) -> Result<PathBuf, StoreError> {
         let path = self.calibration_path();
-        fs::create_dir_all(&self.out_dir)
+        Folder::make(&self.out_dir)
             .map_err(|error| StoreError::io("make the folder", &self.out_dir, error))?;
         // Numbers are finite and keys are strings, so nothing can fail.
         let mut text = serde_json::to_string_pretty(calibration).unwrap_or_default();
@@ -92,7 +94,7 @@ fn bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) => return Err(error),
     }
     let mut bytes = Vec::new();
-    File::open(path)?
+    files::open_plain(path)?
         .take(BYTES_MAX + 1)
         .read_to_end(&mut bytes)?;
     Ok(Some(bytes))

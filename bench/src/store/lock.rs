@@ -3,11 +3,13 @@
 //! The kernel releases the lock however its process ends. The file stays behind unless the run ended in order, so:
 //! locked = running, there but free = the process died, gone = ended in order.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use lmbench_harness::files::{self, ANYBODY, Folder, InPlace};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -27,7 +29,7 @@ pub enum Liveness {
 impl Liveness {
     /// Of the run in `directory`.
     pub fn of(directory: &Path) -> Liveness {
-        let Ok(file) = File::open(directory.join(LOCK_FILE)) else {
+        let Ok(file) = files::open_plain(&directory.join(LOCK_FILE)) else {
             return Liveness::Ended;
         };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -47,15 +49,10 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of the run in `directory`, or says who has it.
-    pub(super) fn take(directory: &Path) -> Result<Lock, StoreError> {
+    pub(super) fn take(directory: &Path, folder: &Folder) -> Result<Lock, StoreError> {
         let path = directory.join(LOCK_FILE);
         for _ in 0..ATTEMPTS {
-            let open = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path);
+            let open = folder.in_place(OsStr::new(LOCK_FILE), InPlace::ReadWrite, ANYBODY);
             let file = open.map_err(|error| StoreError::io("open the lock", &path, error))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(&file, &path) => return Ok(Lock::held(path, file)),
@@ -97,9 +94,11 @@ fn running(directory: &Path, path: &Path) -> StoreError {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let holder = fs::read_to_string(path)
+    let mut text = String::new();
+    let holder = files::open_plain(path)
+        .and_then(|file| file.take(NUMBER_LEN_MAX).read_to_string(&mut text))
         .ok()
-        .and_then(|text| text.trim().parse::<u32>().ok());
+        .and_then(|_| text.trim().parse::<u32>().ok());
     StoreError::Running {
         run,
         holder: holder.map_or_else(String::new, |process| format!(" (process {process})")),
@@ -107,3 +106,4 @@ fn running(directory: &Path, path: &Path) -> StoreError {
 }
 
 const ATTEMPTS: usize = 3;
+const NUMBER_LEN_MAX: u64 = 20;

@@ -2,15 +2,17 @@
 //!
 //! A crash in the middle of a line costs that line only: the reader passes over it and a resumed run cuts it off.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use lmbench_harness::files::{ANYBODY, Folder, InPlace, open_plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::StoreError;
+use super::{SAMPLES_FILE, StoreError};
 use crate::terminal::text::clean;
 
 /// One reading of something that changes during a migration.
@@ -34,7 +36,7 @@ pub struct Sample {
 pub fn read_samples(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Sample, StoreError>> + use<>, StoreError> {
-    let reader: Box<dyn BufRead> = match File::open(path) {
+    let reader: Box<dyn BufRead> = match open_plain(path) {
         Ok(file) => Box::new(BufReader::new(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Box::new(io::empty()),
         Err(error) => return Err(StoreError::io("read", path, error)),
@@ -87,7 +89,11 @@ impl Lines {
 }
 
 /// Appends whole lines and syncs them; what did not fit whole is taken back.
-pub(super) fn append(path: &Path, samples: &[Sample]) -> Result<(), StoreError> {
+pub(super) fn append(
+    directory: &Path,
+    folder: &Folder,
+    samples: &[Sample],
+) -> Result<(), StoreError> {
     if samples.is_empty() {
         return Ok(());
     }
@@ -97,11 +103,9 @@ pub(super) fn append(path: &Path, samples: &[Sample]) -> Result<(), StoreError> 
             .expect("a sample has string keys only, and a vector takes every byte");
         text.push(b'\n');
     }
-    let io = |error| StoreError::io("append to", path, error);
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
+    let io = |error| StoreError::io("append to", &directory.join(SAMPLES_FILE), error);
+    let mut file = folder
+        .in_place(OsStr::new(SAMPLES_FILE), InPlace::Append, ANYBODY)
         .map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     file.write_all(&text)
@@ -114,9 +118,10 @@ pub(super) fn append(path: &Path, samples: &[Sample]) -> Result<(), StoreError> 
 }
 
 /// Cuts off a last line that has no end. A long run has gigabytes of samples, so only the end is looked at.
-pub(super) fn cut_torn_line(path: &Path) -> Result<(), StoreError> {
-    let io = |error| StoreError::io("mend", path, error);
-    let file = match File::open(path) {
+pub(super) fn cut_torn_line(directory: &Path, folder: &Folder) -> Result<(), StoreError> {
+    let path = directory.join(SAMPLES_FILE);
+    let io = |error| StoreError::io("mend", &path, error);
+    let file = match open_plain(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
@@ -124,9 +129,8 @@ pub(super) fn cut_torn_line(path: &Path) -> Result<(), StoreError> {
     let length = file.metadata().map_err(io)?.len();
     let whole = last_end(&file, length).map_err(io)?;
     if whole < length {
-        OpenOptions::new()
-            .write(true)
-            .open(path)
+        folder
+            .in_place(OsStr::new(SAMPLES_FILE), InPlace::ReadWrite, ANYBODY)
             .and_then(|file| file.set_len(whole))
             .map_err(io)?;
     }
@@ -160,22 +164,21 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_cut_off_however_long_it_is() {
-        let file = tempfile::NamedTempFile::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::open(directory.path()).unwrap();
+        let path = directory.path().join(SAMPLES_FILE);
+        cut_torn_line(directory.path(), &folder).unwrap();
+        assert!(!path.exists());
         for (torn, kept) in [
             (0, "a\nb\n"),
             (1, "a\nb\n"),
             (200_000, "a\nb\n"),
             (70_000, ""),
         ] {
-            std::fs::write(file.path(), format!("{kept}{}", "x".repeat(torn))).unwrap();
-            cut_torn_line(file.path()).unwrap();
-            assert_eq!(
-                std::fs::read_to_string(file.path()).unwrap(),
-                kept,
-                "{torn}"
-            );
+            std::fs::write(&path, format!("{kept}{}", "x".repeat(torn))).unwrap();
+            cut_torn_line(directory.path(), &folder).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), kept, "{torn}");
         }
-        cut_torn_line(Path::new("/nonexistent/samples.jsonl")).unwrap();
     }
 
     // A sparse file costs no disk, and must not cost its length in memory.
@@ -191,7 +194,7 @@ mod tests {
             data: Value::Null,
         };
         file.as_file().set_len(LONGEST + 10_000).unwrap();
-        let mut end = OpenOptions::new().append(true).open(file.path()).unwrap();
+        let mut end = File::options().append(true).open(file.path()).unwrap();
         let json = serde_json::to_string(&sample).unwrap();
         writeln!(end, "\n{json}").unwrap();
         let read: Vec<_> = read_samples(file.path()).unwrap().collect();

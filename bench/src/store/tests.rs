@@ -291,37 +291,75 @@ fn since_is_a_time_a_date_or_an_age() {
     }
 }
 
+/// Whoever may write to the folder of a run, or to the one that it is in, gets nothing of theirs filled.
 #[test]
-fn samples_that_do_not_fit_are_a_full_disk() {
-    let (_directory, store) = store();
-    let record = example::jvm();
+fn what_is_planted_in_a_runs_folder_is_not_filled() {
+    let (directory, store) = store();
+    let victim = directory.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let mut record = example::empty("planted", 400, 1);
     let writer = store.create_run(&record).unwrap();
-    symlink("/dev/full", writer.directory().join(SAMPLES_FILE)).unwrap();
+    symlink(&victim, writer.directory().join(SAMPLES_FILE)).unwrap();
+    symlink(&victim, writer.directory().join("record.json.new")).unwrap();
     let error = writer.append_samples(&[sample(1.0)]).unwrap_err();
-    assert!(error.is_disk_full(), "{error}");
-    assert!(
-        error.to_string().contains("samples.jsonl")
-            && error.to_string().contains("recorded before is safe"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    fs::remove_file(writer.record_path()).unwrap();
+    symlink(&victim, writer.record_path()).unwrap();
+    record.push(0, Repeat::completed(1, 0.0, BTreeMap::new()));
+    writer.save(&record).unwrap();
     assert_eq!(store.find(&record.run_id).unwrap().read().unwrap(), record);
+    // Another folder in its place is not the run's.
+    let aside = store.out_dir().join("aside");
+    fs::rename(writer.directory(), &aside).unwrap();
+    fs::create_dir(writer.directory()).unwrap();
+    writer.save(&record).unwrap();
+    assert_eq!(fs::read_dir(writer.directory()).unwrap().count(), 0);
+    fs::remove_dir(writer.directory()).unwrap();
+    fs::rename(&aside, writer.directory()).unwrap();
+    drop(writer);
+    let path = store.find(&record.run_id).unwrap().directory;
+    fs::remove_file(path.join("lock")).unwrap();
+    symlink(&victim, path.join("lock")).unwrap();
+    assert!(store.resume(&record.run_id).is_err());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
 #[test]
-fn a_record_that_does_not_fit_leaves_the_one_before() {
+fn what_a_killed_writer_left_half_written_goes() {
     let (_directory, store) = store();
-    let mut record = example::empty("full", 400, 1);
-    let writer = store.create_run(&record).unwrap();
-    let before = record.clone();
-    record.push(0, Repeat::completed(1, 0.0, BTreeMap::new()));
-    // The device that is always full, in the place of the temporary file.
-    symlink("/dev/full", writer.directory().join("record.json.new")).unwrap();
-    let error = writer.save(&record).unwrap_err();
-    assert!(error.is_disk_full(), "{error}");
-    assert_eq!(store.find(&record.run_id).unwrap().read().unwrap(), before);
-    // With room again, the same writer goes on.
-    writer.save(&record).unwrap();
-    assert_eq!(store.find(&record.run_id).unwrap().read().unwrap(), record);
+    let record = example::empty("killed", 400, 1);
+    let directory = store.create_run(&record).unwrap().directory().to_owned();
+    let left = directory.join("record.json.0123456789abcdef.new");
+    fs::write(&left, "{").unwrap();
+    store.resume(&record.run_id).unwrap();
+    assert!(!left.exists());
+}
+
+/// Neither a list nor a reader waits for a pipe that somebody put where a file is expected.
+#[test]
+fn a_pipe_among_the_runs_is_not_waited_for() {
+    let (_directory, store) = store();
+    for name in [RECORD_FILE, "lock"] {
+        let run = store.out_dir().join(format!("20260301-120000-{name}-0000"));
+        fs::create_dir_all(&run).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, run.join(name), fifo, mode, 0).unwrap();
+    }
+    let listed = store.list(&Filter::default()).unwrap();
+    assert!(listed.iter().all(|run| run.problem.is_some()), "{listed:?}");
+}
+
+/// An index that leads elsewhere is not written through, and costs no answer.
+#[test]
+fn an_index_that_is_a_link_is_not_followed() {
+    let (directory, store) = store();
+    store.create_run(&example::jvm()).unwrap().finish().unwrap();
+    let victim = directory.path().join("victim");
+    fs::write(&victim, "").unwrap();
+    symlink(&victim, store.out_dir().join(INDEX_FILE)).unwrap();
+    assert_eq!(store.list(&Filter::default()).unwrap().len(), 1);
+    assert_eq!(fs::read(&victim).unwrap(), b"");
 }
 
 #[test]

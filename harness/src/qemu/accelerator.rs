@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::launch::{LaunchError, launch};
 use super::program;
 use crate::error::chain;
+use crate::files::{self, Folder};
 use crate::image::GuestKernel;
 use crate::role::Role;
 use crate::spec::{Accelerator, Boot, GuestSpec, Placement};
@@ -163,9 +165,11 @@ pub(super) fn memory_file() -> Option<PathBuf> {
 }
 
 fn read(file: &Path) -> BTreeMap<String, Option<String>> {
-    std::fs::read(file)
+    let mut bytes = Vec::new();
+    files::open_plain(file)
+        .and_then(|file| file.take(MEMORY_BYTES_MAX).read_to_end(&mut bytes))
         .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .and_then(|_| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default()
 }
 
@@ -173,11 +177,12 @@ fn write(file: Option<&Path>, known: &BTreeMap<String, Option<String>>) {
     let (Some(file), Ok(bytes)) = (file, serde_json::to_vec_pretty(known)) else {
         return;
     };
+    // `sudo` may leave HOME that of another user.
     let written = file
         .parent()
-        .map(std::fs::create_dir_all)
+        .map(Folder::make)
         .transpose()
-        .and_then(|_| std::fs::write(file, bytes));
+        .and_then(|_| files::write(file, &bytes, files::ANYBODY));
     if let Err(error) = written {
         tracing::warn!(%error, file = %file.display(), "the accelerator's proof can't be remembered; it is repeated next time");
     }
@@ -185,3 +190,5 @@ fn write(file: Option<&Path>, known: &BTreeMap<String, Option<String>>) {
 
 /// A guest boots in about 1 s under KVM and 4 s under TCG.
 const PROOF_DEADLINE: Duration = Duration::from_secs(12);
+/// A proof is a line or two.
+const MEMORY_BYTES_MAX: u64 = 1 << 20;

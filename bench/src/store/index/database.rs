@@ -5,6 +5,7 @@
 //! a shared lock on the folder, and whoever replaces it an exclusive one.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,10 +37,10 @@ pub(super) fn on_disk(out_dir: &Path) -> Opened {
     let Some(folder) = locked(out_dir, FlockOperation::NonBlockingLockShared) else {
         return not(None);
     };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let prepared = Connection::open_with_flags(&path, flags)
+    if !is_ours(&folder) {
+        return not(None);
+    }
+    let prepared = connect(out_dir)
         .map_err(Problem::from)
         .and_then(|mut connection| {
             let note = prepare(&mut connection, &path)?;
@@ -83,7 +84,7 @@ pub(super) fn make_anew(out_dir: &Path) -> Option<Index> {
         fs::remove_file(&path).ok()?;
     }
     let folder = locked(out_dir, FlockOperation::NonBlockingLockShared)?;
-    let mut connection = Connection::open(&path).ok()?;
+    let mut connection = connect(out_dir).ok()?;
     prepare(&mut connection, &path).ok()?;
     Some(Index {
         connection,
@@ -208,6 +209,22 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<Option<String>, P
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(note)
+}
+
+/// `SQLite` follows no link with this flag, neither to the file nor to a journal. Links on the way to the folder it would refuse, too.
+fn connect(out_dir: &Path) -> rusqlite::Result<Connection> {
+    let whole = fs::canonicalize(out_dir).unwrap_or_else(|_| out_dir.to_owned());
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Connection::open_with_flags(whole.join(INDEX_FILE), flags)
+}
+
+/// Only a folder's owner keeps its index: to look at another's runs fills nothing of theirs, and leaves them no file that they can't write.
+fn is_ours(folder: &File) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    folder.metadata().is_ok_and(|found| found.uid() == own)
 }
 
 fn locked(out_dir: &Path, operation: FlockOperation) -> Option<File> {
