@@ -95,6 +95,17 @@ fn examples_use_only_what_exists() {
                 "{script}"
             );
         }
+        // A fork's pull request must not run what it brings on somebody's machine.
+        let guards = [
+            "github.event.pull_request.head.repo.full_name == github.repository",
+            "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_MERGE_REQUEST_PROJECT_ID",
+        ];
+        assert!(
+            text.contains("those of forks are left out")
+                && guards.iter().any(|guard| text.contains(guard)),
+            "{}",
+            path.display()
+        );
         assert!(!text.contains('\t'), "{} has a tab", path.display());
         found += 1;
     }
