@@ -13,6 +13,7 @@ mod facts;
 pub mod html;
 mod instruments;
 mod label;
+mod machines;
 pub mod markdown;
 mod matrix;
 pub mod model;
@@ -116,7 +117,10 @@ pub fn report(sources: &[Source]) -> Report {
     Report {
         title: facts::title(sources),
         subtitle: subtitle(sources),
-        answers: answers::answers(sources, &comparisons),
+        answers: machines::machines(sources)
+            .into_iter()
+            .chain(answers::answers(sources, &comparisons))
+            .collect(),
         cells: cells(sources),
         overview: matrix::overview(sources),
         grids,

@@ -1,5 +1,6 @@
 //! Whole reports of made-up records.
 
+use super::model::Answer;
 use super::*;
 use crate::record::example;
 
@@ -40,6 +41,22 @@ fn every_run_of_two_axes_has_its_grids() {
     let letters: Vec<_> = both.iter().filter_map(|grid| grid.run).collect();
     let expected: String = "A".repeat(alone.len()) + &"B".repeat(alone.len());
     assert_eq!(letters.into_iter().collect::<String>(), expected);
+}
+
+#[test]
+fn two_machines_are_told_before_anything_else() {
+    let mut other = example::jvm();
+    other.environment.cores = 96;
+    let report = of([example::jvm(), other]);
+    let first = &report.answers[0];
+    assert!(first.text.contains("different machines"), "{first:?}");
+    assert!(
+        first.points[0].starts_with("run B against run A") && first.points[0].contains("96"),
+        "{first:?}"
+    );
+    let report = of([example::jvm(), example::jvm()]);
+    let told = |answer: &Answer| answer.text.contains("different machines");
+    assert!(!report.answers.iter().any(told));
 }
 
 #[test]
