@@ -65,7 +65,7 @@ impl Store {
         let found = self.find(run)?;
         let writer = RunWriter::resume(&found)?;
         // Read only under the lock: until then another process could still be writing.
-        let record = found.read()?;
+        let record = found.whole()?;
         Ok((record, writer))
     }
 

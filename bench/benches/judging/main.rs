@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         } else {
             path.clone()
         };
-        let record = Record::read(&file)?;
+        let record = Record::read_whole(&file)?;
         for cell in &record.cells {
             if cell.completed().count() < FEWEST {
                 continue;

@@ -31,7 +31,7 @@ pub(crate) fn read(input: &[u8]) {
     let store = Store::open(&place.0);
     listed(&store);
     let found = store.find("run").expect("it is there");
-    match found.read() {
+    match found.whole() {
         Ok(record) => told(&record, &found),
         Err(error) => assert!(error.to_string().contains("run/record.json")),
     }

@@ -1,6 +1,6 @@
 //! `lmbench baseline RUN -o FILE`.
 
-use super::chosen::read;
+use super::chosen::figures;
 use super::{Exit, Failed, say};
 use crate::cli::BaselineArguments;
 use crate::gate::baseline::{Experiment, Machine, NoiseFrom};
@@ -12,11 +12,11 @@ use crate::terminal::text::{clean, counted};
 
 pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
     let store = Store::open(&arguments.out);
-    let record = read(&store, &arguments.run)?;
+    let record = figures(&store, &arguments.run)?;
     let same = arguments
         .noise_floor
         .iter()
-        .map(|run| read(&store, run))
+        .map(|run| figures(&store, run))
         .collect::<Result<Vec<Record>, Failed>>()?;
     let baseline =
         Baseline::of(&record, &same).map_err(|error| Failed::from_error(Exit::Usage, &error))?;

@@ -11,9 +11,14 @@ pub(super) fn find(store: &Store, run: &str) -> Result<FoundRun, Failed> {
         .map_err(|error| Failed::from_error(Exit::Usage, &error))
 }
 
-/// Reads the record of a run that was found.
-pub(super) fn record(found: &FoundRun) -> Result<Record, Failed> {
-    found.read().map_err(|error| unreadable(&error))
+/// Reads the record of a run that was found, without events and histograms.
+pub(super) fn figures_of(found: &FoundRun) -> Result<Record, Failed> {
+    found.figures().map_err(|error| unreadable(&error))
+}
+
+/// Reads all of the record of a run that was found.
+pub(super) fn whole_of(found: &FoundRun) -> Result<Record, Failed> {
+    found.whole().map_err(|error| unreadable(&error))
 }
 
 /// Says what to do where the error does not.
@@ -22,7 +27,7 @@ pub(super) fn unreadable(error: &RecordError) -> Failed {
         .hint("leave this run out; `lmbench list` tells which can be read")
 }
 
-/// Finds a run and reads its record.
-pub(super) fn read(store: &Store, run: &str) -> Result<Record, Failed> {
-    record(&find(store, run)?)
+/// Finds a run and reads its record, without events and histograms.
+pub(super) fn figures(store: &Store, run: &str) -> Result<Record, Failed> {
+    figures_of(&find(store, run)?)
 }

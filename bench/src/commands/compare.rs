@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::chosen::read;
+use super::chosen::{figures, figures_of, find};
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{CompareArguments, Format, RunArguments};
 use crate::compare::{Choice, Options, Side, compare, interleaved, of_programs, variant};
@@ -11,7 +11,7 @@ use crate::programs::{Kind, Program, Programs};
 use crate::record::Record;
 use crate::run::any_failed;
 use crate::scenario::{self, Scenario, nearest};
-use crate::store::Store;
+use crate::store::{FoundRun, Store};
 use crate::terminal::compare_text;
 use crate::terminal::text::{clean, counted};
 
@@ -21,16 +21,21 @@ pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
     if arguments.interleave {
         return interleave(&store, arguments);
     }
-    let (base, base_choice) = side(&store, &arguments.base)?;
+    let (base_run, base_choice) = side(&store, &arguments.base)?;
     // clap asks for one unless --qemu or --binary, which take --interleave, stand in for it.
     let candidate = arguments.candidate.as_deref().unwrap_or_default();
-    let (candidate, candidate_choice) = side(&store, candidate)?;
+    let (candidate_run, candidate_choice) = side(&store, candidate)?;
+    let base_record = figures_of(&base_run)?;
+    // Two cells of one run are in one record.
+    let other_record = (candidate_run != base_run)
+        .then(|| figures_of(&candidate_run))
+        .transpose()?;
     let base = Side {
-        record: &base,
+        record: &base_record,
         choice: &base_choice,
     };
     let candidate = Side {
-        record: &candidate,
+        record: other_record.as_ref().unwrap_or(&base_record),
         choice: &candidate_choice,
     };
     tell(&store, arguments, base, candidate)
@@ -117,7 +122,7 @@ fn tell(
     let noise = arguments
         .noise_floor
         .iter()
-        .map(|run| read(store, run))
+        .map(|run| figures(store, run))
         .collect::<Result<Vec<Record>, Failed>>()?;
     let options = Options {
         metrics: &arguments.metric,
@@ -138,7 +143,7 @@ fn tell(
 }
 
 /// RUN or RUN:CELL. Paths may hold colons too, so whatever is a run as a whole is one, then the shortest part before a colon that is.
-fn side(store: &Store, text: &str) -> Result<(Record, Choice), Failed> {
+fn side(store: &Store, text: &str) -> Result<(FoundRun, Choice), Failed> {
     if store.find(text).is_err() {
         let mut parts = text
             .match_indices(':')
@@ -147,10 +152,10 @@ fn side(store: &Store, text: &str) -> Result<(Record, Choice), Failed> {
         let first = parts.clone().next();
         let found = parts.find(|(run, _)| store.find(run).is_ok());
         if let Some((run, cell)) = found.or(first) {
-            return Ok((read(store, run)?, Choice::cells(cell)));
+            return Ok((find(store, run)?, Choice::cells(cell)));
         }
     }
-    Ok((read(store, text)?, Choice::all()))
+    Ok((find(store, text)?, Choice::all()))
 }
 
 fn check_metrics(ids: &[String]) -> Result<(), Failed> {

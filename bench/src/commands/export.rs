@@ -53,7 +53,7 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
 
 fn read(store: &Store, run: &str) -> Result<Run, Failed> {
     let found = chosen::find(store, run)?;
-    let record = chosen::record(&found)?;
+    let record = chosen::figures_of(&found)?;
     Ok(Run {
         record,
         samples: found.samples(),

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::chosen::read;
+use super::chosen::figures;
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{GateArguments, GateFormat, InconclusiveIs};
 use crate::gate::baseline::{Experiment, Machine};
@@ -19,7 +19,7 @@ use crate::terminal::gate_text;
 use crate::terminal::text::clean;
 
 pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
-    let record = read(&Store::open(&arguments.out), &arguments.run)?;
+    let record = figures(&Store::open(&arguments.out), &arguments.run)?;
     let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
     let only = arguments.only.iter();
     let terms = Terms {

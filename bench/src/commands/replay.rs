@@ -18,7 +18,7 @@ pub(super) fn main(arguments: &ReplayArguments) -> Result<Exit, Failed> {
     // What is wrong with the command line is told before a large file is read.
     let specs = specs(&names(&arguments.policy)?, &arguments.set)?;
     let found = chosen::find(&Store::open(&arguments.out), &arguments.run)?;
-    let record = chosen::record(&found)?;
+    let record = chosen::whole_of(&found)?;
     check_filters(&record, arguments)?;
     let readings = readings(&found, arguments)?;
     let replays = replays(&record, &readings, &specs, arguments);

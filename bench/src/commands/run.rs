@@ -85,7 +85,7 @@ pub(super) fn perform(
 /// The record of a run that is to go on, if it fits the scenario and nobody is at it.
 fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Record, Failed> {
     let found = chosen::find(&Store::open(&arguments.out), run)?;
-    let record = chosen::record(&found)?;
+    let record = chosen::whole_of(&found)?;
     let id = &record.run_id;
     if record.scenario.name != scenario.name {
         let message = format!(

@@ -73,8 +73,8 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// Reads a record's file.
-    pub fn read(path: &Path) -> Result<Self, RecordError> {
+    /// Reads all of a record's file, which takes ten times its size in memory. Most want [`Record::read_figures`].
+    pub fn read_whole(path: &Path) -> Result<Self, RecordError> {
         Record::from_json(&bytes(path)?, path)
     }
 

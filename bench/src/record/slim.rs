@@ -17,8 +17,13 @@ use super::{
 };
 
 impl Record {
-    /// Reads a record's file like [`Record::read`], with the events of those repeats only that `choose` names, by the position of
-    /// the cell and the number of the repeat, and without histograms. What is left out is not checked either.
+    /// Reads a record's file without events and histograms: what lists, comparisons, gates and exports look at. What is left out is
+    /// not checked either.
+    pub fn read_figures(path: &Path) -> Result<Record, RecordError> {
+        Record::read_slim(path, |_| Vec::new())
+    }
+
+    /// The same with the events of those repeats that `choose` names, by the position of the cell and the number of the repeat.
     pub fn read_slim(
         path: &Path,
         choose: impl FnOnce(&Record) -> Vec<(usize, u32)>,
@@ -184,7 +189,7 @@ mod tests {
             ),
         ] {
             let file = written(&broken);
-            let error = Record::read_slim(file.path(), |_| Vec::new()).unwrap_err();
+            let error = Record::read_figures(file.path()).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
     }

@@ -16,9 +16,14 @@ pub struct FoundRun {
 }
 
 impl FoundRun {
-    /// Reads its record.
-    pub fn read(&self) -> Result<Record, RecordError> {
-        Record::read(&self.record)
+    /// Reads its record without events and histograms.
+    pub fn figures(&self) -> Result<Record, RecordError> {
+        Record::read_figures(&self.record)
+    }
+
+    /// Reads all of its record.
+    pub fn whole(&self) -> Result<Record, RecordError> {
+        Record::read_whole(&self.record)
     }
 
     /// Where its samples are, if it has any.

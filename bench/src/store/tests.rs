@@ -54,7 +54,7 @@ fn a_run_lives_ends_and_is_read_back() {
     writer.save(&record).unwrap();
     writer.append_samples(&[sample(1.0), sample(2.0)]).unwrap();
     writer.append_samples(&[sample(3.0)]).unwrap();
-    assert_eq!(store.find(&id).unwrap().read().unwrap(), record);
+    assert_eq!(store.find(&id).unwrap().whole().unwrap(), record);
     let samples: Vec<Sample> = read_samples(&store.find(&id).unwrap().samples())
         .unwrap()
         .map(Result::unwrap)
@@ -307,7 +307,7 @@ fn what_is_planted_in_a_runs_folder_is_not_filled() {
     symlink(&victim, writer.record_path()).unwrap();
     record.push(0, Repeat::completed(1, 0.0, BTreeMap::new()));
     writer.save(&record).unwrap();
-    assert_eq!(store.find(&record.run_id).unwrap().read().unwrap(), record);
+    assert_eq!(store.find(&record.run_id).unwrap().whole().unwrap(), record);
     // Another folder in its place is not the run's.
     let aside = store.out_dir().join("aside");
     fs::rename(writer.directory(), &aside).unwrap();
@@ -404,7 +404,7 @@ fn a_full_file_system_loses_nothing() {
         "{error}"
     );
     assert!(safe.done() > 10, "it was full from the start");
-    assert_eq!(store.find(&safe.run_id).unwrap().read().unwrap(), safe);
+    assert_eq!(store.find(&safe.run_id).unwrap().whole().unwrap(), safe);
     // Samples: none of a batch that does not fit whole.
     assert!(
         writer

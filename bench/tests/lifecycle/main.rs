@@ -297,7 +297,8 @@ fn readable(rig: &Rig) -> Vec<Record> {
     rig.records()
         .iter()
         .map(|path| {
-            Record::read(path).unwrap_or_else(|error| panic!("{error}: {}", rig::read_all(path)))
+            Record::read_whole(path)
+                .unwrap_or_else(|error| panic!("{error}: {}", rig::read_all(path)))
         })
         .collect()
 }

@@ -133,7 +133,7 @@ impl Rig {
     pub(crate) fn record(&self) -> Record {
         let records = self.records();
         assert_eq!(records.len(), 1, "{records:?}");
-        Record::read(&records[0]).unwrap()
+        Record::read_whole(&records[0]).unwrap()
     }
 
     /// The record's file of every run, oldest first.

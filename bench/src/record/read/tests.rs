@@ -95,7 +95,7 @@ fn a_hundred_thousand_cells_are_told_apart_in_time() {
 fn a_missing_file_and_a_folder_are_errors_that_name_them() {
     for path in ["/nonexistent/record.json", "/proc"] {
         assert!(
-            Record::read(Path::new(path))
+            Record::read_whole(Path::new(path))
                 .unwrap_err()
                 .to_string()
                 .contains(path)

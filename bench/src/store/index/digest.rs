@@ -54,7 +54,7 @@ pub(super) struct CellDigest {
 pub(super) fn read(path: &Path, now: SystemTime, known: &mut Known) -> (Option<Stamp>, Digest) {
     let stamp = || fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata));
     let before = stamp();
-    let read = Record::read(path);
+    let read = Record::read_figures(path);
     // Replaced while it was read: what was read is a whole record, but nobody knows which.
     let stamp = before.filter(|before| before.is_settled(now) && stamp() == Some(*before));
     match read {

@@ -101,7 +101,7 @@ fn what_the_index_says_is_what_the_records_say() {
         .rev()
         .map(|index| {
             let folder = place.out().join(format!("20260301-120000-x-000{index}"));
-            let record = Record::read(&folder.join(RECORD_FILE)).unwrap();
+            let record = Record::read_figures(&folder.join(RECORD_FILE)).unwrap();
             RunSummary::new(&record, &folder, Liveness::Ended)
         })
         .collect();
