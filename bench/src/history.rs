@@ -1,7 +1,8 @@
 //! A metric over many runs: the same cell on the same kind of machine, and where it changed for good.
 //!
-//! Only like is compared with like. Another accelerator, CPU model or version of QEMU begins a series of its own: that figures
-//! differ there is told, and is no regression. Within a series the levels are found by [`crate::statistics::change_points`].
+//! Only like is compared with like. Another accelerator, CPU model, number of CPUs or version of QEMU begins a series of its own:
+//! that figures differ there is told, and is no regression. Within a series the levels are found by
+//! [`crate::statistics::change_points`], and a change of less than 1 % is none: in runs enough, anything can be told apart.
 
 mod csv;
 mod series;
@@ -39,12 +40,14 @@ pub struct CellHistory {
 }
 
 /// What runs must have in common to be compared over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Machine {
     /// What executed the guests.
     pub accelerator: Option<String>,
     /// CPU model of the source.
     pub cpu: Option<String>,
+    /// Online CPUs of the source.
+    pub cores: Option<u32>,
     /// Version of QEMU.
     pub qemu: Option<String>,
 }

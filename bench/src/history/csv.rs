@@ -48,10 +48,11 @@ fn row(history: &History, series: &Series, index: usize, point: &HistoryPoint) -
         point.min.to_string(),
         point.max.to_string(),
         level.map_or(String::new(), |level| (level + 1).to_string()),
+        point.cores.map_or(String::new(), |cores| cores.to_string()),
     ]
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "metric",
     "unit",
     "scenario",
@@ -70,4 +71,5 @@ const COLUMNS: [&str; 18] = [
     "min",
     "max",
     "level",
+    "cores",
 ];

@@ -5,31 +5,27 @@ use indexmap::IndexMap;
 use super::{CellHistory, Change, Difference, Level, Machine, Series, Verdict};
 use crate::metric::Direction;
 use crate::record::summary;
-use crate::statistics::{ChangePoint, change_points};
+use crate::statistics::{ChangePoint, change_points, median};
 use crate::store::HistoryPoint;
 
 /// Cells, each with a series for every kind of machine, in the order of their first points.
 pub(super) fn cells(points: Vec<HistoryPoint>, direction: Direction) -> Vec<CellHistory> {
-    type Machines = IndexMap<[Option<String>; 3], Vec<HistoryPoint>>;
+    type Machines = IndexMap<Machine, Vec<HistoryPoint>>;
     let mut cells: IndexMap<(Option<String>, String), Machines> = IndexMap::new();
     for point in points {
         let cell = (point.scenario.clone(), point.cell.clone());
-        let machine = [
-            point.accelerator.clone(),
-            point.cpu.clone(),
-            point.qemu.clone(),
-        ];
+        let machine = Machine {
+            accelerator: point.accelerator.clone(),
+            cpu: point.cpu.clone(),
+            cores: point.cores,
+            qemu: point.qemu.clone(),
+        };
         let machines = cells.entry(cell).or_default();
         machines.entry(machine).or_default().push(point);
     }
     let cell = |((scenario, cell), machines): ((Option<String>, String), Machines)| {
         let mut series: Vec<Series> = Vec::new();
-        for ([accelerator, cpu, qemu], points) in machines {
-            let machine = Machine {
-                accelerator,
-                cpu,
-                qemu,
-            };
+        for (machine, points) in machines {
             let before = series.last().map(|series| &series.machine);
             series.push(Series {
                 machine_changed: before.map_or(Vec::new(), |before| before.differences(&machine)),
@@ -49,18 +45,22 @@ pub(super) fn cells(points: Vec<HistoryPoint>, direction: Direction) -> Vec<Cell
 
 impl Machine {
     fn differences(&self, other: &Machine) -> Vec<Difference> {
-        let of = [
-            ("accelerator", &self.accelerator, &other.accelerator),
-            ("CPU", &self.cpu, &other.cpu),
-            ("QEMU", &self.qemu, &other.qemu),
-        ];
-        different(of.map(|(what, from, to)| (what, from.clone(), to.clone())))
+        let cores = |machine: &Machine| machine.cores.map(|cores| cores.to_string());
+        different([
+            (
+                "accelerator",
+                self.accelerator.clone(),
+                other.accelerator.clone(),
+            ),
+            ("CPU", self.cpu.clone(), other.cpu.clone()),
+            ("online CPUs", cores(self), cores(other)),
+            ("QEMU", self.qemu.clone(), other.qemu.clone()),
+        ])
     }
 }
 
 /// What differs between two runs of a series. The kind of machine does not, or it were no series.
 fn differences(before: &HistoryPoint, after: &HistoryPoint) -> Vec<Difference> {
-    let cores = |point: &HistoryPoint| point.cores.map(|cores| cores.to_string());
     // As `show` writes it: enough to tell two texts apart.
     let text = |point: &HistoryPoint| {
         let sha256 = point.scenario_sha256.as_ref()?;
@@ -72,7 +72,6 @@ fn differences(before: &HistoryPoint, after: &HistoryPoint) -> Vec<Difference> {
     different([
         ("lmbench", before.lmbench.clone(), after.lmbench.clone()),
         ("kernel", before.kernel.clone(), after.kernel.clone()),
-        ("online CPUs", cores(before), cores(after)),
         ("source", before.source.clone(), after.source.clone()),
         (
             "destination",
@@ -99,7 +98,7 @@ fn different<const N: usize>(
 
 fn levels(points: &[HistoryPoint], direction: Direction) -> Vec<Level> {
     let values: Vec<f64> = points.iter().map(|point| point.median).collect();
-    let found = change_points(&values, SEED);
+    let found = worth_telling(&values, change_points(&values, SEED));
     let mut firsts = vec![0];
     firsts.extend(found.iter().map(|change| change.index));
     let mut levels: Vec<Level> = Vec::new();
@@ -129,6 +128,27 @@ fn levels(points: &[HistoryPoint], direction: Direction) -> Vec<Level> {
     levels
 }
 
+/// The changes without those that are too small to matter, which join their levels.
+fn worth_telling(values: &[f64], mut found: Vec<ChangePoint>) -> Vec<ChangePoint> {
+    loop {
+        let ends = found.iter().map(|change| change.index);
+        let ends = ends.chain([values.len()]);
+        let mut start = 0;
+        let levels: Vec<Option<f64>> = ends
+            .map(|end| median(&values[std::mem::replace(&mut start, end)..end]))
+            .collect();
+        let size = |two: &[Option<f64>]| match two {
+            [Some(before), Some(after)] => ((after - before) / before).abs(),
+            _ => f64::INFINITY,
+        };
+        let smallest = levels.windows(2).map(size).enumerate();
+        match smallest.min_by(|(_, a), (_, b)| a.total_cmp(b)) {
+            Some((at, size)) if size < CHANGE_MIN => found.remove(at),
+            _ => return found,
+        };
+    }
+}
+
 fn verdict(before: f64, after: f64, direction: Direction) -> Verdict {
     match direction {
         Direction::Informational => Verdict::Different,
@@ -138,5 +158,7 @@ fn verdict(before: f64, after: f64, direction: Direction) -> Verdict {
     }
 }
 
+/// Of the level before. The repeatability of a benchmark on one machine; nobody acts on less.
+const CHANGE_MIN: f64 = 0.01;
 /// Any: the same history gives the same answer.
 const SEED: u64 = 1;

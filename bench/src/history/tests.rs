@@ -109,6 +109,37 @@ fn another_machine_is_another_series_and_no_regression() {
 }
 
 #[test]
+fn two_and_ninety_six_processors_are_no_series() {
+    let mut points = stepped();
+    for after in &mut points[12..] {
+        after.cores = Some(96);
+    }
+    let history = History::new("blackout_ms", points);
+    let series = &history.cells[0].series;
+    assert_eq!(series.len(), 2);
+    assert_eq!(series[1].machine_changed[0].what, "online CPUs");
+    let text = history_text(&history);
+    assert!(
+        text.contains("96 CPUs") && !text.contains("worse"),
+        "{text}"
+    );
+}
+
+// +0.3 % of what scatters by a hundredth of that is real, and nothing to act on.
+#[test]
+fn a_change_too_small_to_matter_is_none() {
+    let levels = |factor: f64| {
+        let points = (0..24).map(|run| {
+            let level = if run < 12 { 280.0 } else { 280.0 * factor };
+            point(run, level * (1.0 + f64::from(run as u32 * 5 % 7) * 1e-5))
+        });
+        let history = History::new("blackout_ms", points.collect());
+        history.cells[0].series[0].levels.len()
+    };
+    assert_eq!((levels(1.003), levels(0.997), levels(1.02)), (1, 1, 2));
+}
+
+#[test]
 fn noise_alone_has_one_level() {
     let points = stepped().into_iter().take(12).collect();
     assert_eq!(

@@ -52,9 +52,13 @@ fn series_text(series: &Series, unit: Unit) -> String {
     };
     let mut text = wrapped(
         &format!(
-            "  {} · {} · QEMU {}",
+            "  {} · {}{} · QEMU {}",
             name(&machine.accelerator),
             name(&machine.cpu),
+            machine.cores.map_or(String::new(), |cores| format!(
+                ", {}",
+                counted(cores as usize, "CPU")
+            )),
             name(&machine.qemu)
         ),
         4,
