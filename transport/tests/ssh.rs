@@ -6,6 +6,8 @@
 mod ends;
 #[path = "shared/half.rs"]
 mod half;
+#[path = "ssh/reach.rs"]
+mod reach;
 #[path = "ssh/rig.rs"]
 mod rig;
 #[path = "ssh/strangers.rs"]

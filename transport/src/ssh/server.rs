@@ -42,9 +42,9 @@ impl Server {
         let login = Login::choose().await?;
         let folder = Folder::new()?;
         let files = keys::write_server(&folder, token)?;
-        let config = folder.write("config", &configuration(&files, settings))?;
         // A name without odd characters for whatever path the owner chose.
         let stream = folder.path("stream");
+        let config = folder.write("config", &configuration(&files, settings, &stream))?;
         std::path::absolute(target)
             .and_then(|target| std::os::unix::fs::symlink(target, &stream))
             .map_err(|source| FolderError {
@@ -189,7 +189,7 @@ fn is_whole(map: &str) -> bool {
     map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-fn configuration(files: &keys::ServerFiles, settings: &Settings) -> String {
+fn configuration(files: &keys::ServerFiles, settings: &Settings, stream: &Path) -> String {
     let mut text = FIXED.to_owned();
     let grace = LOGIN_DEADLINE.as_secs();
     // Writing to a string cannot fail.
@@ -199,6 +199,8 @@ fn configuration(files: &keys::ServerFiles, settings: &Settings) -> String {
         "AuthorizedKeysFile {}",
         files.authorized_keys.display()
     );
+    // A forward to a unix socket is asked for with no port, which only `*` covers; without the brackets the path would end at a colon.
+    let _ = writeln!(text, "PermitOpen [{}]:*", stream.display());
     let _ = writeln!(text, "LoginGraceTime {grace}");
     let _ = writeln!(text, "Compression {}", yes_no(settings.compression));
     if let Some(cipher) = settings.cipher {
@@ -207,7 +209,8 @@ fn configuration(files: &keys::ServerFiles, settings: &Settings) -> String {
     text
 }
 
-/// One key and forwards to sockets, and nothing else. Forwards to unix sockets are refused unless TCP's are allowed too.
+/// One key and forwards, of which [`configuration`] permits one, and nothing else. Forwards to unix sockets are refused unless TCP's
+/// are allowed too.
 const FIXED: &str = "\
 AuthenticationMethods publickey
 PubkeyAuthentication yes
@@ -224,6 +227,8 @@ MaxSessions 0
 ForceCommand /bin/false
 AllowStreamLocalForwarding local
 AllowTcpForwarding local
+PermitListen none
+GatewayPorts no
 AllowAgentForwarding no
 X11Forwarding no
 PermitTTY no

@@ -99,8 +99,22 @@ pub(crate) async fn sink(to: PathBuf, settings: Settings) -> (Half, Endpoint, To
     start_sink(to, settings, PATIENT).await
 }
 
+/// A sink with a token that others hold too.
+pub(crate) async fn sink_with(token: Token, to: PathBuf, settings: Settings) -> (Half, Endpoint) {
+    let (half, endpoint, _) = listening(token, to, settings, PATIENT).await;
+    (half, endpoint)
+}
+
 async fn start_sink(to: PathBuf, settings: Settings, drain: Duration) -> (Half, Endpoint, Token) {
-    let token = Token::generate().unwrap();
+    listening(Token::generate().unwrap(), to, settings, drain).await
+}
+
+async fn listening(
+    token: Token,
+    to: PathBuf,
+    settings: Settings,
+    drain: Duration,
+) -> (Half, Endpoint, Token) {
     let half = Sink {
         token,
         endpoint: "ssh://127.0.0.1:0".parse().unwrap(),
