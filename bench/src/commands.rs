@@ -14,6 +14,7 @@ mod history;
 mod import;
 mod link;
 mod list;
+mod peer_user;
 mod replay;
 mod report;
 mod run;

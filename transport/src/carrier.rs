@@ -84,6 +84,9 @@ pub trait Session: Send + Sync {
     /// goodbye and every channel it opened before was taken. Dropping the future loses no channel.
     async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError>;
 
+    /// The first of its channels that the peer says broke at its end, also one that never came to be here.
+    fn broken_channel(&self) -> Option<u32>;
+
     /// Waits until the session has ended. Channels may outlive it: they end by themselves.
     async fn ended(&self) -> SessionEnd;
 

@@ -11,6 +11,9 @@
 //! 2. the peer has ended the session and every channel has ended: the result is `Ok` after the peer's goodbye, and
 //!    [`CarryError::PeerLost`] when the peer went away without one.
 //!
+//! A channel that broke, at either end, makes the result of both halves [`CarryError::Broke`], however orderly the session's end: the
+//! QEMU behind it sees only an end of file, and has no way to tell that from the end of the stream.
+//!
 //! In both cases no new channel is begun. Channels still open get [`Options::drain_deadline`] to end by themselves after a stop
 //! (the last bytes of a completed migration may still be on their way), then they are cut. After the peer's goodbye or crash
 //! they have all the time they need, because the peer's kernel closes them; if the peer's host does not answer any more, they
@@ -64,6 +67,9 @@ pub struct Options {
     pub local_deadline: Duration,
     /// How long channels may still take to end by themselves after a stop.
     pub drain_deadline: Duration,
+    /// A user of this host, besides the one of this process, whose QEMU may be at the local socket. Anybody else gets and gives no byte.
+    /// The source half's socket becomes that user's, which takes root.
+    pub peer_uid: Option<u32>,
 }
 
 impl Default for Options {
@@ -72,6 +78,7 @@ impl Default for Options {
             path: Path::Auto,
             local_deadline: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(5),
+            peer_uid: None,
         }
     }
 }
@@ -138,6 +145,12 @@ pub enum CarryError {
     /// What was played, or what came, is not as in the capture.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A channel did not come to its end in order, or was cut.
+    #[error("the stream broke: {said}")]
+    Broke {
+        /// What the first such channel said.
+        said: String,
+    },
     /// The session broke.
     #[error("session lost: {0}")]
     PeerLost(SessionEnd),

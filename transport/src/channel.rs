@@ -9,9 +9,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::notices::Ends;
 use crate::quic::QuicStream;
 use crate::tls::TlsStream;
 
@@ -20,6 +21,8 @@ use crate::tls::TlsStream;
 pub struct Channel {
     number: u32,
     stream: Stream,
+    /// What its ends tell each other of it; missing outside of a session.
+    ends: Option<Ends>,
 }
 
 /// What other user-space code makes channels of.
@@ -33,6 +36,7 @@ impl Channel {
         Self {
             number,
             stream: Stream::Tcp(stream),
+            ends: None,
         }
     }
 
@@ -41,6 +45,7 @@ impl Channel {
         Self {
             number,
             stream: Stream::Tls(Box::new(stream)),
+            ends: None,
         }
     }
 
@@ -49,6 +54,7 @@ impl Channel {
         Self {
             number,
             stream: Stream::Quic(Box::new(stream)),
+            ends: None,
         }
     }
 
@@ -60,7 +66,21 @@ impl Channel {
                 stream,
                 peeked: None,
             },
+            ends: None,
         }
+    }
+
+    /// Makes it one of a session.
+    pub(crate) fn with_ends(self, ends: Ends) -> Self {
+        Self {
+            ends: Some(ends),
+            ..self
+        }
+    }
+
+    /// What its ends tell each other of it.
+    pub(crate) fn ends(&self) -> Option<&Ends> {
+        self.ends.as_ref()
     }
 
     /// The number, unique within the session and the same on both ends.
@@ -92,10 +112,19 @@ impl Channel {
         }
     }
 
-    /// Takes the socket out, or gives the channel back if it is none.
+    /// Takes the socket out, or gives the channel back if it is none. Whoever has the socket answers for its end.
     pub fn into_tcp(self) -> Result<TcpStream, Self> {
+        let (stream, ends) = self.into_parts()?;
+        if let Some(ends) = ends {
+            ends.handed_over();
+        }
+        Ok(stream)
+    }
+
+    /// Takes the socket out, and what tells the peer how it ends.
+    pub(crate) fn into_parts(self) -> Result<(TcpStream, Option<Ends>), Self> {
         match self.stream {
-            Stream::Tcp(stream) => Ok(stream),
+            Stream::Tcp(stream) => Ok((stream, self.ends)),
             stream @ (Stream::Tls(_) | Stream::Quic(_) | Stream::Duplex { .. }) => {
                 Err(Self { stream, ..self })
             }
@@ -120,8 +149,26 @@ impl Channel {
         }
     }
 
+    /// Ends a channel on which this end sent nothing, and waits until the peer agrees that nothing was sent either way.
+    pub(crate) async fn end_unused(mut self) -> io::Result<()> {
+        let ended = self.shutdown().await;
+        let Some(ends) = &self.ends else {
+            return ended;
+        };
+        let agreed = async {
+            ended?;
+            ends.sent(0);
+            ends.took(0);
+            ends.complete(0).await
+        };
+        agreed.await.inspect_err(|_| ends.broke())
+    }
+
     /// Ends the channel so that the peer sees an error and not an orderly end: a stream that was cut must not look complete.
     pub fn abort(self) {
+        if let Some(ends) = &self.ends {
+            ends.broke();
+        }
         let socket = match &self.stream {
             Stream::Tcp(stream) => stream,
             Stream::Tls(stream) => &stream.socket,

@@ -1,9 +1,10 @@
 //! What the carriers have in common that make one TCP connection per channel, and one more for the session itself.
 //!
 //! The first connection of a session is its control connection. It carries no stream; it is how each end learns what the
-//! other one does: a goodbye byte before its end means that no channel will follow, an end without one means that the process
+//! other one does: a goodbye before its end means that no channel will follow, an end without one means that the process
 //! died, and silence on the network means that the host or the path is gone. So no end ever has to guess whether a migration
-//! that closed one channel is about to open another.
+//! that closed one channel is about to open another; nor whether a channel that ended was cut, since each end tells there how many bytes
+//! it sent and took (`notices.rs`).
 //!
 //! Every connection, control or channel, may first be wrapped (in TLS, or in nothing: see [`Wrap`]). Then follows the challenge
 //! and response of `preamble.rs`, and after it nothing but the stream. One token is good for one session per listener, each

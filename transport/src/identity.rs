@@ -29,9 +29,11 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::carrier::{CertificateFault, HandshakeError};
 use crate::endpoint::{Address, Endpoint};
+use crate::secret::SecretError;
 use crate::token::Token;
 
 /// A key, its certificate, and whom this host trusts.
@@ -39,8 +41,17 @@ use crate::token::Token;
 pub struct Identity {
     roots: Arc<RootCertStore>,
     chain: Vec<CertificateDer<'static>>,
-    key: Arc<PrivateKeyDer<'static>>,
+    key: Arc<Secret>,
     peer: PeerName,
+}
+
+/// A private key whose memory is overwritten when it is dropped. What the TLS library makes of it is its own affair.
+struct Secret(PrivateKeyDer<'static>);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 /// What a host does in a session.
@@ -91,6 +102,9 @@ pub enum IdentityError {
         /// Why.
         source: std::io::Error,
     },
+    /// The key is not kept to this user.
+    #[error(transparent)]
+    Key(SecretError),
     /// A file holds something else.
     #[error("{} holds no {what} in PEM form\nhint: it has to begin with a line like -----BEGIN {label}-----", path.display())]
     NotPem {
@@ -162,7 +176,7 @@ impl Identity {
         Ok(Self {
             roots: Arc::new(roots),
             chain: vec![leaf.der().clone()],
-            key: Arc::new(PrivatePkcs8KeyDer::from(key.serialize_der()).into()),
+            key: Arc::new(Secret(PrivatePkcs8KeyDer::from(key.serialize_der()).into())),
             peer: PeerName::Token,
         })
     }
@@ -184,7 +198,7 @@ impl Identity {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(self.chain.clone(), self.key.clone_key())?;
+            .with_single_cert(self.chain.clone(), self.key.0.clone_key())?;
         config.alpn_protocols = vec![alpn.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -201,7 +215,7 @@ impl Identity {
         let mut config = ClientConfig::builder_with_provider(Arc::new(cipher.provider()))
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(Arc::clone(&self.roots))
-            .with_client_auth_cert(self.chain.clone(), self.key.clone_key())?;
+            .with_client_auth_cert(self.chain.clone(), self.key.0.clone_key())?;
         config.alpn_protocols = vec![alpn.to_vec()];
         config.resumption = Resumption::disabled();
         config.enable_secret_extraction = true;
@@ -279,9 +293,10 @@ impl Cipher {
 
 /// The authority that both ends come to alone. Its name and its key are all that has to be the same; its certificate is not.
 fn authority(token: &Token) -> Result<Issuer<'static, KeyPair>, rcgen::Error> {
-    let seed = token.prove(&[b"lmbench certificate authority"]);
-    let key = [&ED25519_PKCS8_HEADER[..], &seed].concat();
-    let key = KeyPair::from_pkcs8_der_and_sign_algo(&key.into(), &PKCS_ED25519)?;
+    let seed = token.derive(b"lmbench certificate authority");
+    let key = [&ED25519_PKCS8_HEADER[..], &seed[..]].concat();
+    let key = Secret(PrivatePkcs8KeyDer::from(key).into());
+    let key = KeyPair::from_der_and_sign_algo(&key.0, &PKCS_ED25519)?;
     let mut params = CertificateParams::default();
     name_authority(&mut params);
     Ok(Issuer::new(params, key))

@@ -13,6 +13,7 @@
 //! | [`ssh`] | the carrier that tunnels through OpenSSH, as a pair of halves of its own |
 //! | [`relay`] | joins a local stream and a channel, in both directions |
 //! | [`handover`] | passes a channel's descriptor to another process instead |
+//! | [`secret`] | files that hold secrets, and memory that does |
 //! | [`carry`] | the two halves that `lmbench carry sink` and `lmbench carry source` run |
 //! | [`capture`] | real streams in files: writing them down, and reading them back |
 //!
@@ -32,10 +33,12 @@ pub mod folder;
 pub mod handover;
 mod handshake;
 pub mod identity;
+mod notices;
 mod preamble;
 pub mod quic;
 mod registry;
 pub mod relay;
+pub mod secret;
 pub mod ssh;
 pub mod tcp;
 pub mod tls;

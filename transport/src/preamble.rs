@@ -172,7 +172,7 @@ fn split<const A: usize, const B: usize>(bytes: &[u8]) -> ([u8; A], [u8; B]) {
 
 /// The channel number that stands for the session itself.
 pub(crate) const CONTROL: u32 = u32::MAX;
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 pub(crate) const HEADER: [u8; HEADER_LEN] = [
     b'L',
     b'M',
@@ -253,7 +253,7 @@ mod tests {
         header[5] = 9;
         assert_eq!(
             check_header(header).unwrap_err().to_string(),
-            "peer speaks handshake version 9, this end 1"
+            "peer speaks handshake version 9, this end 2"
         );
     }
 }

@@ -1,7 +1,8 @@
 //! Joins a local stream and a channel, in both directions.
 //!
 //! Each direction moves bytes until its source ends, passes the end on as a half-close, and leaves the other direction alone.
-//! The first error ends both and cuts the channel, so that the far end sees an error and not an orderly end. Memory is bounded: one pipe
+//! The first error ends both and cuts the channel, so that the far end sees an error and not an orderly end; and where the channel
+//! belongs to a session, a relay has not ended well before the far end's relay has told the same (see `notices.rs`). Memory is bounded: one pipe
 //! or one buffer per direction, made when the first byte comes; a reader that stops, stops the writer.
 //!
 //! Two ways to move the bytes: [`Path::Splice`] inside the kernel, when both ends are kernel sockets, and [`Path::Copy`]
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 
 use crate::channel::Channel;
+use crate::notices::Ends;
 use crate::quic::QuicStream;
 use crate::tls::TlsStream;
 use moved::Moved;
@@ -98,6 +100,14 @@ pub enum RelayError {
         /// Why.
         source: io::Error,
     },
+    /// The peer told that the channel is broken.
+    #[error("relay of channel {channel} failed")]
+    Told {
+        /// The channel's number.
+        channel: u32,
+        /// What it told.
+        source: io::Error,
+    },
     /// Splice was asked for, but the channel is made in user space.
     #[error("channel {channel} is not a kernel socket and cannot be spliced")]
     NotSpliceable {
@@ -115,6 +125,7 @@ pub async fn relay(
 ) -> Result<(), RelayError> {
     let mut relay = Relay {
         local,
+        ends: channel.ends().cloned(),
         channel: Some(channel),
     };
     let result = relay.run(path, counters).await;
@@ -127,6 +138,7 @@ pub async fn relay(
 /// Cuts the channel when it is dropped before both directions have ended, for whatever reason.
 struct Relay {
     local: UnixStream,
+    ends: Option<Ends>,
     channel: Option<Channel>,
 }
 
@@ -136,14 +148,10 @@ impl Relay {
             .channel
             .as_mut()
             .expect("the channel is taken only after the run");
-        let number = channel.number();
-        let sending = |source| RelayError::Sending {
-            channel: number,
-            source,
-        };
-        let receiving = |source| RelayError::Receiving {
-            channel: number,
-            source,
+        let ending = Ending {
+            channel: channel.number(),
+            ends: self.ends.as_ref(),
+            counters,
         };
         if let (Path::Auto, Some(stream)) = (path, channel.as_tls()) {
             let TlsStream {
@@ -152,67 +160,96 @@ impl Relay {
                 incoming,
                 ..
             } = stream;
-            let send = async {
-                tls::seal(&self.local, socket, outgoing, &counters.sent)
-                    .await
-                    .map_err(sending)
-            };
-            let receive = async {
-                tls::open(socket, incoming, &self.local, &counters.received)
-                    .await
-                    .map_err(receiving)
-            };
-            return tokio::try_join!(send, receive).map(drop);
+            return ending
+                .both(
+                    tls::seal(&self.local, socket, outgoing, &counters.sent),
+                    tls::open(socket, incoming, &self.local, &counters.received),
+                )
+                .await;
         }
         if let (Path::Auto, Some(QuicStream { outgoing, incoming })) = (path, channel.as_quic()) {
-            let send = async {
-                quic::send(&self.local, outgoing, &counters.sent)
-                    .await
-                    .map_err(sending)
-            };
-            let receive = async {
-                quic::receive(incoming, &self.local, &counters.received)
-                    .await
-                    .map_err(receiving)
-            };
-            return tokio::try_join!(send, receive).map(drop);
+            return ending
+                .both(
+                    quic::send(&self.local, outgoing, &counters.sent),
+                    quic::receive(incoming, &self.local, &counters.received),
+                )
+                .await;
         }
         match (path, channel.as_tcp()) {
-            (Path::Splice | Path::Slow { .. }, None) => {
-                Err(RelayError::NotSpliceable { channel: number })
-            }
+            (Path::Splice | Path::Slow { .. }, None) => Err(RelayError::NotSpliceable {
+                channel: channel.number(),
+            }),
             (Path::Splice | Path::Slow { .. } | Path::Auto, Some(stream)) => {
                 let slowness = match path {
                     Path::Slow { sleep_per_mib } => sleep_per_mib,
                     _ => Duration::ZERO,
                 };
-                let send = async {
-                    splice::direction(&self.local, stream, &counters.sent, slowness)
-                        .await
-                        .map_err(sending)
-                };
-                let receive = async {
-                    splice::direction(stream, &self.local, &counters.received, Duration::ZERO)
-                        .await
-                        .map_err(receiving)
-                };
-                tokio::try_join!(send, receive).map(drop)
+                ending
+                    .both(
+                        splice::direction(&self.local, stream, &counters.sent, slowness),
+                        splice::direction(stream, &self.local, &counters.received, Duration::ZERO),
+                    )
+                    .await
             }
             (Path::Copy, _) | (Path::Auto, None) => {
                 let (from_local, to_local) = self.local.split();
                 let (from_channel, to_channel) = tokio::io::split(channel);
-                let send = async {
-                    copy::direction(from_local, to_channel, &counters.sent)
-                        .await
-                        .map_err(sending)
-                };
-                let receive = async {
-                    copy::direction(from_channel, to_local, &counters.received)
-                        .await
-                        .map_err(receiving)
-                };
-                tokio::try_join!(send, receive).map(drop)
+                ending
+                    .both(
+                        copy::direction(from_local, to_channel, &counters.sent),
+                        copy::direction(from_channel, to_local, &counters.received),
+                    )
+                    .await
             }
+        }
+    }
+}
+
+/// What makes the end of both directions the end of the channel.
+struct Ending<'a> {
+    channel: u32,
+    /// Missing where the channel belongs to no session.
+    ends: Option<&'a Ends>,
+    counters: &'a Counters,
+}
+
+impl Ending<'_> {
+    /// Runs both directions until both ends of the channel agree on their ends.
+    async fn both(
+        &self,
+        send: impl Future<Output = io::Result<()>>,
+        receive: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), RelayError> {
+        let Self {
+            channel,
+            ends,
+            counters: Counters { sent, received },
+        } = *self;
+        let sending = |source| RelayError::Sending { channel, source };
+        let receiving = |source| RelayError::Receiving { channel, source };
+        let send = async {
+            send.await.map_err(sending)?;
+            let Some(ends) = ends else { return Ok(()) };
+            ends.sent(sent.bytes());
+            ends.confirmed(sent.bytes()).await.map_err(sending)
+        };
+        let receive = async {
+            receive.await.map_err(receiving)?;
+            let Some(ends) = ends else { return Ok(()) };
+            ends.took(received.bytes());
+            ends.complete(received.bytes()).await.map_err(receiving)
+        };
+        let told = async {
+            match ends {
+                Some(ends) => ends.broken(|| !sent.has_ended()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            // An error of our own says more.
+            result = async { tokio::try_join!(send, receive) } => result.map(drop),
+            source = told => Err(RelayError::Told { channel, source }),
         }
     }
 }

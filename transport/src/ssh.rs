@@ -15,8 +15,13 @@
 //! source, under the token, which user and which socket to ask for. Encryption and trust in it are OpenSSH's alone: the server's
 //! and the client's key derive from the token (`keys.rs`), each end accepts no other one.
 //!
-//! Whoever holds the token can do what the stream needs and slightly more: OpenSSH cannot limit forwards to one unix socket, and
-//! allows these only together with TCP forwards. So the token opens whatever sockets the sink's user may connect to, but no shell.
+//! Whoever holds the token can do what the stream needs and nothing more: `PermitOpen` limits forwards, of TCP and to unix sockets alike,
+//! to the destination's socket, and there is no shell.
+//!
+//! # What the end tells
+//! With [`Connections::PerChannel`] the source sees each channel, so a break is an error of both halves as with every carrier. With one
+//! `ssh` for all no half sees a byte, but `ssh` tells (from OpenSSH 8.5 on) when a channel was closed with something on its way. That, a lost
+//! connection, a channel that could not be opened, and one that had to be cut at the end are errors of both halves.
 //!
 //! # What the figures mean
 //! `handshake_ms` of the source runs from dialling to the socket that QEMU may use, as for every carrier; the share of `ssh` itself
@@ -128,6 +133,14 @@ pub enum SshError {
     /// No user to log in as.
     #[error("no user for sshd to let in: {0}\nhint: run as a user that has a name here")]
     User(String),
+    /// Somebody else could put a socket in the place of QEMU's.
+    #[error("others can make a socket in {}: {why}\nhint: sshd connects to whoever listens there, so use a folder that only you can write to, such as one of mode 700", folder.display())]
+    Exposed {
+        /// The folder of the local socket.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The keys or sockets have no place.
     #[error(transparent)]
     Folder(#[from] FolderError),

@@ -1,7 +1,8 @@
 //! The one-time secret that both ends of a session hold.
 //!
 //! A token never crosses the network: each end proves that it holds it (see [`crate::tcp`]). It authenticates; it does not
-//! encrypt. Whoever may read it may take part in the session, so `Debug` hides it and only [`Token::reveal`] prints it.
+//! encrypt. Whoever may read it may take part in the session, so `Debug` hides it, only [`Token::reveal`] prints it, and its memory is
+//! overwritten when it is dropped.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// 32 random bytes, good for one session.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +27,9 @@ pub struct ParseTokenError {
 impl Token {
     /// A fresh token from the operating system's random source.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; TOKEN_LEN];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+        let mut token = Self([0; TOKEN_LEN]);
+        getrandom::fill(&mut token.0)?;
+        Ok(token)
     }
 
     /// The token as 64 hexadecimal digits, for the owner to pass to the other end.
@@ -49,6 +51,11 @@ impl Token {
         self.mac(parts).verify_slice(proof).is_ok()
     }
 
+    /// A seed for a key that both ends derive. Callers use labels of one length, none of them a role in a proof.
+    pub(crate) fn derive(&self, label: &[u8]) -> Zeroizing<[u8; PROOF_LEN]> {
+        Zeroizing::new(self.prove(&[label]))
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
@@ -56,6 +63,12 @@ impl Token {
             mac.update(part);
         }
         mac
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -89,12 +102,12 @@ impl FromStr for Token {
         if text.len() != TOKEN_LEN * 2 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(error);
         }
-        let mut bytes = [0; TOKEN_LEN];
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let mut token = Self([0; TOKEN_LEN]);
+        for (byte, digits) in token.0.iter_mut().zip(text.as_bytes().chunks(2)) {
             let digits = std::str::from_utf8(digits).map_err(|_| error)?;
             *byte = u8::from_str_radix(digits, 16).map_err(|_| error)?;
         }
-        Ok(Self(bytes))
+        Ok(token)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "shared/half.rs"]
 mod half;
+#[path = "carry/peers.rs"]
+mod peers;
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -56,7 +58,11 @@ impl Half {
         else {
             panic!("{events:?}")
         };
-        (*channels, *sent_bytes, *received_bytes)
+        (
+            channels.unwrap(),
+            sent_bytes.unwrap(),
+            received_bytes.unwrap(),
+        )
     }
 }
 
@@ -194,8 +200,10 @@ async fn a_stop_cuts_what_does_not_end_by_itself() {
     assert_eq!((sent_bytes, error.is_some()), (1, true));
     let (_, received_bytes, error) = both.sink.closed().await;
     assert_eq!((received_bytes, error.is_some()), (1, true));
-    assert_eq!(both.source.finished().await, (1, 1, 0));
-    both.sink.finished().await;
+    for half in [both.source, both.sink] {
+        let error = half.task.await.unwrap().unwrap_err();
+        assert!(matches!(error, CarryError::Broke { .. }), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -370,9 +378,9 @@ fn events_keep_their_json_form() {
     );
     assert_eq!(
         json(&Event::Finished {
-            channels: 1,
-            sent_bytes: 1,
-            received_bytes: 2,
+            channels: Some(1),
+            sent_bytes: Some(1),
+            received_bytes: Some(2),
             refused: 0,
             statistics: None,
         }),
@@ -381,6 +389,10 @@ fn events_keep_their_json_form() {
 }
 
 async fn sink(local: Local, drain: Duration) -> (Half, Endpoint, Token) {
+    sink_with(local, options(drain)).await
+}
+
+async fn sink_with(local: Local, options: Options) -> (Half, Endpoint, Token) {
     let token = Token::generate().unwrap();
     let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
     let endpoint = "tcp://127.0.0.1:0".parse().unwrap();
@@ -389,7 +401,7 @@ async fn sink(local: Local, drain: Duration) -> (Half, Endpoint, Token) {
         token,
         endpoint,
         local,
-        options: options(drain),
+        options,
     };
     let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     let Event::Listening { endpoint, token } = half.next().await else {
@@ -399,12 +411,16 @@ async fn sink(local: Local, drain: Duration) -> (Half, Endpoint, Token) {
 }
 
 fn source(endpoint: &Endpoint, token: &Token, local: Local, drain: Duration) -> Half {
+    source_with(endpoint, token, local, options(drain))
+}
+
+fn source_with(endpoint: &Endpoint, token: &Token, local: Local, options: Options) -> Half {
     let carrier = Box::new(tcp::Tcp::new(token.clone(), tcp::Settings::default()));
     let half = Source {
         carrier,
         endpoint: endpoint.clone(),
         local,
-        options: options(drain),
+        options,
     };
     Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
 }

@@ -2,6 +2,8 @@
 
 #[path = "replay/carriers.rs"]
 mod carriers;
+#[path = "replay/cuts.rs"]
+mod cuts;
 #[path = "replay/ends.rs"]
 mod ends;
 #[path = "shared/half.rs"]

@@ -18,6 +18,9 @@ pub struct CaptureArguments {
     /// The file to make. It will hold the guest's memory, secrets included: only its owner can read it, so keep it so.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// A user besides yourself whose processes may be at these sockets, such as libvirt-qemu; a name or a number. Nobody else gets a byte.
+    #[arg(long, value_name = "USER")]
+    pub peer_user: Option<String>,
     /// Overwrite the file if it exists.
     #[arg(long)]
     pub force: bool,
@@ -85,6 +88,9 @@ pub struct CarryArguments {
     /// A setting of the carrier, as under [carrier.NAME] of a scenario, such as cipher=aes256-gcm. Both ends need the same.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// A user besides yourself whose QEMU may be at the local socket, such as libvirt-qemu; a name or a number. Nobody else gets a byte.
+    #[arg(long, value_name = "USER")]
+    pub peer_user: Option<String>,
     /// The authority that signed the other end's certificate (PEM). Without it both ends trust whoever holds the token.
     #[arg(long, value_name = "FILE", requires_all = ["certificate", "key"])]
     pub ca: Option<PathBuf>,

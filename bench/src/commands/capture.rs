@@ -8,22 +8,26 @@ use std::sync::Arc;
 use lmbench_harness::files::{Folder, OWNER_ONLY};
 use lmbench_transport::capture::{Tee, TeeError, TeeEvent, TeeListener, TeeOptions};
 use lmbench_transport::carry::CarryError;
+use lmbench_transport::secret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::carry::no_limit;
 use super::signals::Signals;
-use super::{Exit, Failed, print, runtime};
+use super::{Exit, Failed, peer_user, print, runtime};
 use crate::cli::{CaptureArguments, Format};
 
 pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
     let (listen, to) = (socket(&arguments.listen)?, socket(&arguments.to)?);
     let mut options = TeeOptions::default();
+    options.peer_uid = peer_user::uid(arguments.peer_user.as_deref())?;
     if arguments.stay {
         options.linger = None;
     }
     let (format, out) = (arguments.format, arguments.out.clone());
     let events: TeeListener = Arc::new(move |event| tell(&event, format, &out));
     let stop = CancellationToken::new();
+    secret::forbid_core_dumps().map_err(|error| no_limit(&error))?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let mut signals = Signals::catch()?;
@@ -99,6 +103,13 @@ fn failed(error: &TeeError, out: &Path) -> Failed {
                 out.display()
             ),
         ),
+        TeeError::Channel { .. } => of(
+            Exit::MigrationFailed,
+            &format!(
+                "part of the stream is lost, whatever the QEMUs say; {} is usable up to there",
+                out.display()
+            ),
+        ),
         TeeError::Reach { .. } => of(
             Exit::MigrationFailed,
             "start the destination's QEMU, or the carrier's source half, before the migration",
@@ -147,6 +158,7 @@ fn words(event: &TeeEvent) -> Option<String> {
                 error.unwrap_or_default()
             )
         }
+        TeeEvent::Refused { reason } => format!("a process of this host was turned away: {reason}"),
         TeeEvent::Broke { .. } => return None,
         TeeEvent::Finished {
             channels,

@@ -13,6 +13,7 @@ use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
 use lmbench_transport::quic::Quic;
 use lmbench_transport::relay;
+use lmbench_transport::secret::{self, SecretError, Zeroizing};
 use lmbench_transport::ssh::{self, SshError};
 use lmbench_transport::tcp::{self, Tcp};
 use lmbench_transport::tls::{self, Tls};
@@ -21,7 +22,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
-use super::{Exit, Failed, print, runtime};
+use super::{Exit, Failed, peer_user, print, runtime};
 use crate::carrier::CarrierSpec;
 use crate::cli::{CarryArguments, CarryEnd, Format};
 use crate::scenario;
@@ -32,6 +33,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             let (endpoint, local) = (endpoint(&listen)?, local::sink(&to)?);
             let spec = settings(endpoint.scheme, &common)?;
             let identity = identity(&spec, &common, None)?;
+            let options = options(&common)?;
             let token = Token::generate().map_err(|error| {
                 Failed::new(
                     Exit::Internal,
@@ -44,7 +46,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                     endpoint,
                     local,
                     settings,
-                    options: Options::default(),
+                    options,
                 };
                 return run(&common, |events, stop| sink.run(events, stop));
             }
@@ -53,7 +55,7 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 token,
                 endpoint,
                 local,
-                options: Options::default(),
+                options,
             };
             run(&common, |events, stop| sink.run(events, stop))
         }
@@ -73,13 +75,21 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             let spec = settings(endpoint.scheme, &common)?;
             let identity = identity(&spec, &common, peer_name.as_deref())?;
             let token = read_token(token_file.as_deref())?;
+            let options = options(&common)?;
             if let CarrierSpec::Ssh { settings, .. } = spec {
+                if options.peer_uid.is_some() && settings.connections == ssh::Connections::Shared {
+                    return Err(Failed::new(
+                        Exit::Usage,
+                        "one ssh for all channels listens for your own QEMU only",
+                    )
+                    .hint("add --set connections=per-channel on both ends, or run as the user of your QEMU"));
+                }
                 let source = ssh::Source {
                     token,
                     endpoint,
                     local,
                     settings,
-                    options: Options::default(),
+                    options,
                 };
                 return run(&common, |events, stop| source.run(events, stop));
             }
@@ -90,12 +100,19 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                 local,
                 options: Options {
                     path: relay_path(&spec),
-                    ..Options::default()
+                    ..options
                 },
             };
             run(&common, |events, stop| source.run(events, stop))
         }
     }
+}
+
+fn options(common: &CarryArguments) -> Result<Options, Failed> {
+    Ok(Options {
+        peer_uid: peer_user::uid(common.peer_user.as_deref())?,
+        ..Options::default()
+    })
 }
 
 /// The carrier of the endpoint's scheme, with the settings that were given.
@@ -185,6 +202,7 @@ where
     let format = common.format;
     let events: Listener = Arc::new(move |event| tell(&event, format));
     let owned = common.owner_on_stdin;
+    secret::forbid_core_dumps().map_err(|error| no_limit(&error))?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         tokio::spawn(stop_when_asked(stop.clone(), owned, Signals::catch()?));
@@ -193,6 +211,15 @@ where
     // A thread still reads the owner's pipe, which closes only when the owner has seen our end.
     runtime.shutdown_background();
     result.map(|()| Exit::Success)
+}
+
+/// Lowering a limit is refused nowhere but in a sandbox that forbids the call.
+pub(super) fn no_limit(error: &std::io::Error) -> Failed {
+    Failed::new(
+        Exit::Environment,
+        format!("can't forbid core dumps, which would hold keys and guest memory: {error}"),
+    )
+    .hint("allow setrlimit (prlimit64) to this process")
 }
 
 /// What a half broke on, sorted: wrong words, a thing in the way, or a stream that broke.
@@ -255,6 +282,10 @@ fn failed(error: &CarryError) -> Failed {
                 "the carrier ssh runs this host's own OpenSSH: its ssh and sshd must work here",
             ),
         },
+        CarryError::Broke { .. } => of(
+            Exit::MigrationFailed,
+            "part of the stream is lost, whatever the QEMUs say: look at what both ends and both QEMUs say, then migrate again",
+        ),
         CarryError::Channel(_)
         | CarryError::Accept { .. }
         | CarryError::Handover { .. }
@@ -371,9 +402,13 @@ fn words(event: &Event) -> String {
             refused,
             ..
         } => {
-            format!(
-                "finished: {channels} channels, {sent_bytes} bytes sent, {received_bytes} received, {refused} strangers turned away"
-            )
+            let sums = match (channels, sent_bytes, received_bytes) {
+                (Some(channels), Some(sent), Some(received)) => {
+                    format!("{channels} channels, {sent} bytes sent, {received} received")
+                }
+                _ => "ssh carried the stream and tells no sums".to_owned(),
+            };
+            format!("finished: {sums}, {refused} strangers turned away")
         }
     }
 }
@@ -389,10 +424,10 @@ fn endpoint(text: &str) -> Result<Endpoint, Failed> {
 /// The token never stands on a command line, where every user of the host could read it.
 fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
     let text = match file {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| Failed::new(Exit::Usage, format!("can't read the token file {}: {error}\nhint: name a file that holds what `lmbench carry sink` printed as LMBENCH_TOKEN", file.display())))?,
-        None => std::env::var("LMBENCH_TOKEN").map_err(|_| {
+        Some(file) => read_secret(file)?,
+        None => Zeroizing::new(std::env::var("LMBENCH_TOKEN").map_err(|_| {
             Failed::new(Exit::Usage, "no token\nhint: set LMBENCH_TOKEN to what `lmbench carry sink` printed, or name a file with --token-file")
-        })?,
+        })?),
     };
     text.trim()
         .parse()
@@ -400,4 +435,15 @@ fn read_token(file: Option<&Path>) -> Result<Token, Failed> {
             Failed::from_error(Exit::Usage, &error)
                 .hint("copy the whole token that `lmbench carry sink` printed")
         })
+}
+
+fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failed> {
+    let text = secret::read(file).map_err(|error| match &error {
+        SecretError::Read { source, .. } => Failed::new(Exit::Usage, format!("can't read the token file {}: {source}\nhint: name a file that holds what `lmbench carry sink` printed as LMBENCH_TOKEN", file.display())),
+        SecretError::Exposed { .. } => Failed::from_error(Exit::Usage, &error),
+    })?;
+    // What is no text is no token either, and is not repeated.
+    Ok(Zeroizing::new(
+        std::str::from_utf8(&text).unwrap_or_default().to_owned(),
+    ))
 }

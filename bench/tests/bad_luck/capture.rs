@@ -9,13 +9,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use super::support::{Place, Said};
 
 /// A process whose lines are read while it runs; killed if the test fails before it ends.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn new(mut command: Command) -> Self {
+    pub(super) fn new(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -25,8 +25,12 @@ impl Running {
         Self { child, stdout }
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line that is such an event.
-    fn event(&mut self, name: &str) -> serde_json::Value {
+    pub(super) fn event(&mut self, name: &str) -> serde_json::Value {
         loop {
             let mut line = String::new();
             if self.stdout.read_line(&mut line).expect("text") == 0 {
@@ -43,7 +47,7 @@ impl Running {
     }
 
     /// Its exit code and what it said on stderr.
-    fn ended(mut self) -> (i32, String) {
+    pub(super) fn ended(mut self) -> (i32, String) {
         let mut said = String::new();
         let mut stderr = self.child.stderr.take().expect("piped");
         stderr.read_to_string(&mut said).expect("text");

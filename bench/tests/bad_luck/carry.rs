@@ -1,9 +1,15 @@
 //! `lmbench carry` in the wrong way.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::capture::Running;
 use super::support::{Place, Said};
 
 const TOKEN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -119,6 +125,80 @@ fn the_wrong_token() {
         line.contains("\"refused\"") && !line.contains(TOKEN),
         "{line}"
     );
+}
+
+/// The destination's QEMU goes away in the middle, and then both halves are told to end: an orderly end of a stream that is lost.
+#[test]
+fn a_stream_that_broke() {
+    let place = Place::new();
+    let destination = UnixListener::bind(place.path().join("b")).expect("the folder is ours");
+    let listen = "tcp://127.0.0.1:0";
+    let arguments = [
+        "carry", "sink", "--listen", listen, "--to", "unix:b", "--format", "json",
+    ];
+    let mut sink = Running::new(place.command(arguments));
+    let listening = sink.event("listening");
+    let limits = format!("/proc/{}/limits", sink.id());
+    let limits = std::fs::read_to_string(limits).expect("it runs");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("a limit").split_whitespace().collect();
+    assert_eq!(words[4..6], ["1", "1"]);
+    place.file("token", listening["token"].as_str().expect("its token"));
+    let token = place.path().join("token");
+    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("ours");
+    let dial = listening["endpoint"].as_str().expect("its endpoint");
+    let arguments = [
+        "carry",
+        "source",
+        "--from",
+        "unix:a",
+        "--dial",
+        dial,
+        "--token-file",
+        "token",
+        "--format",
+        "json",
+    ];
+    let mut source = Running::new(place.command(arguments));
+    source.event("ready");
+    let mut near = UnixStream::connect(place.path().join("a")).expect("it listens");
+    near.write_all(b"x").expect("it reads");
+    let (far, _) = destination.accept().expect("it comes");
+    drop(far);
+    while near.write_all(&[7; 1 << 16]).is_ok() {}
+    source.event("channel-closed");
+    for half in [&source, &sink] {
+        let pid = Pid::from_raw(half.id().cast_signed()).expect("a child");
+        kill_process(pid, Signal::TERM).expect("it runs");
+    }
+    for half in [source, sink] {
+        let (code, said) = half.ended();
+        assert_eq!(code, 4, "{said}");
+        assert!(said.starts_with("error: the stream broke: "), "{said}");
+    }
+}
+
+#[test]
+fn a_token_that_others_can_read() {
+    let place = Place::new();
+    place.file("token", TOKEN);
+    let token = place.path().join("token");
+    std::fs::set_permissions(token, Permissions::from_mode(0o644)).expect("ours");
+    let arguments = [
+        "carry",
+        "source",
+        "--from",
+        "unix:a",
+        "--dial",
+        "tcp://127.0.0.1:1",
+        "--token-file",
+        "token",
+    ];
+    let said = place.run(arguments).refused(2);
+    let expected = "error: others can read token, its mode is 644\nhint: chmod 600 token, and make a new secret if others may have read this one\n";
+    assert_eq!(said, expected);
 }
 
 /// Whoever names an authority believes the stream encrypted; a carrier that ignored it would leave them in that belief.

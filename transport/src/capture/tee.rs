@@ -49,6 +49,8 @@ pub struct TeeOptions {
     pub drain_deadline: Duration,
     /// How long to wait for another channel once the first one has ended in order and none is open; `None` waits for the stop alone.
     pub linger: Option<Duration>,
+    /// A user of this host, besides the one of this process, whose processes may be at either socket. Anybody else gets and gives no byte.
+    pub peer_uid: Option<u32>,
 }
 
 /// Something that happened. Fields may be added.
@@ -76,6 +78,11 @@ pub enum TeeEvent {
         /// Why it broke, if it did.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+    },
+    /// Somebody connected and was turned away.
+    Refused {
+        /// Why.
+        reason: String,
     },
     /// The capture cannot be written any further. The stream goes on.
     Broke {
@@ -109,6 +116,12 @@ pub enum TeeError {
     /// The file took only a part of the stream, or nothing.
     #[error("cannot write the capture")]
     Write(#[source] io::Error),
+    /// A channel did not come to its end in order, or was cut. The file has what came of it.
+    #[error("the stream broke: {said}")]
+    Channel {
+        /// What the first such channel said.
+        said: String,
+    },
     /// The other side was never reached, so the migration failed.
     #[error("cannot reach {}", path.display())]
     Reach {
@@ -125,6 +138,7 @@ impl Default for TeeOptions {
             local_deadline: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(5),
             linger: Some(Duration::from_secs(1)),
+            peer_uid: None,
         }
     }
 }
@@ -133,7 +147,7 @@ impl Tee {
     /// Listens on one unix socket, for a stream to whoever listens on the other one. Needs a tokio runtime.
     pub fn bind(listen: PathBuf, to: PathBuf, options: TeeOptions) -> Result<Self, TeeError> {
         local::check_length(&to).map_err(TeeError::Listen)?;
-        let listener = LocalListener::bind(&listen).map_err(TeeError::Listen)?;
+        let listener = LocalListener::bind(&listen, options.peer_uid).map_err(TeeError::Listen)?;
         Ok(Self {
             listener,
             listen,
@@ -166,6 +180,7 @@ impl Tee {
             begin: None,
             count: 0,
             main_ended: false,
+            broke: None,
         };
         let mut broke = None;
         let result = loop {
@@ -179,8 +194,11 @@ impl Tee {
                     broke = Some(error);
                 }
                 accepted = listener.accept() => match accepted {
-                    Ok(stream) => {
-                        let reached = local::connect(&to, options.local_deadline);
+                    Ok(Err(stranger)) => events(TeeEvent::Refused {
+                        reason: stranger.to_string(),
+                    }),
+                    Ok(Ok(stream)) => {
+                        let reached = local::connect(&to, options.local_deadline, options.peer_uid);
                         match stop.run_until_cancelled(reached).await {
                             None => break Ok(()),
                             Some(Ok(to)) => channels.begin(stream, to).await,
@@ -197,8 +215,11 @@ impl Tee {
                 channels.ended(ended);
             }
         };
-        let _ = timeout(options.drain_deadline, all).await;
+        if timeout(options.drain_deadline, all).await.is_err() {
+            channels.broke.get_or_insert_with(|| CUT.to_owned());
+        }
         channels.running.shutdown().await;
+        let lost = channels.broke.take();
         drop(channels);
         let (late, written) = recorder.finish().await;
         if let Some(error) = late {
@@ -219,9 +240,10 @@ impl Tee {
             whole,
         });
         result?;
-        match broke {
-            None => Ok(totals),
-            Some(error) => Err(TeeError::Write(error)),
+        match (broke, lost) {
+            (Some(error), _) => Err(TeeError::Write(error)),
+            (None, Some(said)) => Err(TeeError::Channel { said }),
+            (None, None) => Ok(totals),
         }
     }
 }
@@ -234,6 +256,8 @@ struct Channels<'a> {
     begin: Option<Instant>,
     count: u32,
     main_ended: bool,
+    /// What the first channel that broke said.
+    broke: Option<String>,
 }
 
 /// How a channel went.
@@ -263,11 +287,16 @@ impl Channels<'_> {
         // A channel that panicked has nothing to tell; the panic itself was printed.
         let Ok(ended) = ended else { return };
         self.main_ended |= ended.number == 0 && ended.error.is_none();
+        let error = ended.error.as_ref().map(|error| chain(error));
+        if let Some(error) = &error {
+            let said = format!("channel {}: {error}", ended.number);
+            self.broke.get_or_insert(said);
+        }
         (self.events)(TeeEvent::ChannelClosed {
             number: ended.number,
             to_destination_bytes: ended.to_destination_bytes,
             to_source_bytes: ended.to_source_bytes,
-            error: ended.error.as_ref().map(|error| chain(error)),
+            error,
         });
     }
 }
@@ -370,6 +399,7 @@ async fn told(broke: &mut oneshot::Receiver<io::Error>, already: bool) -> io::Er
     }
 }
 
+const CUT: &str = "cut, because the capture was stopped";
 /// What is read at once.
 const CHUNK_LEN_MAX: usize = 256 * 1024;
 /// Less room than this is not read into: small reads would become small blocks.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{CarryError, Event, Listener, chain};
-use crate::carrier::{SessionEnd, Statistics};
+use crate::carrier::{Session, SessionEnd};
 use crate::channel::Channel;
 use crate::relay::{Counters, Path, relay};
 
@@ -22,6 +22,8 @@ pub(crate) struct Channels {
     sent_bytes: u64,
     received_bytes: u64,
     refused: u64,
+    /// What the first channel that broke said.
+    broke: Option<String>,
 }
 
 /// What came of opening a channel.
@@ -75,7 +77,13 @@ impl Channels {
             sent_bytes: 0,
             received_bytes: 0,
             refused: 0,
+            broke: None,
         }
+    }
+
+    /// Cancelled when whatever still runs is cut.
+    pub(crate) fn cut(&self) -> &CancellationToken {
+        &self.cut
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -113,6 +121,7 @@ impl Channels {
                     .map(|error| chain(&error))
             };
             let error = tokio::select! {
+                biased;
                 error = work => error,
                 // Dropping the work cuts its channel.
                 () = cut.cancelled() => Some(CUT.to_owned()),
@@ -201,21 +210,41 @@ impl Channels {
         self.all_ended().await;
     }
 
-    pub(crate) fn finish(self, statistics: Option<Statistics>) {
+    /// Something of the stream was lost, so the half does not end well.
+    pub(crate) fn broke(&mut self, said: String) {
+        self.broke.get_or_insert(said);
+    }
+
+    /// Tells the sums, and how the half has ended: a channel that broke here or at the peer is an error, however orderly the session's end.
+    /// `counts` says whether the channels and their bytes went through this process.
+    pub(crate) fn finish(
+        self,
+        result: Result<(), CarryError>,
+        (session, counts): (Option<&dyn Session>, bool),
+    ) -> Result<(), CarryError> {
         let Self {
-            count: channels,
+            events,
+            count,
             sent_bytes,
             received_bytes,
             refused,
+            broke,
             ..
         } = self;
-        (self.events)(Event::Finished {
-            channels,
-            sent_bytes,
-            received_bytes,
+        events(Event::Finished {
+            channels: counts.then_some(count),
+            sent_bytes: counts.then_some(sent_bytes),
+            received_bytes: counts.then_some(received_bytes),
             refused,
-            statistics,
+            statistics: session.and_then(Session::statistics),
         });
+        result?;
+        let told = session.and_then(Session::broken_channel);
+        let at_peer = |number| format!("channel {number} broke at the peer, which says why");
+        match broke.or(told.map(at_peer)) {
+            Some(said) => Err(CarryError::Broke { said }),
+            None => Ok(()),
+        }
     }
 
     async fn all_ended(&mut self) {
@@ -236,6 +265,9 @@ impl Channels {
                 last_given_ns,
                 error,
             } => {
+                if let Some(error) = &error {
+                    self.broke(error.clone());
+                }
                 self.sent_bytes += sent_bytes;
                 self.received_bytes += received_bytes;
                 self.tell(Event::ChannelClosed {
@@ -261,4 +293,5 @@ impl From<SessionEnd> for Patience {
 }
 
 const REFUSALS_REPORTED_MAX: u64 = 100;
-const CUT: &str = "cut, because this end was stopped or the peer's host does not answer any more";
+pub(crate) const CUT: &str =
+    "cut, because this end was stopped or the peer's host does not answer any more";

@@ -86,12 +86,15 @@ pub enum Event {
     },
     /// The half has ended. The last event, after an error too, but not after one before the session stood.
     Finished {
-        /// Channels relayed or handed over.
-        channels: u32,
+        /// Channels relayed or handed over. Like the sums absent where they did not go through this process (`ssh`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channels: Option<u32>,
         /// Sum over the relayed channels.
-        sent_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent_bytes: Option<u64>,
         /// Sum over the relayed channels.
-        received_bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        received_bytes: Option<u64>,
         /// How many peers were turned away.
         refused: u64,
         /// What the carrier counted, if it counts.

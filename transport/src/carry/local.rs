@@ -1,4 +1,7 @@
 //! The local ends: the socket that the source half listens on, and the one that the sink half connects to.
+//!
+//! Whoever can make a socket at a path that QEMU was expected at would get the guest's memory, or send another one, so the kernel is
+//! asked who is there (`SO_PEERCRED`): a process of another user gets and gives no byte unless that user was named.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,12 +19,14 @@ use super::CarryError;
 pub(crate) struct LocalListener {
     listener: UnixListener,
     path: PathBuf,
+    peer_uid: Option<u32>,
 }
 
 impl LocalListener {
-    pub(crate) fn bind(path: &Path) -> Result<Self, CarryError> {
+    /// `peer_uid` is a user besides this process's own who may connect.
+    pub(crate) fn bind(path: &Path, peer_uid: Option<u32>) -> Result<Self, CarryError> {
         check_length(path)?;
-        let listener = bind_private(path).map_err(|source| match source.kind() {
+        let listener = bind_private(path, peer_uid).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => CarryError::PathTaken {
                 path: path.to_owned(),
             },
@@ -33,13 +38,15 @@ impl LocalListener {
         Ok(Self {
             listener,
             path: path.to_owned(),
+            peer_uid,
         })
     }
 
-    pub(crate) async fn accept(&self) -> Result<UnixStream, CarryError> {
+    /// The next connection; the inner error says whose it was that was turned away.
+    pub(crate) async fn accept(&self) -> Result<io::Result<UnixStream>, CarryError> {
         let accepted = self.listener.accept().await;
         accepted
-            .map(|(stream, _)| stream)
+            .map(|(stream, _)| check_peer(&stream, self.peer_uid).map(|()| stream))
             .map_err(|source| CarryError::Accept {
                 place: self.path.display().to_string(),
                 source,
@@ -66,12 +73,18 @@ pub(crate) fn check_length(path: &Path) -> Result<(), CarryError> {
     }
 }
 
-/// Connects, and goes on trying while nobody listens there yet: QEMU may come later than the stream.
-pub(crate) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
+/// Connects, and goes on trying while nobody listens there yet: QEMU may come later than the stream. Somebody else's socket is an
+/// error at once; `peer_uid` is a user besides this process's own whose socket it may be.
+pub(crate) async fn connect(
+    path: &Path,
+    deadline: Duration,
+    peer_uid: Option<u32>,
+) -> io::Result<UnixStream> {
     let end = Instant::now() + deadline;
     loop {
         let error = match UnixStream::connect(path).await {
             Ok(stream) => {
+                check_peer(&stream, peer_uid)?;
                 sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_LEN)?;
                 return Ok(stream);
             }
@@ -96,12 +109,32 @@ pub(crate) async fn connect(path: &Path, deadline: Duration) -> io::Result<UnixS
     }
 }
 
+/// An error unless the process at the other end belonged to this user, or the one named, when it connected or began to listen.
+fn check_peer(stream: &UnixStream, peer_uid: Option<u32>) -> io::Result<()> {
+    let theirs = sockopt::socket_peercred(stream)?.uid.as_raw();
+    let ours = rustix::process::geteuid().as_raw();
+    if theirs == ours || Some(theirs) == peer_uid {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "the process at the local socket belongs to user {theirs}, this one to user {ours}: no byte went to it or came from it\nhint: use a socket in a folder that only you can write to, such as one of mode 700; if that is the user of your QEMU, name it with --peer-user"
+        ),
+    ))
+}
+
 /// The mode is set on the socket before it gets its path, so that at no moment anybody else can connect.
-fn bind_private(path: &Path) -> io::Result<UnixListener> {
+fn bind_private(path: &Path, peer_uid: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    if let Some(uid) = peer_uid.filter(|uid| *uid != rustix::process::geteuid().as_raw()) {
+        std::os::unix::fs::lchown(path, Some(uid), None).inspect_err(|_| {
+            let _ = std::fs::remove_file(path);
+        })?;
+    }
     rustix::net::listen(&socket, BACKLOG)?;
     UnixListener::from_std(socket.into())
 }

@@ -194,9 +194,14 @@ where
     };
     let (result, played) = tokio::join!(half, playing);
     drop(folder);
-    let outcome = match played {
-        None => Ok(()),
-        Some((Ok(sums), took)) => {
+    let result = match (result, played) {
+        (_, Some((Err(_), _))) if stop.is_cancelled() => Err(ReplayError::Stopped.into()),
+        // What the half says comes first: it knows why a channel broke, and whether what was played has arrived.
+        (Err(error), _) => Err(error),
+        (Ok(()), Some((Err(error), _))) => Err(error.into()),
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some((Ok(sums), took))) => {
+            held.count(sums.channels, sums.sent_bytes, sums.received_bytes);
             events(Event::Replayed {
                 what: Replayed::Played,
                 channels: sums.channels,
@@ -207,12 +212,9 @@ where
             });
             Ok(())
         }
-        Some((Err(_), _)) if stop.is_cancelled() => Err(ReplayError::Stopped),
-        Some((Err(error), _)) => Err(error),
     };
     held.release();
-    result?;
-    Ok(outcome?)
+    result
 }
 
 /// Runs a sink half with whatever its local end is.
@@ -265,14 +267,27 @@ where
         stage.cut();
         while running.join_next().await.is_some() {}
     }
-    let outcome = receiver.outcome();
-    if let Ok(event) = &outcome {
-        events(event.clone());
-    }
+    let (channels, sent_bytes, received_bytes) = receiver.counted();
+    held.count(channels, sent_bytes, received_bytes);
+    let result = match (result, receiver.outcome()) {
+        // What differs is let go of, and that breaks its channel.
+        (Err(CarryError::Broke { .. }), Err(error)) if error.is_of_content() => Err(error.into()),
+        (Err(error), _) => Err(error),
+        (Ok(()), Err(error)) => Err(error.into()),
+        (Ok(()), Ok(event)) => {
+            events(event);
+            Ok(())
+        }
+    };
     held.release();
-    result?;
-    outcome?;
-    Ok(())
+    result
+}
+
+impl ReplayError {
+    /// Whether other bytes came, and not only fewer of them.
+    fn is_of_content(&self) -> bool {
+        matches!(self, Self::Differs { .. } | Self::Surplus)
+    }
 }
 
 /// Passes events on, but for the last one, which must stay the last one.
@@ -304,6 +319,22 @@ impl Held {
             }
             event => events(event),
         })
+    }
+
+    /// Where the half itself saw no bytes, those are told that came to its local end.
+    fn count(&self, channels: u32, sent_bytes: u64, received_bytes: u64) {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Event::Finished {
+            channels: known @ None,
+            sent_bytes: sent,
+            received_bytes: received,
+            ..
+        }) = finished.as_mut()
+        {
+            *known = Some(channels);
+            *sent = Some(sent_bytes);
+            *received = Some(received_bytes);
+        }
     }
 
     fn release(self) {

@@ -92,13 +92,10 @@ impl Sink {
         channels
             .drain(patience, &stop, self.options.drain_deadline)
             .await;
-        let mut statistics = None;
-        if let Some(session) = session {
+        if let Some(session) = &session {
             session.close().await;
-            statistics = session.statistics();
         }
-        channels.finish(statistics);
-        result
+        channels.finish(result, (session.as_deref(), true))
     }
 
     async fn serve(
@@ -139,11 +136,12 @@ impl Sink {
     fn begin(&self, mut channel: Channel, work: &mut Work, channels: &mut Channels) {
         let settled = work.main_settled.clone();
         let settles = work.main.take_if(|_| channel.number() == 0);
-        let (number, deadline) = (channel.number(), self.options.local_deadline);
+        let (number, options) = (channel.number(), self.options.clone());
+        let cut = channels.cut().clone();
         match self.local.clone() {
             Local::Fd(path) => {
                 channels.hand_over(number, async move {
-                    hand_over(&path, deadline, Role::Sink, channel).await
+                    hand_over(&path, &options, Role::Sink, channel).await
                 });
             }
             Local::Replay(_) | Local::Discard | Local::Verify(_) => {
@@ -155,17 +153,22 @@ impl Sink {
                     biased;
                     spoken = channel.first_byte() => spoken,
                     () = settled.cancelled() => Ok(true),
+                    () = cut.cancelled() => return Opening::Unused,
                 };
                 match spoken {
                     Ok(true) => {}
-                    Ok(false) => return Opening::Unused,
-                    Err(error) => {
-                        return Opening::Failed {
-                            error: chain(&error),
+                    Ok(false) => {
+                        return match channel.end_unused().await {
+                            Ok(()) => Opening::Unused,
+                            Err(error) => failed(&error),
                         };
                     }
+                    Err(error) => {
+                        channel.abort();
+                        return failed(&error);
+                    }
                 }
-                match local::connect(&path, deadline).await {
+                match local::connect(&path, options.local_deadline, options.peer_uid).await {
                     Ok(local) => Opening::Open(Opened {
                         local,
                         channel,
@@ -173,13 +176,17 @@ impl Sink {
                     }),
                     Err(error) => {
                         channel.abort();
-                        Opening::Failed {
-                            error: chain(&error),
-                        }
+                        failed(&error)
                     }
                 }
             }),
         }
+    }
+}
+
+fn failed(error: &std::io::Error) -> Opening {
+    Opening::Failed {
+        error: chain(error),
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +40,7 @@ impl Source {
 
     async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let listener = match &self.local {
-            Local::Unix(path) => Some(LocalListener::bind(path)?),
+            Local::Unix(path) => Some(LocalListener::bind(path, self.options.peer_uid)?),
             Local::Fd(path) => local::check_length(path).map(|()| None)?,
             _ => return Err(CarryError::WrongHalf),
         };
@@ -63,8 +62,7 @@ impl Source {
             .serve(listener, &session, first, &mut channels, &stop)
             .await;
         session.close().await;
-        channels.finish(session.statistics());
-        result
+        channels.finish(result, (Some(&*session), true))
     }
 
     /// The session and channel 0, so that whatever is wrong shows before the migration starts.
@@ -86,12 +84,12 @@ impl Source {
         if let (Local::Fd(path), Some(channel)) =
             (&self.local, first.take_if(|_| listener.is_none()))
         {
-            let (path, deadline) = (path.clone(), self.options.local_deadline);
+            let (path, options) = (path.clone(), self.options.clone());
             channels.hand_over(channel.number(), async move {
-                hand_over(&path, deadline, Role::Source, channel).await
+                hand_over(&path, &options, Role::Source, channel).await
             });
         }
-        let (patience, result) = loop {
+        let (patience, result, is_over) = loop {
             let accept = async {
                 match &listener {
                     Some(listener) => listener.accept().await,
@@ -99,24 +97,28 @@ impl Source {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => break (Patience::For(self.options.drain_deadline), Ok(())),
-                end = session.ended() => break (end.into(), lost(end)),
+                () = stop.cancelled() => break (Patience::For(self.options.drain_deadline), Ok(()), false),
+                end = session.ended() => break (end.into(), lost(end), true),
                 () = channels.next_end() => {}
                 accepted = accept => match accepted {
-                    Ok(local) => {
+                    Ok(Err(stranger)) => channels.refuse(LOCAL_PEER.to_owned(), stranger.to_string()),
+                    Ok(Ok(local)) => {
                         let (session, first) = (Arc::clone(session), first.take());
                         let number = first.as_ref().map(Channel::number);
                         channels.relay(number, self.options.path, async move { open(session, first, local).await });
                     }
-                    Err(error) => break (Patience::For(self.options.drain_deadline), Err(error)),
+                    Err(error) => break (Patience::For(self.options.drain_deadline), Err(error), false),
                 },
             }
         };
         // From here on nobody can open a channel: not QEMU, since the path goes, and not a held channel 0.
         drop(listener);
-        if let Some(mut unused) = first {
-            // Ended in order, since a channel that is just dropped looks cut to the peer.
-            let _ = timeout(self.options.drain_deadline, unused.shutdown()).await;
+        // Ended in order, since a channel that is just dropped looks cut to the peer; unless nobody is there any more.
+        if let Some(unused) = first.filter(|_| !is_over) {
+            let ended = timeout(self.options.drain_deadline, unused.end_unused()).await;
+            if let Ok(Err(error)) = ended {
+                channels.broke(chain(&error));
+            }
         }
         channels
             .drain(patience, stop, self.options.drain_deadline)
@@ -149,7 +151,7 @@ async fn open(session: Arc<dyn Session>, held: Option<Channel>, local: UnixStrea
 /// Gives a channel to whoever listens on the path, or will soon.
 pub(crate) async fn hand_over(
     path: &Path,
-    deadline: Duration,
+    options: &Options,
     role: Role,
     channel: Channel,
 ) -> Result<(), CarryError> {
@@ -159,13 +161,20 @@ pub(crate) async fn hand_over(
         path: path.to_owned(),
         source,
     };
+    let ends = channel.ends().cloned();
     let stream = channel
         .into_tcp()
         .map_err(|_| failed(std::io::ErrorKind::Unsupported.into()))?;
-    let receiver = local::connect(path, deadline).await.map_err(failed)?;
-    handover::send(&receiver, role, number, stream)
-        .await
-        .map_err(failed)
+    let sent = async {
+        let receiver = local::connect(path, options.local_deadline, options.peer_uid).await?;
+        handover::send(&receiver, role, number, stream).await
+    };
+    sent.await.map_err(|source| {
+        if let Some(ends) = ends {
+            ends.broke();
+        }
+        failed(source)
+    })
 }
 
 pub(crate) fn lost(end: SessionEnd) -> Result<(), CarryError> {
@@ -174,6 +183,9 @@ pub(crate) fn lost(end: SessionEnd) -> Result<(), CarryError> {
         end => Err(CarryError::PeerLost(end)),
     }
 }
+
+/// Who connected to the local socket, in words.
+pub(crate) const LOCAL_PEER: &str = "a process of this host";
 
 pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3

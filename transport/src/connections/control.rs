@@ -1,23 +1,35 @@
-//! The control connection: tells each end how the other one's session ends.
+//! The control connection: carries the notices of [`crate::notices`], and its own end tells how the other end's process went.
 
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Mutex, watch};
-use tokio::task::AbortHandle;
+use tokio::io::AsyncWrite;
+use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
 use super::{Link, socket};
 use crate::carrier::SessionEnd;
+use crate::notices::Notices;
 
 /// One end of the control connection. Dropping it closes the connection.
 pub(super) struct Control {
     peer: String,
     details: Option<String>,
-    writer: Mutex<Box<dyn AsyncWrite + Send + Unpin>>,
-    end: watch::Receiver<Option<SessionEnd>>,
-    watcher: AbortHandle,
+    notices: Notices,
+    writer: Mutex<Writer>,
+    tasks: [AbortHandle; 2],
 }
+
+enum Writer {
+    Writing(JoinHandle<Sending>),
+    /// After the goodbye. Kept open, since whoever closes a connection with something unread in it resets it.
+    Done {
+        _kept: Option<Sending>,
+    },
+}
+
+type Sending = Box<dyn AsyncWrite + Send + Unpin>;
 
 impl Control {
     /// Takes over the connection and watches it.
@@ -27,17 +39,17 @@ impl Control {
         }
         let (peer, details) = (link.socket().peer_addr()?.to_string(), link.details());
         let (reader, writer) = tokio::io::split(link);
-        let (sender, end) = watch::channel(None);
-        let watcher = tokio::spawn(async move {
-            let end = watch_for_end(reader).await;
-            sender.send_replace(Some(end));
-        });
+        let (notices, outgoing) = Notices::new();
+        let listening = notices.clone();
+        let watcher = tokio::spawn(async move { listening.listen(reader).await });
+        let writer: Sending = Box::new(writer);
+        let writer = tokio::spawn(outgoing.write_to(writer));
         Ok(Self {
             peer,
             details,
-            writer: Mutex::new(Box::new(writer)),
-            end,
-            watcher: watcher.abort_handle(),
+            notices,
+            tasks: [watcher.abort_handle(), writer.abort_handle()],
+            writer: Mutex::new(Writer::Writing(writer)),
         })
     }
 
@@ -51,50 +63,39 @@ impl Control {
         self.details.clone()
     }
 
+    pub(super) fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
     /// Waits until the peer has ended the session, in whatever way.
     pub(super) async fn ended(&self) -> SessionEnd {
-        let mut end = self.end.clone();
-        let end = end.wait_for(Option::is_some).await;
-        // The watcher sends before it ends; it can vanish without only when the runtime shuts down.
-        end.ok().and_then(|end| *end).unwrap_or(SessionEnd::Gone)
+        self.notices.ended().await
     }
 
     /// How the session ended, if it has.
     pub(super) fn end(&self) -> Option<SessionEnd> {
-        *self.end.borrow()
+        self.notices.end()
     }
 
     /// Tells the peer that nothing follows.
     pub(super) async fn goodbye(&self) {
+        self.notices.goodbye();
         let mut writer = self.writer.lock().await;
-        // One byte always fits the empty buffer of a live connection, and a dead one needs no goodbye.
-        if writer.write_all(&[GOODBYE]).await.is_ok() {
-            let _ = writer.flush().await;
+        if let Writer::Writing(task) = &mut *writer {
+            // A few notices always fit the buffers of a live connection, and a dead one needs no goodbye.
+            let kept = timeout(GOODBYE_MAX, task).await;
+            let kept = kept.ok().and_then(Result::ok);
+            *writer = Writer::Done { _kept: kept };
         }
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        self.watcher.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
-async fn watch_for_end(mut reader: impl AsyncRead + Unpin) -> SessionEnd {
-    match reader.read_u8().await {
-        Ok(GOODBYE) => SessionEnd::Goodbye,
-        Err(error) if is_silence(&error) => SessionEnd::Unreachable,
-        // Any other byte breaks the protocol: such a peer is as good as gone.
-        Ok(_) | Err(_) => SessionEnd::Gone,
-    }
-}
-
-fn is_silence(error: &io::Error) -> bool {
-    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
-    matches!(
-        error.kind(),
-        TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown
-    )
-}
-
-const GOODBYE: u8 = b'G';
+const GOODBYE_MAX: Duration = Duration::from_secs(2);

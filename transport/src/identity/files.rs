@@ -8,7 +8,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{Cipher, Identity, IdentityError, PeerName, parse_name};
+use super::{Cipher, Identity, IdentityError, PeerName, Secret, parse_name};
+use crate::secret::{self, SecretError};
 
 impl Identity {
     /// An identity from PEM files: `ca` holds the authority that signed the peer's certificate, `certificate` this host's own,
@@ -32,11 +33,20 @@ impl Identity {
                 })?;
         }
         let chain = read_certificates(certificate, "certificate")?;
-        let secret = PrivateKeyDer::from_pem_file(key)
+        let text = secret::read(key).map_err(|error| match error {
+            SecretError::Read { path, source } => IdentityError::Read {
+                path,
+                what: "private key",
+                source,
+            },
+            error @ SecretError::Exposed { .. } => IdentityError::Key(error),
+        })?;
+        let secret = PrivateKeyDer::from_pem_slice(&text)
+            .map(Secret)
             .map_err(|error| refused(error, key, "private key", "PRIVATE KEY"))?;
         CertifiedKey::from_der(
             chain.clone(),
-            secret.clone_key(),
+            secret.0.clone_key(),
             &Cipher::default().provider(),
         )
         .map_err(|error| IdentityError::Pair {

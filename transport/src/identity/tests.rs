@@ -1,5 +1,7 @@
 //! Two ends shake hands in memory: rustls against rustls, no sockets.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use rcgen::CertifiedIssuer;
@@ -163,6 +165,14 @@ fn errors_name_the_file_and_never_the_key() {
             ca.display()
         )
     );
+    std::fs::set_permissions(certificate, Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(
+        text(Identity::from_files(ca, certificate, certificate, None)),
+        format!(
+            "others can read {0}, its mode is 644\nhint: chmod 600 {0}, and make a new secret if others may have read this one",
+            certificate.display()
+        )
+    );
     let error = text(Identity::from_files(ca, certificate, &other.key(), None));
     assert!(
         error.starts_with(&format!(
@@ -216,6 +226,9 @@ impl Files {
         std::fs::write(files.ca(), issuer.pem()).unwrap();
         std::fs::write(files.certificate(), leaf.pem()).unwrap();
         std::fs::write(files.key(), key.serialize_pem()).unwrap();
+        for path in [files.ca(), files.key()] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+        }
         files
     }
 

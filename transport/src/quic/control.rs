@@ -1,4 +1,4 @@
-//! The control stream: tells each end how the other one's session ends.
+//! The control stream: carries the notices of [`crate::notices`], and its own end tells how the other end's process went.
 //!
 //! It stays open beside the channels of its connection, because closing the connection would cut them, and bytes that the peer
 //! has not read yet with them.
@@ -6,36 +6,35 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use quinn::{ConnectionError, ReadError, RecvStream, SendStream};
+use quinn::{RecvStream, SendStream};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::statistics::Connected;
 use crate::carrier::SessionEnd;
+use crate::notices::Notices;
 
 /// One end of the control stream. Dropping it ends the stream without a goodbye.
 pub(super) struct Control {
     connection: Connected,
+    notices: Notices,
     /// Taken by the goodbye.
-    send: Mutex<Option<SendStream>>,
-    end: watch::Receiver<Option<SessionEnd>>,
-    watcher: AbortHandle,
+    writer: Mutex<Option<JoinHandle<SendStream>>>,
+    tasks: [AbortHandle; 2],
 }
 
 impl Control {
     /// Takes over the stream and watches it.
     pub(super) fn new((send, receive): (SendStream, RecvStream), connection: Connected) -> Self {
-        let (sender, end) = watch::channel(None);
-        let watcher = tokio::spawn(async move {
-            let end = watch_for_end(receive).await;
-            sender.send_replace(Some(end));
-        });
+        let (notices, outgoing) = Notices::new();
+        let listening = notices.clone();
+        let watcher = tokio::spawn(async move { listening.listen(receive).await });
+        let writer = tokio::spawn(outgoing.write_to(send));
         Self {
             connection,
-            send: Mutex::new(Some(send)),
-            end,
-            watcher: watcher.abort_handle(),
+            notices,
+            tasks: [watcher.abort_handle(), writer.abort_handle()],
+            writer: Mutex::new(Some(writer)),
         }
     }
 
@@ -43,29 +42,33 @@ impl Control {
         &self.connection
     }
 
+    pub(super) fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
     /// Waits until the peer has ended the session, in whatever way.
     pub(super) async fn ended(&self) -> SessionEnd {
-        let mut end = self.end.clone();
-        let end = end.wait_for(Option::is_some).await;
-        // The watcher sends before it ends; it can vanish without only when the runtime shuts down.
-        end.ok().and_then(|end| *end).unwrap_or(SessionEnd::Gone)
+        self.notices.ended().await
     }
 
     /// How the session ended, if it has.
     pub(super) fn end(&self) -> Option<SessionEnd> {
-        *self.end.borrow()
+        self.notices.end()
     }
 
     /// Tells the peer that nothing follows, and sees to it that it hears so: it leaves this process only while it runs.
     pub(super) async fn goodbye(&self) {
-        let send = self
-            .send
+        self.notices.goodbye();
+        let writer = self
+            .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(mut send) = send else { return };
+        let Some(writer) = writer else { return };
+        let Ok(Ok(mut send)) = tokio::time::timeout(GOODBYE_MAX, writer).await else {
+            return;
+        };
         let told = async {
-            send.write_all(&[GOODBYE]).await.ok()?;
             send.shutdown().await.ok()?;
             send.stopped().await.ok()
         };
@@ -80,20 +83,11 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        self.watcher.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
-async fn watch_for_end(mut receive: RecvStream) -> SessionEnd {
-    let mut byte = [0];
-    match receive.read(&mut byte).await {
-        Ok(Some(1)) if byte == [GOODBYE] => SessionEnd::Goodbye,
-        Err(ReadError::ConnectionLost(ConnectionError::TimedOut)) => SessionEnd::Unreachable,
-        // Any other byte breaks the protocol: such a peer is as good as gone.
-        Ok(_) | Err(_) => SessionEnd::Gone,
-    }
-}
-
-const GOODBYE: u8 = b'G';
-/// How long the peer may take to acknowledge the goodbye.
+/// How long the goodbye may take to be sent, and the peer to acknowledge it.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);

@@ -161,13 +161,22 @@ impl Session for Dialled {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let stream = self.open(number).await;
-        stream
-            .map(|stream| Channel::quic(number, stream))
-            .map_err(|source| ChannelError::Open { number, source })
+        let ends = self.control.notices().of(number);
+        match stream {
+            Ok(stream) => Ok(Channel::quic(number, stream).with_ends(ends)),
+            Err(source) => {
+                ends.broke();
+                Err(ChannelError::Open { number, source })
+            }
+        }
     }
 
     async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
         Err(ChannelError::WrongSide("accept"))
+    }
+
+    fn broken_channel(&self) -> Option<u32> {
+        self.control.notices().broken()
     }
 
     async fn ended(&self) -> SessionEnd {
@@ -198,7 +207,16 @@ impl Session for Accepted {
     }
 
     async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
-        self.arrivals.next(self.control.ended()).await
+        let arrived = self.arrivals.next(self.control.ended()).await?;
+        let notices = self.control.notices();
+        Ok(arrived.map(|channel| {
+            let ends = notices.of(channel.number());
+            channel.with_ends(ends)
+        }))
+    }
+
+    fn broken_channel(&self) -> Option<u32> {
+        self.control.notices().broken()
     }
 
     async fn ended(&self) -> SessionEnd {

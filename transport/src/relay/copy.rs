@@ -17,6 +17,7 @@ pub(super) async fn direction(
     loop {
         let filled = from.read(&mut buffer).await?;
         if filled == 0 {
+            moved.end();
             return super::pass_on_end(to.shutdown().await);
         }
         moved.taken();

@@ -2,7 +2,7 @@
 //!
 //! Two readings of the clock per chunk of up to 256 KiB, some 25 ns each.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -12,6 +12,7 @@ pub(super) struct Moved {
     bytes: AtomicU64,
     taken_ns: AtomicU64,
     given_ns: AtomicU64,
+    ended: AtomicBool,
 }
 
 impl Moved {
@@ -24,6 +25,15 @@ impl Moved {
     pub(super) fn given(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.given_ns.store(monotonic_ns(), Ordering::Relaxed);
+    }
+
+    /// The end has come, and is about to be passed on.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -33,6 +33,7 @@ pub(super) async fn send(
             }
         };
         if filled == 0 {
+            moved.end();
             return poll_fn(|context| outgoing.poll_end(context)).await;
         }
         moved.taken();
@@ -53,6 +54,7 @@ pub(super) async fn receive(
     loop {
         let count = incoming.receive(&mut chunks).await?;
         if count == 0 {
+            moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
             return super::pass_on_end(closed.map_err(Into::into));
         }

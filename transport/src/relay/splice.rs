@@ -41,6 +41,7 @@ pub(super) async fn direction(
     loop {
         let filled = transfer(from, Interest::READABLE, from, &pipe.write, pipe.capacity).await?;
         if filled == 0 {
+            moved.end();
             return super::pass_on_end(
                 rustix::net::shutdown(to, Shutdown::Write).map_err(Into::into),
             );

@@ -26,6 +26,7 @@ pub(super) async fn seal(
             }
         };
         if filled == 0 {
+            moved.end();
             outgoing.close()?;
             drain(outgoing, to).await?;
             let closed = rustix::net::shutdown(to, Shutdown::Write);
@@ -64,6 +65,7 @@ pub(super) async fn open(
             }
         }
         if incoming.is_closed() {
+            moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
             return super::pass_on_end(closed.map_err(Into::into));
         }

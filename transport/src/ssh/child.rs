@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -72,6 +73,21 @@ impl Child {
             program: self.name,
             said: self.log.last_words(),
         }
+    }
+
+    /// Whether it or its connection has ended, which neither should have done by itself.
+    pub(super) fn is_cut(&mut self) -> bool {
+        // Whatever has arrived and was not read yet shows that the connection stands.
+        let peeked = recv(
+            &self.wire,
+            &mut [0; 1],
+            RecvFlags::PEEK | RecvFlags::DONTWAIT,
+        );
+        let stands = match peeked {
+            Ok((_, len)) => len > 0,
+            Err(error) => error == Errno::AGAIN,
+        };
+        !stands || !matches!(self.process.try_wait(), Ok(None))
     }
 
     /// Hangs up and waits for its end; kills it if it does not come.

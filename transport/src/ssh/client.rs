@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use super::introduction::Introduction;
 use super::keys::{ClientFiles, HOST_ALIAS};
-use super::log::READY_MARK;
+use super::log::{CHANNEL_ENDS, READY_MARK};
 use super::{LOGIN_DEADLINE, Settings};
 
 /// `ssh` on a connection that it gets as its standard input and output, forwarding a socket that it makes at `local`.
@@ -46,7 +46,7 @@ pub(super) fn yes_no(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
 }
 
-const FIXED: [(&str, &str); 23] = [
+const FIXED: [(&str, &str); 25] = [
     // The connection is on standard input and output.
     ("ProxyCommand", "-"),
     ("BatchMode", "yes"),
@@ -71,4 +71,7 @@ const FIXED: [(&str, &str); 23] = [
     ("ServerAliveInterval", "10"),
     ("ServerAliveCountMax", "3"),
     ("PermitLocalCommand", "yes"),
+    // How channels end, a few lines for each (`log.rs`). OpenSSH before 8.5 cannot tell.
+    ("IgnoreUnknown", "LogVerbose"),
+    ("LogVerbose", CHANNEL_ENDS),
 ];

@@ -45,7 +45,7 @@ pub(super) fn write_client(folder: &Folder, token: &Token) -> Result<ClientFiles
 }
 
 fn key(token: &Token, label: &[u8; 16]) -> PrivateKey {
-    Ed25519Keypair::from_seed(&token.prove(&[label])).into()
+    Ed25519Keypair::from_seed(&token.derive(label)).into()
 }
 
 /// What the server is called, whatever its address.

@@ -30,6 +30,9 @@ struct Heard {
     exchange: Option<String>,
     cipher: Option<String>,
     words: VecDeque<String>,
+    failure: Option<String>,
+    /// The channel of which the last line said that the other end had closed it.
+    closed: Option<String>,
 }
 
 impl Log {
@@ -77,6 +80,21 @@ impl Log {
         told.join(", ")
     }
 
+    /// What was said of the first channel that could not be opened, if any.
+    pub(super) fn failure(&self) -> Option<String> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.failure.clone()
+    }
+
+    /// Whether the process says that a signal ended it.
+    pub(super) fn was_killed(&self) -> bool {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard
+            .words
+            .iter()
+            .any(|words| words.starts_with("Killed by signal "))
+    }
+
     /// The last lines that were no debugging, in one.
     pub(super) fn last_words(&self) -> String {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,16 +136,25 @@ impl Heard {
         if line == READY_MARK {
             return true;
         }
+        if let Some(line) = line.strip_prefix("debug2: ") {
+            self.hear_end(line);
+            return false;
+        }
         let Some(debug) = line.strip_prefix("debug1: ") else {
             if !line.is_empty() {
-                self.words
-                    .push_back(line.chars().take(LINE_LEN_MAX).collect());
+                let words: String = line.chars().take(LINE_LEN_MAX).collect();
+                if words.starts_with("channel ") && words.contains(": open failed: ") {
+                    self.failure.get_or_insert(format!("ssh: {words}"));
+                }
+                self.words.push_back(words);
                 if self.words.len() > WORDS_MAX {
                     self.words.pop_front();
                 }
             }
             return line.starts_with("Accepted publickey for ");
         };
+        // Whatever follows a close directly belongs to it; this is something else, such as that the channel is gone and its number free.
+        self.closed = None;
         let debug = debug.trim_end_matches(" [preauth]");
         let after = |prefix: &str| debug.strip_prefix(prefix).map(str::to_owned);
         if let Some(version) = after("Local version string SSH-2.0-") {
@@ -143,6 +170,27 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// A channel that is closed from the other end while this end's QEMU is not done (`i0`: its input is open), or whose bytes cannot be written,
+    /// has broken: `sshd` closes a channel of its own accord only when the process behind it does not take what came.
+    fn hear_end(&mut self, line: &str) {
+        let channel = line.split(": ").find(|part| part.starts_with("channel "));
+        let was_closed = channel.is_some() && self.closed.as_deref() == channel;
+        let closed_early =
+            was_closed && line.contains("chan_shutdown_read") && line.contains("(i0 ");
+        let closes = line.contains("chan_rcvd_oclose");
+        self.closed = channel.filter(|_| closes).map(str::to_owned);
+        let what = if closed_early {
+            "a channel was closed at the other end before it had taken all"
+        } else if line.contains("chan_write_failed") {
+            "a channel was closed at this end before it had taken all"
+        } else {
+            return;
+        };
+        self.failure.get_or_insert(format!("ssh: {what}"));
+    }
+}
+
 /// `cipher: aes128-gcm@openssh.com MAC: <implicit> compression: none` in the words of the record.
 fn agreed(text: &str) -> String {
     text.replace("cipher: ", "cipher ")
@@ -150,6 +198,9 @@ fn agreed(text: &str) -> String {
         .replace(" compression: ", ", compression ")
 }
 
+/// The functions of OpenSSH's `nchan.c` that [`Heard::hear_end`] follows, as `LogVerbose` takes them.
+pub(super) const CHANNEL_ENDS: &str =
+    "*:chan_rcvd_oclose():*,*:chan_shutdown_read():*,*:chan_write_failed():*";
 /// What `ssh` is told to say once it has logged in and listens.
 pub(super) const READY_MARK: &str = "lmbench-ready";
 const WORDS_MAX: usize = 4;
@@ -162,6 +213,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ends_of_channels_are_told_apart() {
+        let line = |channel, function, text| {
+            format!("debug2: nchan.c:{function}():1 (pid=2): channel {channel}: {text}")
+        };
+        let eof = line(1, "chan_shutdown_read", "(i0 o1 sock 6)");
+        let others = line(2, "chan_shutdown_read", "(i0 o1 sock 7)");
+        let close = line(1, "chan_rcvd_oclose", "rcvd close");
+        let open = line(1, "chan_shutdown_read", "(i0 o3 sock 6)");
+        let failed = line(1, "chan_write_failed", "write failed");
+        let free = "debug1: channel 1: free: direct-streamlocal@openssh.com".to_owned();
+        for (lines, broken) in [
+            (vec![&eof, &close, &free], false),
+            (vec![&close, &others], false),
+            (vec![&close, &free, &eof], false),
+            (vec![&close, &open], true),
+            (vec![&failed, &eof, &close], true),
+        ] {
+            let mut heard = Heard::default();
+            for line in &lines {
+                assert!(!heard.hear(line));
+            }
+            assert_eq!(heard.failure.is_some(), broken, "{lines:?}");
+            assert!(heard.words.is_empty());
+        }
+    }
+
+    #[test]
     fn lines_of_both_programs_are_understood() {
         let mut heard = Heard::default();
         for line in [
@@ -171,6 +249,7 @@ mod tests {
             "debug1: kex: client->server cipher: aes128-ctr MAC: hmac-sha2-256 compression: none [preauth]",
             "debug1: kex: server->client cipher: aes128-ctr MAC: hmac-sha2-256 compression: none [preauth]",
             "Connection closed",
+            "channel 2: open failed: connect failed: open failed",
         ] {
             assert!(!heard.hear(line), "{line}");
         }
@@ -186,6 +265,10 @@ mod tests {
             "cipher aes128-ctr, mac hmac-sha2-256, compression none"
         );
         assert_eq!(heard.words[0], "Connection closed");
+        assert_eq!(
+            heard.failure.unwrap(),
+            "ssh: channel 2: open failed: connect failed: open failed"
+        );
     }
 
     #[tokio::test]

@@ -9,16 +9,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::source::broken;
 use super::tunnel::{Maker, Tunnel};
 use crate::carrier::Session;
-use crate::carry::channels::{Channels, Opened, Opening, Patience};
+use crate::carry::channels::{CUT, Channels, Opened, Opening, Patience};
 use crate::carry::local::LocalListener;
-use crate::carry::source::{lost, ms};
+use crate::carry::source::{LOCAL_PEER, lost, ms};
 use crate::carry::{CarryError, Options, chain};
 use crate::channel::Channel;
 use crate::relay::Path;
@@ -59,10 +59,11 @@ pub(super) async fn run(
             end = session.ended() => break (end.into(), lost(end)),
             () = channels.next_end() => {}
             Some(tunnel) = returned.recv() => drop(lingering.spawn(linger(tunnel))),
-            Some(_) = lingering.join_next() => {}
+            Some(ended) = lingering.join_next() => note(ended, channels),
             error = held_ended(&mut first) => return broken(session, error).await,
             accepted = listener.accept() => match accepted {
-                Ok(local) => begin(&opener, first.take(), local, options.path, channels),
+                Ok(Err(stranger)) => channels.refuse(LOCAL_PEER.to_owned(), stranger.to_string()),
+                Ok(Ok(local)) => begin(&opener, first.take(), local, options.path, channels),
                 Err(error) => break (Patience::For(drain), Err(error)),
             },
         }
@@ -76,8 +77,14 @@ pub(super) async fn run(
     while let Some(tunnel) = returned.recv().await {
         lingering.spawn(linger(tunnel));
     }
-    let all = async { while lingering.join_next().await.is_some() {} };
-    let _ = timeout(drain.max(LINGER_MIN), all).await;
+    let all = async {
+        while let Some(ended) = lingering.join_next().await {
+            note(ended, channels);
+        }
+    };
+    if timeout(drain.max(LINGER_MIN), all).await.is_err() {
+        channels.broke(CUT.to_owned());
+    }
     // Dropping the rest hangs up.
     lingering.shutdown().await;
     session.close().await;
@@ -132,10 +139,17 @@ async fn open(opener: Opener, held: Option<Tunnel>) -> Result<(Channel, Option<f
     ))
 }
 
-/// A tunnel that nobody uses any more ends when its last byte has arrived.
-async fn linger(tunnel: Tunnel) {
+/// A tunnel that nobody uses any more ends when its last byte has arrived. An error if it had ended before.
+async fn linger(mut tunnel: Tunnel) -> Result<(), String> {
     tunnel.drained().await;
-    tunnel.child.end().await;
+    let cut = tunnel.child.is_cut();
+    tunnel.end(cut).await
+}
+
+fn note(ended: Result<Result<(), String>, JoinError>, channels: &mut Channels) {
+    if let Ok(Err(said)) = ended {
+        channels.broke(said);
+    }
 }
 
 async fn held_ended(held: &mut Option<Tunnel>) -> super::SshError {

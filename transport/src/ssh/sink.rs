@@ -1,5 +1,7 @@
 //! The sink half: gives every connection that proves the token to an `sshd`, which connects to the destination's QEMU itself.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +13,14 @@ use super::child::Child;
 use super::server::Server;
 use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, with_scheme};
 use crate::carrier::{Arrival, Carrier as _, ChannelError, Session, SessionEnd};
-use crate::carry::channels::{Channels, Patience};
+use crate::carry::channels::{CUT, Channels, Patience};
 use crate::carry::replay::at_sink;
 use crate::carry::sink::{Greeted, accept_channel, greet};
 use crate::carry::source::{lost, ms};
 use crate::carry::{CarryError, Event, Listener, Local, Options, chain, local};
 use crate::channel::Channel;
 use crate::endpoint::{Endpoint, Scheme};
+use crate::notices::Ends;
 use crate::tcp::Tcp;
 use crate::token::Token;
 
@@ -55,13 +58,17 @@ enum Served {
     LoggedIn {
         peer: String,
         child: Child,
+        ends: Option<Ends>,
     },
     Failed {
         peer: String,
         error: SshError,
     },
-    /// After the login.
-    Ended(SshError),
+    /// After the login, and whether the source had said so.
+    Ended {
+        error: SshError,
+        announced: bool,
+    },
     /// By us.
     Cut,
 }
@@ -88,6 +95,7 @@ impl Sink {
         };
         local::check_length(path)?;
         let beneath = beneath(&self.endpoint)?;
+        check_folder(path, self.options.peer_uid)?;
         let server = Server::prepare(&self.token, &self.settings, path).await?;
         let tcp = Tcp::new(self.token.clone(), self.settings.tcp());
         let listener = tcp.listen(&beneath).await.map_err(above)?;
@@ -113,14 +121,41 @@ impl Sink {
             result,
             goodbye,
         } = work.run(listener, &mut channels, &stop, drain).await;
+        let session = work
+            .session
+            .as_ref()
+            .map(|(session, _)| Arc::clone(session));
         // The source ends its ssh after this, once nothing goes through it any more.
-        if let Some((session, _)) = work.session.take().filter(|_| goodbye) {
+        if let Some(session) = session.as_ref().filter(|_| goodbye) {
             session.close().await;
-            work.session = Some((session, Instant::now()));
         }
-        work.end(patience, &stop, drain).await;
-        channels.finish(None);
-        result
+        if work.end(patience, &stop, drain).await {
+            channels.broke(CUT.to_owned());
+        }
+        channels.finish(result, (session.as_deref(), false))
+    }
+}
+
+/// `sshd` connects to the socket by itself, without a look at who listens, so nobody else may be able to make one at its path.
+fn check_folder(socket: &Path, peer_uid: Option<u32>) -> Result<(), SshError> {
+    let folder = match socket.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let exposed = |why| SshError::Exposed {
+        folder: folder.to_owned(),
+        why,
+    };
+    let metadata = std::fs::metadata(folder).map_err(|error| exposed(error.to_string()))?;
+    let owner = metadata.uid();
+    let ours = rustix::process::geteuid().as_raw();
+    let mode = metadata.mode() & 0o7777;
+    if owner != 0 && owner != ours && Some(owner) != peer_uid {
+        Err(exposed(format!("it belongs to user {owner}")))
+    } else if mode & 0o022 != 0 {
+        Err(exposed(format!("its mode is {mode:o}")))
+    } else {
+        Ok(())
     }
 }
 
@@ -194,11 +229,18 @@ impl Work {
         }
     }
 
+    /// Waits for its end beside everything else.
+    fn follow(&mut self, child: Child, ends: Option<Ends>) {
+        // With one for all the session itself has to explain an end.
+        let ends = ends.filter(|_| self.connections == Connections::PerChannel);
+        self.servings.spawn(serve(child, ends, self.cut.clone()));
+    }
+
     fn served(&mut self, served: Served, channels: &mut Channels) {
         match served {
-            Served::LoggedIn { peer, child } => {
+            Served::LoggedIn { peer, child, ends } => {
                 let details = Some(child.log().details());
-                self.servings.spawn(serve(child, self.cut.clone()));
+                self.follow(child, ends);
                 if let Some((_, begin)) = self.session.as_ref().filter(|_| !self.ready) {
                     self.ready = true;
                     let handshake_ms = ms(begin.elapsed());
@@ -211,16 +253,20 @@ impl Work {
             }
             Served::Failed { peer, error } => channels.refuse(peer, chain(&error)),
             // With a connection for each channel they come and go.
-            Served::Ended(error) if self.connections == Connections::Shared => {
+            Served::Ended { error, .. } if self.connections == Connections::Shared => {
                 // Usually the source has ended its ssh and is about to say so, or has died.
                 self.broken = Some((Instant::now() + EXPLANATION_DEADLINE, error));
             }
-            Served::Ended(_) | Served::Cut => {}
+            Served::Ended {
+                error,
+                announced: false,
+            } => channels.broke(chain(&error)),
+            Served::Ended { .. } | Served::Cut => {}
         }
     }
 
-    /// Waits for every `sshd`, as long as that may take, then cuts the rest.
-    async fn end(mut self, patience: Patience, stop: &CancellationToken, drain: Duration) {
+    /// Waits for every `sshd`, as long as that may take, then cuts the rest. Whether there was any.
+    async fn end(mut self, patience: Patience, stop: &CancellationToken, drain: Duration) -> bool {
         match patience {
             Patience::Over => {}
             Patience::For(deadline) => drop(timeout(deadline, self.all_ended()).await),
@@ -234,15 +280,17 @@ impl Work {
                 }
             }
         }
+        let cuts = !self.servings.is_empty();
         self.cut.cancel();
         self.all_ended().await;
+        cuts
     }
 
     async fn all_ended(&mut self) {
         while let Some(served) = self.servings.join_next().await {
             // A login that came through in the meantime has nothing to say any more.
-            if let Ok(Served::LoggedIn { child, .. }) = served {
-                self.servings.spawn(serve(child, self.cut.clone()));
+            if let Ok(Served::LoggedIn { child, ends, .. }) = served {
+                self.follow(child, ends);
             }
         }
     }
@@ -256,8 +304,8 @@ async fn log_in(
     cut: CancellationToken,
 ) -> Served {
     let work = async {
-        let mut wire = channel
-            .into_tcp()
+        let (mut wire, ends) = channel
+            .into_parts()
             .expect("the carrier underneath has sockets");
         server
             .introduction()
@@ -266,14 +314,14 @@ async fn log_in(
             .map_err(SshError::Introduction)?;
         let mut child = server.start(wire)?;
         if child.log().ready().await {
-            Ok(child)
+            Ok((child, ends))
         } else {
             Err(child.ended().await)
         }
     };
     tokio::select! {
         result = work => match result {
-            Ok(child) => Served::LoggedIn { peer, child },
+            Ok((child, ends)) => Served::LoggedIn { peer, child, ends },
             Err(error) => Served::Failed { peer, error },
         },
         // Dropping the work hangs up and kills.
@@ -281,13 +329,21 @@ async fn log_in(
     }
 }
 
-async fn serve(mut child: Child, cut: CancellationToken) -> Served {
+async fn serve(mut child: Child, ends: Option<Ends>, cut: CancellationToken) -> Served {
+    let ended = async {
+        let error = child.ended().await;
+        let announced = match &ends {
+            Some(ends) => ends.complete(0).await.is_ok(),
+            None => true,
+        };
+        Served::Ended { error, announced }
+    };
     let ended = tokio::select! {
-        error = child.ended() => Some(error),
+        ended = ended => Some(ended),
         () = cut.cancelled() => None,
     };
-    if let Some(error) = ended {
-        return Served::Ended(error);
+    if let Some(ended) = ended {
+        return ended;
     }
     child.end().await;
     Served::Cut

@@ -11,7 +11,7 @@ pub(super) async fn all_closed(path: &Path) {
     }
 }
 
-fn is_connected(path: &Path) -> bool {
+pub(super) fn is_connected(path: &Path) -> bool {
     // Unreadable means that /proc is missing; then there is nothing to wait by.
     std::fs::read(LIST).is_ok_and(|list| lists_connection(&String::from_utf8_lossy(&list), path))
 }

@@ -9,7 +9,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::tunnel::{Maker, Tunnel};
-use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, per_channel};
+use super::{
+    Connections, END_DEADLINE, EXPLANATION_DEADLINE, Settings, SshError, above, beneath,
+    per_channel,
+};
 use crate::carrier::{Carrier as _, Session, SessionEnd};
 use crate::carry::channels::{Channels, Patience};
 use crate::carry::local::LocalListener;
@@ -47,7 +50,7 @@ impl Source {
         let Local::Unix(path) = &self.local else {
             return Err(CarryError::NoDescriptors(Scheme::Ssh));
         };
-        let entry = Entry::reserve(path, self.settings.connections)?;
+        let entry = Entry::reserve(path, self.settings.connections, self.options.peer_uid)?;
         let beneath = beneath(&self.endpoint)?;
         let maker = Arc::new(Maker::new(self.token.clone(), self.settings.clone())?);
         let tcp = Tcp::new(self.token, self.settings.tcp());
@@ -68,6 +71,7 @@ impl Source {
             handshake_ms: ms(begin.elapsed()),
             details: Some(tunnel.details.clone()),
         });
+        let counts = matches!(entry, Entry::Listening(_));
         let result = match entry {
             Entry::Listening(listener) => {
                 let tunnels = (&session, maker, tunnel);
@@ -78,8 +82,7 @@ impl Source {
                 shared(&session, tunnel, entry, &stop, drain).await
             }
         };
-        channels.finish(None);
-        result
+        channels.finish(result, (Some(&*session), counts))
     }
 }
 
@@ -96,9 +99,13 @@ enum Entry {
 
 impl Entry {
     /// Finds out what is wrong with the path before anybody is called.
-    fn reserve(path: &Path, connections: Connections) -> Result<Self, CarryError> {
+    fn reserve(
+        path: &Path,
+        connections: Connections,
+        peer_uid: Option<u32>,
+    ) -> Result<Self, CarryError> {
         if connections == Connections::PerChannel {
-            return LocalListener::bind(path).map(Self::Listening);
+            return LocalListener::bind(path, peer_uid).map(Self::Listening);
         }
         local::check_length(path)?;
         match path.symlink_metadata() {
@@ -144,28 +151,39 @@ async fn shared(
     drain: Duration,
 ) -> Result<(), CarryError> {
     let (patience, result) = tokio::select! {
+        biased;
         () = stop.cancelled() => (Patience::For(drain), Ok(())),
         end = session.ended() => (end.into(), lost(end)),
         error = tunnel.child.ended() => return broken(session, error).await,
     };
     // From here on QEMU cannot open a channel.
     drop(entry);
-    match patience {
-        Patience::Over => {}
-        Patience::For(deadline) => drop(timeout(deadline, tunnel.drained()).await),
+    let used = tunnel.is_used();
+    let stopped_here = matches!(patience, Patience::For(_));
+    let drained = match patience {
+        Patience::Over => false,
+        Patience::For(deadline) => timeout(deadline, tunnel.drained()).await.is_ok(),
         Patience::Endless => {
             let stopped = tokio::select! {
                 () = tunnel.drained() => false,
                 () = stop.cancelled() => true,
             };
-            if stopped {
-                let _ = timeout(drain, tunnel.drained()).await;
-            }
+            !stopped || timeout(drain, tunnel.drained()).await.is_ok()
         }
+    };
+    // One that ended while QEMU was connected to it has lost what was on its way. When this end is stopped nothing else should have ended it,
+    // and whether QEMU was connected cannot be seen any more; but a Ctrl-C comes to it too. A sink that is stopped ends it by itself.
+    let is_cut = tunnel.child.is_cut();
+    if is_cut {
+        // For its last words.
+        let _ = timeout(END_DEADLINE, tunnel.child.ended()).await;
     }
-    tunnel.child.end().await;
+    let early = used || (stopped_here && !tunnel.child.log().was_killed());
+    let cut = !drained || (early && is_cut);
+    let ended = tunnel.end(cut).await;
     session.close().await;
-    result
+    result?;
+    ended.map_err(|said| CarryError::Broke { said })
 }
 
 /// `ssh` ended. Usually the sink has ended its `sshd` and is about to say so, or has died. No goodbye goes to a sink that did

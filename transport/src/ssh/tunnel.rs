@@ -11,7 +11,9 @@ use super::keys::{self, ClientFiles};
 use super::{LOGIN_DEADLINE, Settings, SshError, above, client, program, sockets};
 use crate::carrier::{ChannelError, Session};
 use crate::carry::CarryError;
+use crate::carry::channels::CUT;
 use crate::folder::Folder;
+use crate::notices::Ends;
 use crate::token::Token;
 
 /// What every tunnel of a source shares.
@@ -30,6 +32,7 @@ pub(super) struct Tunnel {
     pub(super) details: String,
     pub(super) socket: PathBuf,
     pub(super) child: Child,
+    ends: Option<Ends>,
     /// Keys and socket stay as long as anybody needs them.
     _maker: Arc<Maker>,
 }
@@ -59,8 +62,8 @@ impl Tunnel {
             other => other,
         })?;
         let number = channel.number();
-        let mut wire = channel
-            .into_tcp()
+        let (mut wire, ends) = channel
+            .into_parts()
             .expect("the carrier underneath has sockets");
         let introduction = timeout(LOGIN_DEADLINE, Introduction::hear(&mut wire, &maker.token));
         let introduction = introduction
@@ -95,6 +98,7 @@ impl Tunnel {
             details: format!("{}, {took_ms:.1} ms in ssh", child.log().details()),
             socket,
             child,
+            ends,
             _maker: maker,
         })
     }
@@ -102,5 +106,28 @@ impl Tunnel {
     /// Waits until every connection through it has come to its end on both hosts.
     pub(super) async fn drained(&self) {
         sockets::all_closed(&self.socket).await;
+    }
+
+    /// Whether anybody is connected to it.
+    pub(super) fn is_used(&self) -> bool {
+        sockets::is_connected(&self.socket)
+    }
+
+    /// Ends it after [`Self::drained`], and tells the sink whether all went through it: not if it was `cut`, or could not open a channel.
+    pub(super) async fn end(self, cut: bool) -> Result<(), String> {
+        let failed = self.child.log().failure();
+        let result = match failed {
+            Some(said) => Err(said),
+            None if cut => Err(CUT.to_owned()),
+            None => Ok(()),
+        };
+        if let Some(ends) = &self.ends {
+            match result {
+                Ok(()) => ends.sent(0),
+                Err(_) => ends.broke(),
+            }
+        }
+        self.child.end().await;
+        result
     }
 }

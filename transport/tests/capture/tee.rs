@@ -42,6 +42,7 @@ impl Rig {
             local_deadline: deadline,
             drain_deadline: deadline,
             linger,
+            peer_uid: None,
         };
         let [listen, to] = ["source", "destination"].map(|name| folder.path().join(name));
         let tee = Tee::bind(listen, to, options).unwrap();
@@ -168,7 +169,11 @@ async fn a_tee_that_stays_ends_when_it_is_told_to() {
     // A channel that does not end by itself is cut, and the file is whole up to there.
     assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
     drop(near);
-    assert_eq!((&mut rig.task).await.unwrap().unwrap().channels, 3);
+    let result = (&mut rig.task).await.unwrap();
+    assert!(
+        matches!(result, Err(TeeError::Channel { .. })),
+        "{result:?}"
+    );
     assert!(Recording::load(&rig.file()).unwrap().is_whole());
 }
 
@@ -253,8 +258,31 @@ async fn a_slow_file_slows_the_stream() {
     far.read_exact(&mut more).await.unwrap();
     rig.stop.cancel();
     drop((near, far));
-    rig.task.await.unwrap().unwrap();
+    // The stream was cut by this end.
+    let _ = rig.task.await.unwrap();
     drain.join().unwrap().unwrap();
+}
+
+/// QEMU sees an end of file; this is how its operator hears more.
+#[tokio::test]
+async fn a_channel_that_breaks_is_an_error() {
+    let mut rig = Rig::new(None, Some(Duration::ZERO)).await;
+    let (mut near, far) = rig.channel().await;
+    near.write_all(b"a").await.unwrap();
+    far.readable().await.unwrap();
+    // With a byte unread, so that the kernel tells whoever writes to it.
+    drop(far);
+    while near.write_all(&[0; 1000]).await.is_ok() {}
+    let closed = async {
+        while !matches!(
+            rig.events.recv().await,
+            Some(TeeEvent::ChannelClosed { error: Some(_), .. })
+        ) {}
+    };
+    closed.await;
+    rig.stop.cancel();
+    let error = (&mut rig.task).await.unwrap().unwrap_err();
+    assert!(matches!(error, TeeError::Channel { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(crate) fn over_tcp() -> Vec<Rig> {
     let tcp = |name, endpoint| Rig {
         name,
         endpoint,
-        beginnings: [b"", b"LMB", b"LMBT\0\x01\0\0"],
+        beginnings: [b"", b"LMB", b"LMBT\0\x02\0\0"],
         make: |token, limits| Box::new(tcp::Tcp::new(token, limits.into())),
     };
     let tls = |name, endpoint| Rig {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use lmbench_transport::Token;
 use lmbench_transport::carrier::{CarrierError, ChannelError, HandshakeError, Refusal, SessionEnd};
@@ -97,6 +98,31 @@ async fn the_listening_side_says_goodbye_too() {
             pair.dialled.open_channel().await,
             Err(ChannelError::Ended(SessionEnd::Goodbye))
         ));
+    }
+}
+
+/// Also to a half whose own part of it had ended in order.
+#[tokio::test]
+async fn a_channel_that_broke_is_told_to_the_other_end() {
+    for rig in rig::all() {
+        for by_dialler in [true, false] {
+            let pair = rig.pair().await;
+            let (near, far) = pair.channel().await;
+            let (broken, other) = if by_dialler {
+                (near, &pair.accepted)
+            } else {
+                (far, &pair.dialled)
+            };
+            assert_eq!(other.broken_channel(), None, "{}", rig.name);
+            broken.abort();
+            let told = async {
+                while other.broken_channel() != Some(0) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let told = tokio::time::timeout(Duration::from_secs(30), told).await;
+            assert!(told.is_ok(), "{} by {by_dialler}", rig.name);
+        }
     }
 }
 

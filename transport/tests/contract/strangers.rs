@@ -128,11 +128,11 @@ async fn another_version_is_named() {
     for rig in rig::bare() {
         let mut serving = rig.listen(&Token::generate().unwrap()).await;
         let mut stranger = TcpStream::connect(serving.address()).await.unwrap();
-        stranger.write_all(b"LMBT\0\x02\0\0").await.unwrap();
+        stranger.write_all(b"LMBT\0\x03\0\0").await.unwrap();
         assert!(
             matches!(
                 serving.refused.recv().await.unwrap(),
-                HandshakeError::Version { peer: 2, ours: 1 }
+                HandshakeError::Version { peer: 3, ours: 2 }
             ),
             "{}",
             rig.name
@@ -287,7 +287,7 @@ fn allow_descriptors(count: u64) {
 }
 
 const CROWD: usize = 2000;
-const GOOD_HEADER: [u8; 8] = *b"LMBT\0\x01\0\0";
+const GOOD_HEADER: [u8; 8] = *b"LMBT\0\x02\0\0";
 const CLIENT_HELLO_LEN: usize = 44;
 const SERVER_HELLO_LEN: usize = 72;
 const PROOF_LEN: usize = 32;

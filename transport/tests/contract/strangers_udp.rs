@@ -29,7 +29,7 @@ async fn garbage_does_not_become_a_peer() {
         let mut pair = rig.pair().await;
         let (mut near, mut far) = pair.channel().await;
         let stranger = stranger(pair.serving.address()).await;
-        let plain_hello = [&b"LMBT\0\x01\0\0"[..], &[0xff; 36]].concat();
+        let plain_hello = [&b"LMBT\0\x02\0\0"[..], &[0xff; 36]].concat();
         let long_header_of_nothing = [&[0xc0, 0, 0, 0, 1, 8][..], &[7; 1300]].concat();
         let huge = vec![0xc0; 60_000];
         for garbage in [

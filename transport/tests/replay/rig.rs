@@ -151,8 +151,8 @@ fn options(drain_deadline: Duration) -> Options {
     }
 }
 
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// A drain deadline for channels that end by themselves, even where the machine stalls.
-const PATIENT: Duration = Duration::from_secs(10);
+pub(crate) const PATIENT: Duration = Duration::from_secs(10);
 /// One that tests can afford to run into.
 pub(crate) const HASTY: Duration = Duration::from_millis(500);

@@ -55,6 +55,8 @@ impl Authority {
         let path: &Path = self.folder.path();
         let path = path.join(name);
         std::fs::write(&path, text).unwrap();
+        let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, owner_only).unwrap();
         path
     }
 }

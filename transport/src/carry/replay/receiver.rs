@@ -89,6 +89,12 @@ impl Receiver {
         self.count(|sums| sums.end = Some(Instant::now()));
     }
 
+    /// Channels, and bytes to the peer and from it.
+    pub(super) fn counted(&self) -> (u32, u64, u64) {
+        let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        (sums.channels, sums.sent_bytes, sums.received_bytes)
+    }
+
     /// What happened, when every channel has ended.
     pub(super) fn outcome(&self) -> Result<Event, ReplayError> {
         let missing = match &self.goal {
@@ -118,7 +124,7 @@ impl Receiver {
 
     fn discard(&self, mut stream: &UnixStream) {
         let mut buffer = vec![0; READ_LEN];
-        // A channel that breaks is reported by the half.
+        // A channel that breaks is an error of the half, after which this one tells nothing.
         while let Ok(len @ 1..) = stream.read(&mut buffer) {
             self.count(|sums| sums.received_bytes += len as u64);
         }
