@@ -41,9 +41,13 @@ pub(crate) fn record(path: &Path) -> Result<(), String> {
 async fn migrate(cell: &Cell, folder: &Path, path: &Path) -> Result<(), String> {
     let scratch = folder.join("scratch");
     std::fs::create_dir(&scratch).map_err(words)?;
-    let accelerator = qemu::accelerator::resolve(Accelerator::Auto, &scratch)
-        .await
-        .accelerator;
+    let accelerator = qemu::accelerator::resolve(
+        Accelerator::Auto,
+        qemu::accelerator::PROOF_DEADLINE,
+        &scratch,
+    )
+    .await
+    .accelerator;
     let source = launch(cell, folder, Role::Source, accelerator).await?;
     let destination = launch(cell, folder, Role::Destination, accelerator).await?;
     fill(&source, cell).await?;

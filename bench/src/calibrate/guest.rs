@@ -10,7 +10,7 @@ use std::path::Path;
 
 use lmbench_harness::cpu;
 use lmbench_harness::lab::PrivateDirectory;
-use lmbench_harness::qemu::accelerator::{Resolved, resolve};
+use lmbench_harness::qemu::accelerator::{PROOF_DEADLINE, Resolved, resolve};
 use lmbench_harness::qemu::{GuestPorts, Launched, launch};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
@@ -80,7 +80,8 @@ async fn boot() -> Result<(PrivateDirectory, Settings, Accelerator, Launched), S
     let settings = settings::default()?;
     let scratch = PrivateDirectory::create()
         .map_err(|error| format!("no directory for a guest: {}", chain(&error)))?;
-    let Resolved { accelerator, .. } = resolve(settings.guest.accelerator, scratch.path()).await;
+    let Resolved { accelerator, .. } =
+        resolve(settings.guest.accelerator, PROOF_DEADLINE, scratch.path()).await;
     let launched = launch(&settings.guest, Role::Source, accelerator, scratch.path()).await;
     let launched = launched.map_err(|error| {
         let text = chain(&error);

@@ -220,7 +220,7 @@ fn kvm_that_boots_nothing() {
     };
     let place = Place::new();
     let own = SOUND
-        .replace("\"tcg\"", "\"kvm\"")
+        .replace("\"tcg\"", "\"kvm\"\nboot-timeout = \"12 s\"")
         .replace("repeats = 2", "repeats = 1");
     place.file("luck.toml", own);
     let said = place.run(["run", "luck.toml"]);

@@ -28,15 +28,16 @@ pub struct Resolved {
     pub reason: Option<String>,
 }
 
-/// Tells what `wish` means here. [`Accelerator::Kvm`] stays KVM even when it does not work; `reason` then says so.
-pub async fn resolve(wish: Accelerator, scratch: &Path) -> Resolved {
+/// Tells what `wish` means here. [`Accelerator::Kvm`] stays KVM even when it does not work; `reason` then says so. `patience` is how long
+/// the guest that proves KVM may take to boot: [`PROOF_DEADLINE`] unless somebody insists on KVM.
+pub async fn resolve(wish: Accelerator, patience: Duration, scratch: &Path) -> Resolved {
     if wish == Accelerator::Tcg {
         return Resolved {
             accelerator: Accelerator::Tcg,
             reason: None,
         };
     }
-    let reason = kvm_defect(scratch).await;
+    let reason = kvm_defect(patience, scratch).await;
     let accelerator = if wish == Accelerator::Auto && reason.is_some() {
         Accelerator::Tcg
     } else {
@@ -48,7 +49,7 @@ pub async fn resolve(wish: Accelerator, scratch: &Path) -> Resolved {
     }
 }
 
-async fn kvm_defect(scratch: &Path) -> Option<String> {
+async fn kvm_defect(patience: Duration, scratch: &Path) -> Option<String> {
     if let Err(error) = std::fs::File::options()
         .read(true)
         .write(true)
@@ -62,10 +63,10 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
     let key = key(kernel.boots());
     let file = memory_file();
     let mut known = file.as_deref().map(read).unwrap_or_default();
-    if let Some(answer) = known.get(&key) {
-        return answer.clone();
+    if let Some(answer) = remembered(&known, &key, patience) {
+        return answer;
     }
-    match prove(scratch).await {
+    match prove(patience, scratch).await {
         Ok(()) => {
             known.insert(key, None);
             write(file.as_deref(), &known);
@@ -73,11 +74,31 @@ async fn kvm_defect(scratch: &Path) -> Option<String> {
         }
         Err(Defect { reason, lasting }) => {
             if lasting {
-                known.insert(key, Some(reason.clone()));
+                known.insert(refused(&key, patience), Some(reason.clone()));
                 write(file.as_deref(), &known);
             }
             Some(reason)
         }
+    }
+}
+
+/// What is known already. A guest that did not boot in time might have in a longer one, so a refusal holds for its own patience.
+fn remembered(
+    known: &BTreeMap<String, Option<String>>,
+    key: &str,
+    patience: Duration,
+) -> Option<Option<String>> {
+    if known.get(key) == Some(&None) {
+        return Some(None);
+    }
+    known.get(&refused(key, patience)).cloned()
+}
+
+fn refused(key: &str, patience: Duration) -> String {
+    if patience == PROOF_DEADLINE {
+        key.to_owned()
+    } else {
+        format!("{key} | within {} s", patience.as_secs_f64())
     }
 }
 
@@ -88,7 +109,7 @@ struct Defect {
     lasting: bool,
 }
 
-async fn prove(scratch: &Path) -> Result<(), Defect> {
+async fn prove(patience: Duration, scratch: &Path) -> Result<(), Defect> {
     let spec = GuestSpec {
         vcpus: 1,
         memory_bytes: 256 << 20,
@@ -98,7 +119,7 @@ async fn prove(scratch: &Path) -> Result<(), Defect> {
         machine: "q35".to_owned(),
         cpu: None,
         boot: Boot::Lmbench,
-        boot_timeout: PROOF_DEADLINE,
+        boot_timeout: patience,
         heartbeat: Duration::ZERO,
         placement: Placement::default(),
         tenant: Some(false),
@@ -188,7 +209,29 @@ fn write(file: Option<&Path>, known: &BTreeMap<String, Option<String>>) {
     }
 }
 
-/// A guest boots in about 1 s under KVM and 4 s under TCG.
-const PROOF_DEADLINE: Duration = Duration::from_secs(12);
+/// A guest boots in about 1 s under KVM and 4 s under TCG. A KVM that itself is emulated takes longer, and whoever insists on it waits.
+pub const PROOF_DEADLINE: Duration = Duration::from_secs(12);
 /// A proof is a line or two.
 const MEMORY_BYTES_MAX: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_longer_is_not_told_that_it_was_too_slow() {
+        let minute = Duration::from_secs(60);
+        let slow = || Some("no hello".to_owned());
+        let mut known = BTreeMap::from([(refused("here", PROOF_DEADLINE), slow())]);
+        assert_eq!(remembered(&known, "here", PROOF_DEADLINE), Some(slow()));
+        assert_eq!(remembered(&known, "here", minute), None);
+        known.insert(refused("here", minute), slow());
+        assert_eq!(remembered(&known, "here", minute), Some(slow()));
+        // What has booted once boots for everybody.
+        known.insert("here".to_owned(), None);
+        for patience in [PROOF_DEADLINE, minute] {
+            assert_eq!(remembered(&known, "here", patience), Some(None));
+        }
+        assert_eq!(remembered(&known, "elsewhere", minute), None);
+    }
+}

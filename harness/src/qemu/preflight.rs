@@ -12,6 +12,7 @@ mod scratch;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +142,7 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
         } else {
             Accelerator::Tcg
         };
-        let resolved = accelerator::resolve(wish, scratch).await;
+        let resolved = accelerator::resolve(wish, patience(cases), scratch).await;
         for case in cases {
             problems.extend(without_kvm(case, &resolved));
         }
@@ -155,6 +156,15 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
         accelerator,
         problems: problems.into_iter().collect(),
     }
+}
+
+/// How long KVM's proof may take: a guest that insists on KVM would have waited as long for its own boot.
+fn patience(cases: &[Case]) -> Duration {
+    let insist = cases
+        .iter()
+        .filter(|case| case.guest.accelerator == Accelerator::Kvm);
+    let longest = insist.map(|case| case.guest.boot_timeout).max();
+    longest.unwrap_or(accelerator::PROOF_DEADLINE)
 }
 
 /// What a cell asks of KVM where there is none, or where the cell itself takes another accelerator.
