@@ -41,6 +41,25 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
     Some(Run(record))
 }
 
+/// Runs `scenario`, whose guests insist on KVM; `None` where KVM boots none, which is said. The records are kept in the folder that
+/// LMBENCH_TEST_RECORDS names.
+pub(crate) fn run_on_kvm(scenario: &str) -> Option<Run> {
+    let place = Place::on(scenario, &[Need::Kvm])?;
+    let kept = std::env::var("LMBENCH_TEST_RECORDS");
+    let mut arguments = RUN;
+    if let Ok(kept) = &kept {
+        arguments[5] = kept;
+    }
+    let (code, record, said) = place.said(&arguments);
+    if code == 3 && said.contains("KVM boots no guest here") {
+        let why = said.lines().next().unwrap_or_default();
+        lmbench_testing::skip(&format!("no kvm: {why}"));
+        return None;
+    }
+    assert_eq!(code, 0, "{said}");
+    Some(Run(record))
+}
+
 /// Runs the scenario of a [`Place`].
 pub(crate) const RUN: [&str; 6] = [
     "run",
@@ -60,8 +79,14 @@ pub(crate) struct Place {
 impl Place {
     /// `None` when live tests are to be skipped.
     pub(crate) fn new(scenario: &str) -> Option<Place> {
+        Place::on(scenario, &[])
+    }
+
+    /// On a machine that has more than the scenario shows that it needs.
+    fn on(scenario: &str, more: &[Need]) -> Option<Place> {
+        let needs = [needs(scenario), more.to_vec()].concat();
         let place = Place {
-            _turn: lmbench_testing::live(&needs(scenario))?,
+            _turn: lmbench_testing::live(&needs)?,
             folder: tempfile::tempdir().unwrap(),
         };
         std::fs::write(place.path("scenario.toml"), scenario).unwrap();
@@ -75,6 +100,15 @@ impl Place {
     /// Runs the real program in the folder. Its exit code, the JSON document that it printed (null if it printed nothing), and what it
     /// said.
     pub(crate) fn lmbench(&self, arguments: &[&str]) -> (i32, Value, String) {
+        let (code, document, said) = self.said(arguments);
+        assert!(
+            code != 3 || said.contains("can't work for this lmbench"),
+            "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
+        );
+        (code, document, said)
+    }
+
+    fn said(&self, arguments: &[&str]) -> (i32, Value, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_lmbench"))
             .args(arguments)
             .current_dir(self.folder.path())
@@ -88,10 +122,6 @@ impl Place {
                 .unwrap_or_else(|error| panic!("no JSON document on stdout: {error}\n{said}"))
         };
         let code = output.status.code().expect("no signal ended it");
-        assert!(
-            code != 3 || said.contains("can't work for this lmbench"),
-            "something is missing on this machine: harness/setup.sh installs what live tests need\n{said}"
-        );
         (code, document, said)
     }
 }
@@ -116,6 +146,11 @@ impl Run {
     pub(crate) fn cell(&self, id: &str) -> Migration<'_> {
         let cell = self.cells().iter().find(|cell| cell["id"] == id);
         Migration(&cell.unwrap_or_else(|| panic!("no cell {id} in {}", self.0))["repeats"][0])
+    }
+
+    /// What the run ran on.
+    pub(crate) fn environment(&self) -> &Value {
+        &self.0["environment"]
     }
 
     fn cells(&self) -> &Vec<Value> {

@@ -8,6 +8,7 @@ mod carriers;
 mod cuts;
 mod judging;
 mod knobs;
+mod kvm;
 mod live;
 mod metering;
 mod own;

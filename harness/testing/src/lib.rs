@@ -76,6 +76,11 @@ pub fn available(needs: &[Need]) -> bool {
     lack.is_none()
 }
 
+/// Says that a test that has begun can't go on here, and why.
+pub fn skip(why: &str) {
+    journal::skipped(why);
+}
+
 impl Turn {
     /// A test that begins twice has one turn.
     fn begin(wait: impl FnOnce() -> Machine) -> Turn {

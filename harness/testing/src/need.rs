@@ -17,6 +17,10 @@ pub enum Need {
     UserTap,
     /// Page faults handled in user space, without which there is no post-copy.
     Userfaultfd,
+    /// A KVM that opens. Whether it boots a guest only a guest can tell; a test that finds it does not ends with [`crate::skip`].
+    Kvm,
+    /// A kernel that delays and drops packets.
+    Netem,
     /// OpenSSH's server.
     Sshd,
     /// A headless browser.
@@ -27,12 +31,14 @@ pub enum Need {
 
 impl Need {
     /// Those that `lmbench doctor` looks for too.
-    pub const OF_THE_MACHINE: [Need; 7] = [
+    pub const OF_THE_MACHINE: [Need; 9] = [
         Need::Namespaces,
         Need::UserNamespaces,
         Need::Tap,
         Need::UserTap,
         Need::Userfaultfd,
+        Need::Kvm,
+        Need::Netem,
         Need::Sshd,
         Need::Browser,
     ];
@@ -45,6 +51,8 @@ impl Need {
             Need::Tap => "tap",
             Need::UserTap => "tap for ordinary users",
             Need::Userfaultfd => "userfaultfd",
+            Need::Kvm => "kvm",
+            Need::Netem => "netem",
             Need::Sshd => "sshd",
             Need::Browser => "browser",
             Need::Root => "root",
@@ -55,13 +63,17 @@ impl Need {
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Need::Root => "run the tests as root",
+            Need::Kvm | Need::Netem => "`harness/vm.sh` runs the test in a VM that has it",
             _ => "`lmbench doctor` says what mends it",
         }
     }
 
     /// Whether a machine of CI's may be without it.
     pub(crate) fn is_rare(self) -> bool {
-        matches!(self, Need::UserNamespaces | Need::UserTap | Need::Browser)
+        matches!(
+            self,
+            Need::UserNamespaces | Need::UserTap | Need::Kvm | Need::Netem | Need::Browser
+        )
     }
 
     /// Whether it is here.
@@ -79,6 +91,8 @@ impl Need {
             Need::Tap => succeeds(&[own, &TAP].concat()),
             Need::UserTap => succeeds(&[&ordinary[..], &TAP].concat()),
             Need::Userfaultfd => root || userfaultfd_is_open(),
+            Need::Kvm => opens("/dev/kvm"),
+            Need::Netem => succeeds(&[own, &NETEM].concat()),
             Need::Sshd => SSHD.iter().any(|path| Path::new(path).exists()),
             Need::Browser => browser().is_some(),
             Need::Root => root && is_of_the_first_user_namespace(),
@@ -117,13 +131,12 @@ fn is_of_the_first_user_namespace() -> bool {
 
 fn userfaultfd_is_open() -> bool {
     let setting = std::fs::read_to_string("/proc/sys/vm/unprivileged_userfaultfd");
-    let mut device = std::fs::OpenOptions::new();
-    setting.is_ok_and(|value| value.trim() == "1")
-        || device
-            .read(true)
-            .write(true)
-            .open("/dev/userfaultfd")
-            .is_ok()
+    setting.is_ok_and(|value| value.trim() == "1") || opens("/dev/userfaultfd")
+}
+
+fn opens(device: &str) -> bool {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).open(device).is_ok()
 }
 
 const IN_USER_NAMESPACE: [&str; 4] = ["unshare", "--user", "--map-root-user", "--net"];
@@ -134,4 +147,7 @@ const AS_NOBODY: [&str; 4] = [
     "--clear-groups",
 ];
 const TAP: [&str; 7] = ["ip", "tuntap", "add", "dev", "probe0", "mode", "tap"];
+const NETEM: [&str; 9] = [
+    "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms",
+];
 const SSHD: [&str; 3] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"];
