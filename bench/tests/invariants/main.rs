@@ -3,6 +3,7 @@
 mod files;
 mod packages;
 mod test_command;
+mod vm;
 
 use std::path::{Path, PathBuf};
 
