@@ -21,7 +21,7 @@ pub use select::{Choice, SelectError};
 
 use serde::Serialize;
 
-use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule};
+use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule, day};
 use crate::record::{CellRecord, Record};
 use crate::statistics::Pairing;
 
@@ -91,7 +91,9 @@ pub struct CellComparison {
     pub outcomes: OutcomeComparison,
     /// Whether repeats of the same number were compared with each other.
     pub pairing: Pairing,
-    /// Why they were not, though both are of one run; or what these few repeats can't tell.
+    /// Whether the repeats of both took turns. What changed between the one and the other's is else a part of the difference.
+    pub interleaved: bool,
+    /// Why they are not paired, though both are of one run; what is assumed where they did not take turns; what these few repeats can't tell.
     pub notes: Vec<String>,
     /// Metrics that have a better and a worse, counted for the adjustment of chances.
     pub questions: usize,
@@ -154,13 +156,12 @@ pub fn compare(
             NoiseFloor::of_runs(&runs)
         }
     };
+    let other_run =
+        (base.record.run_id != candidate.record.run_id).then(|| day(&candidate.record.started));
     let cells = matched
         .both
         .iter()
-        .map(|(one, other)| {
-            let same_run = base.record.run_id == candidate.record.run_id;
-            cell(one, other, same_run, &noise, &rule, options)
-        })
+        .map(|(one, other)| cell(one, other, other_run, &noise, &rule, options))
         .collect();
     let label = |side: Side<'_>| Label {
         run_id: side.record.run_id.clone(),
@@ -187,7 +188,7 @@ pub fn compare(
 fn cell(
     base: &CellRecord,
     candidate: &CellRecord,
-    same_run: bool,
+    other_run: Option<Option<f64>>,
     noise: &NoiseFloor,
     rule: &Rule,
     options: &Options<'_>,
@@ -198,29 +199,45 @@ fn cell(
         .iter()
         .filter(|metric| metric.kind != Kind::Explains)
         .count();
-    let (pairing, mut notes) = pairing(base, candidate, same_run);
+    let (pairing, mut notes) = pairing(base, candidate, other_run.is_none());
+    notes.extend(assumed(options.noise, other_run.is_some()));
     notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
-    let metrics = metrics::compared(
-        base,
-        candidate,
-        &asked.both,
+    let method = metrics::Method {
         pairing,
         questions,
         noise,
+        other_run,
         rule,
-    );
+    };
+    let metrics = metrics::compared(base, candidate, &asked.both, &method);
     notes.extend(too_few(base, candidate, questions, rule));
     CellComparison {
         base: base.id.clone(),
         candidate: candidate.id.clone(),
         outcomes: outcomes::compared(base, candidate, rule),
         pairing,
+        interleaved: pairing == Pairing::Pairs,
         notes,
         questions,
         metrics,
         only_base: asked.only_base,
         only_candidate: asked.only_candidate,
     }
+}
+
+/// What a comparison of two runs takes for granted.
+fn assumed(noise: &[Record], other_run: bool) -> Option<String> {
+    let known = match noise.len() {
+        _ if !other_run => return None,
+        0 => {
+            "that nothing but chance tells two runs of the same apart is assumed, not measured: --noise-floor with other runs of the base measures it, --interleave does without"
+        }
+        1 => {
+            "how much runs of the same differ is known from two only, which hardly any difference exceeds: five of the base tell (--noise-floor)"
+        }
+        _ => return None,
+    };
+    Some(format!("not interleaved; {known}"))
 }
 
 /// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.
@@ -235,7 +252,7 @@ fn pairing(base: &CellRecord, candidate: &CellRecord, same_run: bool) -> (Pairin
     (Pairing::Pairs, Vec::new())
 }
 
-/// That the chances are not those of the pairs.
+/// That the chances are not those of the pairs' ranks.
 fn too_few_pairs(
     base: &CellRecord,
     candidate: &CellRecord,
@@ -244,8 +261,8 @@ fn too_few_pairs(
     rule: &Rule,
 ) -> Option<String> {
     let pairs = metrics::pairs(base, candidate);
-    (rule.chance_of(pairing, pairs, questions) != pairing).then(|| {
-        format!("the chances of {pairs} pairs are too coarse for so many metrics: p is that of the repeats without their partners")
+    (pairing == Pairing::Pairs && rule.are_too_few_pairs(pairs, questions)).then(|| {
+        format!("the ranks of {pairs} pairs are too coarse for so many metrics: p is Student's, or that of the repeats without their partners where these share no noise")
     })
 }
 

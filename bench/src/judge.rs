@@ -9,5 +9,5 @@
 mod noise;
 mod rule;
 
-pub use noise::{NoiseFloor, NoiseSource};
+pub use noise::{NoiseFloor, NoiseSource, day};
 pub use rule::{Difference, RULE, Rule, completions_p};

@@ -92,6 +92,38 @@ pub fn format_value(id: &str, value: f64) -> String {
         .format(value)
 }
 
+impl Metric {
+    /// The least difference that can be seen at `value`, in the metric's unit: a step of the clock, the time between two looks, the width of a
+    /// bucket. 0 where it is far below anything that matters.
+    pub fn resolution(&self, value: f64) -> f64 {
+        match self.id {
+            // QEMU's clock of whole milliseconds, and agents that look as often.
+            "downtime_ms"
+            | "setup_time_ms"
+            | "time_to_first_byte_ms"
+            | "blackout_vcpu_ms"
+            | "postcopy_blocktime_ms"
+            | "postcopy_vcpu_blocktime_ms_max"
+            | "throttle_max_percent" => 1.0,
+            // Heartbeats, and questions to the tenant.
+            "guest_pause_ms"
+            | "network_blackout_ms"
+            | "blackout_heartbeat_ms"
+            | "blackout_answer_ms" => 5.0,
+            // Two readings of the connections.
+            "stall_ms" => 50.0,
+            id if id.contains("op_latency_us") || id.starts_with("postcopy_stall_us") => {
+                value.abs() * LATENCY_BUCKET
+            }
+            id if id.starts_with("postcopy_fault_us") => value.abs(),
+            _ => 0.0,
+        }
+    }
+}
+
+/// The guest's buckets are this much wider each than the one before.
+const LATENCY_BUCKET: f64 = 0.032;
+
 const fn row(
     id: &'static str,
     topic: Topic,

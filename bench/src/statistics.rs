@@ -8,25 +8,34 @@
 //! - Medians, not means: migration times are skewed and have outliers (CV of downtime 9–60 %). Outliers are labelled, never dropped, as
 //!   hyperfine and criterion do.
 //! - Two sets are compared by their *ratio* with an interval (Kalibera and Jones, "Rigorous benchmarking in reasonable time", 2013), paired
-//!   where both were measured side by side (Bulej et al., "Duet benchmarking", 2020).
+//!   where both were measured side by side (Bulej et al., "Duet benchmarking", 2020). Estimate, interval and chance are of one family, the
+//!   rank tests, see [`shift`]: the ratio is the median of all ratios and not the ratio of the medians.
 //! - What of it is called a difference says the one rule in [`crate::judge`].
 
+mod between;
 mod bootstrap;
 mod change;
+mod cut;
 mod distribution;
 mod effect;
 mod location;
 mod many;
+mod ordered;
+mod pairs;
 mod rank;
+mod shift;
 #[cfg(test)]
 pub(crate) mod simulated;
 
+pub use between::{Between, Levels};
 pub use bootstrap::median_interval;
 pub use change::{ChangePoint, change_points};
 pub use effect::{Effect, Pairing, effect};
 pub use location::{mad, median, outliers};
 pub use many::holm;
+pub use pairs::{few_pairs_p, share_noise};
 pub use rank::{paired_p, smallest_p, unpaired_p};
+pub use shift::{Shift, shift};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,4 +64,12 @@ fn sorted(values: &[f64]) -> Vec<f64> {
         .collect();
     sorted.sort_by(f64::total_cmp);
     sorted
+}
+
+/// Mean and variance of values, of which there are at least two.
+fn mean_and_variance(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|value| value / n).sum::<f64>();
+    let squares = values.iter().map(|value| (value - mean).powi(2));
+    (mean, squares.sum::<f64>() / (n - 1.0))
 }

@@ -62,7 +62,10 @@ fn a_slower_run_is_told_and_is_no_error() {
     });
     let (code, text, _) = compared(out.path(), &["base", "slow"]);
     assert_eq!(code, 0);
-    assert!(text.starts_with("worse: total_time_ms × 1.2"), "{text}");
+    assert!(
+        text.starts_with("worse, not interleaved: total_time_ms × 1.2"),
+        "{text}"
+    );
     insta::assert_snapshot!(text);
 
     let (code, text, notes) = compared(out.path(), &["base", "slow", "--format", "json"]);

@@ -267,12 +267,25 @@ fn noise_is_measured_by_runs_of_the_same() {
     assert!((floor - 0.3).abs() < 1e-6, "{floor}");
     // So a run that is a quarter slower says nothing.
     place.run("slow.json", 1.25, |_| ());
-    assert_eq!(
-        place
-            .lmbench(["gate", "slow.json", "--baseline", "base.json"])
-            .code,
-        0
+    let gate = ["gate", "slow.json", "--baseline", "base.json"];
+    let said = place.lmbench(gate);
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.stdout.contains("known from 2 only"), "{said:?}");
+    // Five that hardly differ let it be seen.
+    let five = ["1", "2", "3", "4", "5"].map(|name| format!("run{name}.json"));
+    for (name, factor) in five.iter().zip([1.0, 1.001, 0.999, 1.002, 0.998]) {
+        place.run(name, factor, |_| ());
+    }
+    let mut make = vec!["baseline", "-o", "base.json"];
+    make.extend(five.iter().map(String::as_str));
+    let said = place.lmbench(&make);
+    assert!(
+        said.code == 0 && said.stderr.contains("4 others of the same"),
+        "{said:?}"
     );
+    let file: Value = serde_json::from_str(&place.read("base.json")).expect("JSON");
+    assert_eq!(file["noise"]["started"].as_array().map(Vec::len), Some(5));
+    assert_eq!(place.lmbench(gate).code, 5);
 
     baseline(&["kept.json"]).refused(2, "has no noise against itself");
     baseline(&["odd.json"]).refused(2, "the CPU is another");

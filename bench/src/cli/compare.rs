@@ -50,8 +50,8 @@ pub struct CompareArguments {
     /// Only this metric; may be given several times. Fewer questions take fewer repeats.
     #[arg(long, value_name = "ID")]
     pub metric: Vec<String>,
-    /// Another run of the base, which tells how much two runs of the same differ; without it, halves of the base's repeats do. May be given
-    /// several times.
+    /// Another run of the base, which tells how much two runs of the same differ: what is assumed to be nothing without it. May be given several
+    /// times; four tell.
     #[arg(long, value_name = "RUN")]
     pub noise_floor: Vec<String>,
     /// Also print the metrics that only explain others.

@@ -9,13 +9,14 @@ use crate::gate::Asked;
 /// `lmbench baseline`.
 #[derive(Debug, Args)]
 pub struct BaselineArguments {
-    /// An id below --out, or the path of a run's folder or record.
-    pub run: String,
+    /// Ids below --out, or the paths of runs' folders or records: one run or, better, five of the same with nothing changed between them, on
+    /// different days. Of several the gate knows how much runs of the same differ.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<String>,
     /// The file to write; one that exists is replaced.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
-    /// Runs of the same, with nothing changed between them: how much they differ is the noise below which no change counts. Without
-    /// it, halves of RUN's own repeats tell the noise.
+    /// More runs of the same, as if they were named behind RUN.
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub noise_floor: Vec<String>,
     /// Directory with the runs.
@@ -91,7 +92,8 @@ pub enum InconclusiveIs {
 
 const GATE_RULES: &str = "\
 A metric regresses if the whole 95 % interval of its change is beyond the tolerance, the change is above the noise floor, and it stays \
-significant when all metrics of the cell count (Holm, at 1 %); that takes 6 repeats or more on each side. A limit is missed if the whole 95 % \
+significant when all metrics of the cell count (Holm, at 1 %); that takes 6 repeats or more on each side. How much runs of the same differ \
+is in the interval if the baseline is of several. A limit is missed if the whole 95 % \
 interval of the median is beyond it. A guest or memory that was lost, a failed migration and a cell that stopped converging regress, \
 whatever the figures. Exit codes: 0 pass or improved · 2 wrong usage, another scenario · 3 another kind of machine · 5 regressed · \
 6 inconclusive.";

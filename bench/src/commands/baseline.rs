@@ -1,4 +1,4 @@
-//! `lmbench baseline RUN -o FILE`.
+//! `lmbench baseline RUN… -o FILE`.
 
 use super::chosen::figures;
 use super::{Exit, Failed, say};
@@ -12,16 +12,15 @@ use crate::terminal::text::{clean, counted};
 
 pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
     let store = Store::open(&arguments.out);
-    let record = figures(&store, &arguments.run)?;
-    let same = arguments
-        .noise_floor
-        .iter()
+    let named = arguments.runs.iter().chain(&arguments.noise_floor);
+    let mut same = named
         .map(|run| figures(&store, run))
         .collect::<Result<Vec<Record>, Failed>>()?;
+    let record = same.remove(0);
     let baseline =
         Baseline::of(&record, &same).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
-    for other in &same {
-        fit(&baseline, other)?;
+    for (index, other) in same.iter().enumerate() {
+        fit(&baseline, other, &same[..index])?;
     }
     output::write(&arguments.output, &baseline.to_json()).map_err(|error| {
         let message = format!(
@@ -35,12 +34,11 @@ pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
 }
 
 /// Runs of another machine, or of something else, tell nothing about the noise of this one; the run itself even less.
-fn fit(baseline: &Baseline, other: &Record) -> Result<(), Failed> {
+fn fit(baseline: &Baseline, other: &Record, before: &[Record]) -> Result<(), Failed> {
     let id = clean(&other.run_id);
-    if other.run_id == baseline.run_id {
-        let message = format!(
-            "run {id} has no noise against itself\nhint: name other runs of the same scenario for --noise-floor"
-        );
+    let is_other = |run: &Record| run.run_id == other.run_id;
+    if other.run_id == baseline.run_id || before.iter().any(is_other) {
+        let message = format!("run {id} has no noise against itself\nhint: name each run once");
         return Err(Failed::new(Exit::Usage, message));
     }
     let mut differences = experiment_differences(&baseline.scenario, &Experiment::of(other));
@@ -50,7 +48,7 @@ fn fit(baseline: &Baseline, other: &Record) -> Result<(), Failed> {
         return Ok(());
     }
     let message = format!(
-        "run {id} does not repeat the baseline's: {}\nhint: noise is what differs between runs of the same scenario on the same machine; name such runs for --noise-floor",
+        "run {id} does not repeat the baseline's: {}\nhint: noise is what differs between runs of the same scenario on the same machine; name such runs",
         differences.join("; ")
     );
     Err(Failed::new(Exit::Usage, message))
@@ -58,8 +56,12 @@ fn fit(baseline: &Baseline, other: &Record) -> Result<(), Failed> {
 
 fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> String {
     let mut notes = vec![format!(
-        "baseline of run {}: {}, in {}",
+        "baseline of run {}{}: {}, in {}",
         clean(&record.run_id),
+        match baseline.noise.runs.len() {
+            0 => String::new(),
+            others => format!(" and {} of the same", counted(others, "other")),
+        },
         counted(baseline.cells.len(), "cell"),
         arguments.output.display()
     )];
@@ -72,7 +74,8 @@ fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> 
     let repeats = baseline
         .cells
         .values()
-        .flat_map(|cell| cell.metrics.values().map(|metric| metric.values.len()))
+        .flat_map(|cell| cell.metrics.values())
+        .map(|metric| metric.runs.first().copied().unwrap_or(metric.values.len()))
         .max()
         .unwrap_or(0);
     if repeats < REPEATS_WANTED {
@@ -82,7 +85,7 @@ fn told(record: &Record, baseline: &Baseline, arguments: &BaselineArguments) -> 
         ));
     }
     if baseline.noise.from == NoiseFrom::Spread {
-        notes.push("note: the noise floor is that of the run's own repeats; --noise-floor with other runs of the same measures it better".to_owned());
+        notes.push("note: of one run nobody knows how much others of the same differ from it: name five, best of different days".to_owned());
     }
     notes.join("\n")
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::judge::{Difference, NoiseFloor, Rule};
+use crate::judge::{NoiseFloor, Rule};
 use crate::metric::{ALL, Direction, Metric, Topic, Unit, metric};
 use crate::record::CellRecord;
 use crate::statistics::{
-    Effect, Interval, Pairing, holm, mad, median, median_interval, outliers, paired_p, unpaired_p,
+    Between, Effect, Interval, Pairing, Shift, holm, mad, median, median_interval, outliers,
 };
 
 /// What a metric is good for in a comparison; better first.
@@ -37,13 +37,16 @@ pub struct MetricComparison {
     pub base: Values,
     /// The candidate's.
     pub candidate: Values,
-    /// Candidate over base; absent where no ratio tells, as of zeros, or with fewer than three values.
+    /// Candidate over base; absent where no ratio tells, as of a base that is mostly zero, or with fewer than three values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    /// Candidate minus base, in `unit`, where no ratio tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Shift>,
     /// The chance of such values for no reason, with all questions counted; absent where nothing is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjusted_p: Option<f64>,
-    /// Up to which share two measurements of the base differ; absent where nothing can say it, and the rule's own holds.
+    /// Up to which share two measurements of the same differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
     /// What that means; absent where nothing is asked.
@@ -143,36 +146,54 @@ pub(super) fn pairs(base: &CellRecord, candidate: &CellRecord) -> usize {
         .count()
 }
 
+/// How the metrics of two cells are compared.
+pub(super) struct Method<'a> {
+    pub(super) pairing: Pairing,
+    /// How many metrics are asked.
+    pub(super) questions: usize,
+    pub(super) noise: &'a NoiseFloor,
+    /// If the cells are of two runs, the day of the candidate's.
+    pub(super) other_run: Option<Option<f64>>,
+    pub(super) rule: &'a Rule,
+}
+
 /// A metric with everything but what the number of questions decides.
 struct Measured<'a> {
     asked: &'a Asked,
     base: Vec<f64>,
     candidate: Vec<f64>,
     effect: Option<Effect>,
-    p: f64,
+    difference: Option<Shift>,
+    floor: Option<f64>,
+}
+
+impl Measured<'_> {
+    fn p(&self) -> f64 {
+        let difference = || self.difference.map(|shift| shift.p);
+        self.effect
+            .map(|effect| effect.p)
+            .or_else(difference)
+            .unwrap_or(1.0)
+    }
 }
 
 pub(super) fn compared(
     base: &CellRecord,
     candidate: &CellRecord,
     asked: &[Asked],
-    pairing: Pairing,
-    questions: usize,
-    noise: &NoiseFloor,
-    rule: &Rule,
+    method: &Method<'_>,
 ) -> Vec<MetricComparison> {
     let measured: Vec<Measured<'_>> = asked
         .iter()
-        .map(|asked| measure(base, candidate, asked, pairing, questions, rule))
+        .map(|asked| measure(base, candidate, asked, method))
         .collect();
     let chances: Vec<f64> = measured
         .iter()
         .filter(|measured| measured.asked.kind != Kind::Explains)
-        .map(|measured| measured.p)
+        .map(Measured::p)
         .collect();
     let mut adjusted = holm(&chances).into_iter();
     let told = |measured: &Measured<'_>| {
-        let floor = noise.of(&measured.asked.id, &measured.base);
         let adjusted_p = match measured.asked.kind {
             Kind::Explains => None,
             Kind::Proxy | Kind::Wall => adjusted.next(),
@@ -184,9 +205,10 @@ pub(super) fn compared(
             base: described(&measured.base)?,
             candidate: described(&measured.candidate)?,
             effect: measured.effect,
+            difference: measured.difference,
             adjusted_p,
-            noise_floor: floor,
-            verdict: adjusted_p.map(|p| verdict(measured, p, floor, rule)),
+            noise_floor: Some(method.rule.above(measured.floor).noise_floor),
+            verdict: adjusted_p.map(|p| verdict(measured, p, method.rule)),
         })
     };
     measured.iter().filter_map(told).collect()
@@ -196,37 +218,33 @@ fn measure<'a>(
     base: &CellRecord,
     candidate: &CellRecord,
     asked: &'a Asked,
-    pairing: Pairing,
-    questions: usize,
-    rule: &Rule,
+    method: &Method<'_>,
 ) -> Measured<'a> {
-    let (one, other) = (base.values(&asked.id), candidate.values(&asked.id));
+    let (id, pairing) = (&asked.id, method.pairing);
+    let (one, other) = (base.values(id), candidate.values(id));
     let (left, right) = match pairing {
-        Pairing::Pairs => paired(base, candidate, &asked.id),
+        Pairing::Pairs => paired(base, candidate, id),
         Pairing::Independent => (one.clone(), other.clone()),
     };
-    let effect = rule.effect(&left, &right, pairing, questions);
-    // Without a ratio there is still a chance: of a metric that is zero at times.
-    let p = effect.map_or_else(
-        || match rule.chance_of(pairing, left.len(), questions) {
-            Pairing::Pairs => {
-                let differences: Vec<f64> = left
-                    .iter()
-                    .zip(&right)
-                    .map(|(left, right)| right - left)
-                    .collect();
-                paired_p(&differences)
-            }
-            Pairing::Independent => unpaired_p(&left, &right),
-        },
-        |effect| effect.p,
-    );
+    let effect = method.rule.effect(&left, &right, pairing, method.questions);
+    let difference = match effect {
+        Some(_) => None,
+        None => method.rule.shift(&left, &right, pairing, method.questions),
+    };
+    let between = || -> Option<Between> {
+        let day = method.other_run?;
+        method.noise.between(&base.id, id, day)
+    };
     Measured {
         asked,
+        effect: effect.map(|effect| match between() {
+            Some(between) => effect.with(between),
+            None => effect,
+        }),
+        difference,
+        floor: method.noise.of(id, &left, &right, pairing),
         base: one,
         candidate: other,
-        effect,
-        p,
     }
 }
 
@@ -242,30 +260,21 @@ fn paired(base: &CellRecord, candidate: &CellRecord, id: &str) -> (Vec<f64>, Vec
         .unzip()
 }
 
-fn verdict(measured: &Measured<'_>, p: f64, floor: Option<f64>, rule: &Rule) -> Verdict {
-    let higher_is_better = metric(&measured.asked.id)
-        .is_some_and(|metric| metric.direction == Direction::HigherIsBetter);
-    let rule = rule.above(floor);
-    let difference = measured.effect.map_or_else(
-        || without_ratio(measured, p, &rule),
-        |effect| rule.decide(&effect, p),
-    );
+fn verdict(measured: &Measured<'_>, p: f64, rule: &Rule) -> Verdict {
+    let metric = metric(&measured.asked.id);
+    let higher_is_better =
+        metric.is_some_and(|metric| metric.direction == Direction::HigherIsBetter);
+    let rule = rule.above(measured.floor);
+    let difference = match (measured.effect, measured.difference) {
+        (Some(effect), _) => rule.decide(&effect, p),
+        (None, Some(shift)) => {
+            let scale = median(&measured.base).unwrap_or(0.0);
+            let resolution = metric.map_or(0.0, |metric| metric.resolution(scale));
+            rule.decide_shift(&shift, p, scale, resolution)
+        }
+        (None, None) => return Verdict::CantTell,
+    };
     Verdict::of(difference, higher_is_better)
-}
-
-/// Of values that have no ratio only the order is known.
-fn without_ratio(measured: &Measured<'_>, p: f64, rule: &Rule) -> Difference {
-    let few = measured.base.len().min(measured.candidate.len());
-    let mut all = measured.base.iter().chain(&measured.candidate);
-    let first = all.next();
-    if few >= SAME_MIN && all.all(|value| Some(value) == first) {
-        return Difference::Same;
-    }
-    match (median(&measured.base), median(&measured.candidate)) {
-        (Some(base), Some(candidate)) if p <= rule.alpha && base < candidate => Difference::Higher,
-        (Some(base), Some(candidate)) if p <= rule.alpha && base > candidate => Difference::Lower,
-        _ => Difference::Unclear,
-    }
 }
 
 fn described(values: &[f64]) -> Option<Values> {
@@ -277,6 +286,3 @@ fn described(values: &[f64]) -> Option<Values> {
         outliers: outliers(values).iter().filter(|is| **is).count(),
     })
 }
-
-/// Values of each that must be equal, all to all, before zeros are called the same.
-const SAME_MIN: usize = 3;

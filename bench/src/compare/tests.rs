@@ -141,7 +141,7 @@ fn few_repeats_say_what_they_lack() {
         verdicts(&comparison)["total_time_ms"],
         Some(Verdict::CantTell)
     );
-    let note = &comparison.cells[0].notes[0];
+    let note = &comparison.cells[0].notes[1];
     assert!(
         note.starts_with("3 completed repeats can't tell") && note.contains("6 of each"),
         "{note}"
@@ -273,7 +273,88 @@ fn a_noisy_base_hides_what_is_smaller_than_its_noise() {
         verdicts(&comparison)["total_time_ms"]
     };
     assert_eq!(judged(&[]), Some(Verdict::Worse));
-    assert_eq!(judged(&[again]), Some(Verdict::Same));
+    assert_eq!(judged(&[again]), Some(Verdict::CantTell));
+    // Five runs that hardly differ leave it standing.
+    let alike: Vec<Record> = (5..9)
+        .map(|seed| record(&format!("alike{seed}"), &["tcp"], 12, migrations(seed, 1.0)))
+        .collect();
+    assert_eq!(judged(&alike), Some(Verdict::Worse));
+}
+
+#[test]
+fn runs_that_did_not_take_turns_say_what_is_assumed() {
+    let [base, candidate, again] = [1, 2, 3].map(|seed| {
+        record(
+            &format!("run{seed}"),
+            &["tcp", "tls"],
+            12,
+            migrations(seed, 1.2),
+        )
+    });
+    let compared = |noise: &[Record]| {
+        let options = Options {
+            noise,
+            metrics: &[],
+        };
+        compare(all(&base), all(&candidate), &options).unwrap()
+    };
+    let alone = compared(&[]);
+    assert!(!alone.cells[0].interleaved);
+    assert!(
+        alone.cells[0].notes[0].contains("is assumed, not measured"),
+        "{:?}",
+        alone.cells[0].notes
+    );
+    let two = compared(std::slice::from_ref(&again));
+    assert!(
+        two.cells[0].notes[0].contains("from two only"),
+        "{:?}",
+        two.cells[0].notes
+    );
+    assert_eq!(compared(&[again.clone(), again]).cells[0].notes, [""; 0]);
+    let (left, right) = (Choice::cells("carrier=tcp"), Choice::cells("carrier=tls"));
+    let sides = [&left, &right].map(|choice| Side {
+        record: &base,
+        choice,
+    });
+    let turns = compare(sides[0], sides[1], &Options::default()).unwrap();
+    assert!(turns.cells[0].interleaved);
+    assert_eq!(turns.cells[0].notes, [""; 0]);
+}
+
+#[test]
+fn one_zero_makes_half_a_percent_no_difference() {
+    let with_zero = |name: &str, factor: f64| {
+        let mut at = 0;
+        record(name, &["tcp"], 16, |_| {
+            at += 1;
+            let value = if at == 5 {
+                0.0
+            } else {
+                1000.0 + f64::from(at) / 100.0
+            };
+            vec![
+                ("blackout_ms", value * factor),
+                ("stalls", if factor > 1.1 { f64::from(at) } else { 0.0 }),
+            ]
+        })
+    };
+    let base = with_zero("base", 1.0);
+    for (factor, blackout, stalls) in [
+        (1.005, Verdict::Same, Verdict::Same),
+        (1.2, Verdict::Worse, Verdict::Worse),
+    ] {
+        let candidate = with_zero("candidate", factor);
+        let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+        let expected = [("blackout_ms", Some(blackout)), ("stalls", Some(stalls))];
+        assert_eq!(
+            verdicts(&comparison),
+            BTreeMap::from(expected),
+            "× {factor}"
+        );
+        let stalls = &comparison.cells[0].metrics[1];
+        assert!(stalls.effect.is_none() && stalls.difference.is_some());
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The baseline: what one run measured, kept in a file that is read by people, compared by git, and judged against by `lmbench gate`.
+//! The baseline: what one run measured, or better several of the same, kept in a file that is read by people, compared by git, and judged against by `lmbench gate`.
 //!
 //! It holds every value, not only medians, and what they were measured on. Unknown fields are passed over.
 
@@ -13,9 +13,9 @@ use serde_json::Value;
 
 pub use file::{BaselineError, MAX_BASELINE_BYTES};
 
-use crate::judge::NoiseFloor;
+use crate::judge::{NoiseFloor, day};
 use crate::record::{Environment, Outcome, Record};
-use crate::statistics::median;
+use crate::statistics::{Levels, median};
 
 /// What the file says it is.
 pub const KIND: &str = "lmbench-baseline";
@@ -84,6 +84,9 @@ pub struct Noise {
     /// The runs beside this one, if it was found by repeating.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<String>,
+    /// When this one and those started, RFC 3339: what lies far apart differs by more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub started: Vec<String>,
     /// By metric id, as a part of the value: 0.05 is 5 %. Of a metric that is not here, the kept values themselves tell.
     #[serde(default)]
     pub floor: BTreeMap<String, f64>,
@@ -95,7 +98,7 @@ pub struct Noise {
 pub enum NoiseFrom {
     /// By comparing runs of the same with each other.
     Runs,
-    /// From how much the repeats of this run differ, whose values are all here: see [`NoiseFloor`].
+    /// Not at all: it is one run, and how much others differ from it is not known. Its repeats tell a drift at most, see [`NoiseFloor`].
     #[default]
     Spread,
 }
@@ -105,9 +108,9 @@ pub enum NoiseFrom {
 pub struct BaselineCell {
     /// The matrix axes' values.
     pub parameters: IndexMap<String, Value>,
-    /// How many repeats ended in which way.
+    /// How many repeats of the first run ended in which way.
     pub outcomes: BTreeMap<Outcome, usize>,
-    /// By metric id, over the completed repeats.
+    /// By metric id, over the completed repeats of all runs.
     pub metrics: BTreeMap<String, Values>,
 }
 
@@ -116,29 +119,26 @@ pub struct BaselineCell {
 pub struct Values {
     /// For whoever reads the file; the values decide.
     pub median: f64,
-    /// One per completed repeat that has it, in their order.
+    /// One per completed repeat that has it, in their order, run after run.
     pub values: Vec<f64>,
+    /// How many of them are of which run, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<usize>,
 }
 
 impl Baseline {
-    /// Keeps a run; `same` are runs of the same, for the noise between runs.
+    /// Keeps a run; `same` are runs of the same, for more values and for the noise between runs.
     pub fn of(record: &Record, same: &[Record]) -> Result<Baseline, BaselineError> {
-        fit_to_be_kept(record)?;
         let runs: Vec<&Record> = std::iter::once(record).chain(same).collect();
+        for run in &runs {
+            fit_to_be_kept(run)?;
+        }
         let floor = NoiseFloor::of_runs(&runs).between_runs().clone();
         let cells = record.cells.iter().map(|cell| {
-            let metrics = cell
-                .values_by_metric()
-                .into_iter()
-                .filter_map(|(id, values)| {
-                    let median = median(&values)?;
-                    Some((id.to_owned(), Values { median, values }))
-                })
-                .collect();
             let kept = BaselineCell {
                 parameters: cell.parameters.clone(),
                 outcomes: cell.outcomes(),
-                metrics,
+                metrics: kept_values(&runs, &cell.id),
             };
             (cell.id.clone(), kept)
         });
@@ -157,6 +157,11 @@ impl Baseline {
                     NoiseFrom::Runs
                 },
                 runs: same.iter().map(|run| run.run_id.clone()).collect(),
+                started: if same.is_empty() {
+                    Vec::new()
+                } else {
+                    runs.iter().map(|run| run.started.clone()).collect()
+                },
                 floor,
             },
             cells: cells.collect(),
@@ -167,6 +172,55 @@ impl Baseline {
     pub fn to_json(&self) -> String {
         layout::readable(self)
     }
+}
+
+impl Values {
+    /// The levels of the runs, which started on these days.
+    pub fn levels(&self, days: &[Option<f64>]) -> Levels {
+        let mut levels = Levels::default();
+        let mut rest = self.values.as_slice();
+        for (index, count) in self.runs.iter().enumerate() {
+            let (run, others) = rest.split_at((*count).min(rest.len()));
+            levels.add(run, days.get(index).copied().flatten());
+            rest = others;
+        }
+        levels
+    }
+}
+
+impl Noise {
+    /// The days on which the runs started.
+    pub fn days(&self) -> Vec<Option<f64>> {
+        self.started.iter().map(|started| day(started)).collect()
+    }
+}
+
+/// The values of a cell in all runs.
+fn kept_values(runs: &[&Record], cell: &str) -> BTreeMap<String, Values> {
+    let mut kept: BTreeMap<&str, Vec<Vec<f64>>> = BTreeMap::new();
+    for (index, run) in runs.iter().enumerate() {
+        let same = run.cells.iter().find(|same| same.id == cell);
+        for (id, values) in same.into_iter().flat_map(|same| same.values_by_metric()) {
+            let by_run = kept.entry(id).or_default();
+            by_run.resize(runs.len(), Vec::new());
+            by_run[index] = values;
+        }
+    }
+    let kept = kept.into_iter().filter_map(|(id, by_run)| {
+        let counts = by_run.iter().map(Vec::len).collect();
+        let values = by_run.concat();
+        let median = median(&values)?;
+        let runs = if runs.len() > 1 { counts } else { Vec::new() };
+        Some((
+            id.to_owned(),
+            Values {
+                median,
+                values,
+                runs,
+            },
+        ))
+    });
+    kept.collect()
 }
 
 impl Experiment {

@@ -7,7 +7,7 @@
 //! | a cell that stopped converging | regressed; if only some of its migrations did, by Fisher's exact test, else inconclusive |
 //! | a cell or metric of the baseline that is not in the run, cancelled or skipped migrations, a run cut short | inconclusive |
 //! | a limit | by the 95 % interval of the median |
-//! | a change | by the 95 % interval of the ratio, see `change` |
+//! | a change | by the 95 % interval of the ratio, see `change`; how much runs of the same differ is in it, if the baseline is of several |
 
 mod change;
 mod health;
@@ -19,10 +19,10 @@ use super::baseline::{Baseline, BaselineCell};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
 use super::rules::{RuleSet, Rules, Selector};
-use crate::judge::NoiseFloor;
+use crate::judge::{NoiseFloor, day};
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
-use crate::statistics::median;
+use crate::statistics::{Pairing, median};
 use crate::terminal::text::counted;
 
 /// What is to be judged.
@@ -58,6 +58,9 @@ pub fn judge(ask: &Ask<'_>) -> Report {
         } else {
             notes.push("neither rules for metrics nor a baseline were given: only outcomes and memory are judged".to_owned());
         }
+    }
+    if let Some(baseline) = baseline {
+        notes.extend(assumed(baseline));
     }
     let mut checks = Vec::new();
     checks.extend(cut_short(record));
@@ -115,6 +118,15 @@ impl Ask<'_> {
     }
 }
 
+/// What is taken for granted where the baseline's runs are too few to know how much runs of the same differ.
+fn assumed(baseline: &Baseline) -> Option<String> {
+    match baseline.noise.runs.len() + 1 {
+        1 => Some("run and baseline were not interleaved, and the baseline is of one run: that nothing but chance tells two runs of the same apart is assumed, not measured; `lmbench baseline` with five runs measures it".to_owned()),
+        few if few < RUNS_WANTED => Some(format!("how much runs of the same differ is known from {few} only, which few changes exceed: `lmbench baseline` with five tells")),
+        _ => None,
+    }
+}
+
 /// A run that was not done to its end tells less than was asked.
 fn cut_short(record: &Record) -> Option<Check> {
     let planned = record.planned()?;
@@ -162,6 +174,8 @@ fn of_cell(
     let values = cell.values_by_metric();
     let noise = ask.baseline.map(|baseline| &baseline.noise.floor);
     let noise = noise.map_or_else(NoiseFloor::of_repeats, NoiseFloor::known);
+    let days = ask.baseline.map(|baseline| baseline.noise.days());
+    let days = days.unwrap_or_default();
     let mut changes = Vec::new();
     for (id, rule) in &rules.metrics {
         let Some(metric) = metric(id) else { continue };
@@ -192,11 +206,12 @@ fn of_cell(
                 tolerance,
                 base: &kept.values,
                 run: values,
-                floor: noise.of(metric.id, &kept.values),
+                floor: noise.of(metric.id, &kept.values, values, Pairing::Independent),
+                between: kept.levels(&days).apart(day(&ask.record.started), false),
             });
         }
     }
-    checks.extend(change::judge(&cell.id, &changes, ask.record.seed));
+    checks.extend(change::judge(&cell.id, &changes));
     checks
 }
 
@@ -261,6 +276,8 @@ fn standard(record: &Record, baseline: &Baseline) -> RuleSet {
 
 const STANDARD: [&str; 3] = ["total_time_ms", "downtime_ms", "blackout_ms"];
 const STANDARD_TOLERANCE: f64 = 0.1;
+/// With three runs Student's t is 9.9 at 1 %, with four 5.8.
+const RUNS_WANTED: usize = 4;
 
 #[cfg(test)]
 mod tests;

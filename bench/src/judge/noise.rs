@@ -1,18 +1,23 @@
 //! The noise floor: how much two measurements of the same thing differ. A change that is smaller says nothing, however sure it is.
 //!
 //! Runs of the same tell it best (A/A): every two medians of a cell are compared, and the floor of a metric is what 95 % of these ratios
-//! stay below, of fewer than 20 the greatest. One run has only its own repeats, which can't know what changes from run to run. They are
-//! split in halves, once as they alternate and once as they follow each other: what a comparison of the halves would take for a
-//! difference, the greater of both, over √2 because a half has only half as many values. The scatter alone would say nothing that the
-//! interval and the chance do not say already; the halves see drift, too.
+//! stay below, of fewer than 20 the greatest. They also tell how sure an effect between runs is, see [`crate::statistics::Levels`].
+//!
+//! One run has only its own repeats, which can't know what changes from run to run; but they know whether something drifted while they were
+//! measured: then their first and their second half differ as surely as the rule asks of any difference, and by so much two measurements of
+//! the same do. Of pairs it is the ratio of the partners that has to drift, as what both share is not in it. What the halves differ by without
+//! being sure is their scatter, which interval and chance know already.
+//!
+//! No floor is below a step of the clock that measured: half of the values of 3.95 and 4.05 ms are the same whole number of them.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::RULE;
 use crate::metric::{Direction, metric};
 use crate::record::Record;
-use crate::statistics::median;
+use crate::statistics::{Between, Levels, Pairing, effect, median};
 
 /// Where floors come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +34,8 @@ pub enum NoiseSource {
 pub struct NoiseFloor {
     /// By metric id.
     between_runs: BTreeMap<String, f64>,
+    /// By cell id and metric id.
+    levels: BTreeMap<(String, String), Levels>,
 }
 
 impl NoiseFloor {
@@ -39,6 +46,9 @@ impl NoiseFloor {
 
     /// From runs of the same, of which there are at least two; without, as [`NoiseFloor::of_repeats`].
     pub fn of_runs(runs: &[&Record]) -> Self {
+        if runs.len() < 2 {
+            return NoiseFloor::of_repeats();
+        }
         let mut medians: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
         for cell in runs.iter().flat_map(|run| &run.cells) {
             for (id, values) in cell.values_by_metric() {
@@ -62,6 +72,7 @@ impl NoiseFloor {
             between_runs: floors
                 .filter_map(|(id, apart)| Some((id.to_owned(), greatest_but_odd(apart)?)))
                 .collect(),
+            levels: levels(runs),
         }
     }
 
@@ -71,6 +82,7 @@ impl NoiseFloor {
         let known = between_runs.iter().filter(|(_, floor)| sound(floor));
         NoiseFloor {
             between_runs: known.map(|(id, floor)| (id.clone(), *floor)).collect(),
+            levels: BTreeMap::new(),
         }
     }
 
@@ -79,28 +91,62 @@ impl NoiseFloor {
         &self.between_runs
     }
 
-    /// The floor of a metric as a share, 0.02 is 2 %, where these are the base's values in the order of its repeats. `None` where nothing can
-    /// say it: then the rule's own holds.
-    pub fn of(&self, id: &str, base: &[f64]) -> Option<f64> {
-        let known = self.between_runs.get(id).copied();
-        known.or_else(|| halves(base))
+    /// The floor of a metric as a share, 0.02 is 2 %, where these are the values in the order of the repeats. `None` where nothing can say it:
+    /// then the rule's own holds.
+    pub fn of(&self, id: &str, base: &[f64], candidate: &[f64], pairing: Pairing) -> Option<f64> {
+        let measured = match pairing {
+            Pairing::Pairs => drift(&ratios(base, candidate)),
+            Pairing::Independent => self.between_runs.get(id).copied().or_else(|| drift(base)),
+        };
+        match (measured, clock(id, base, candidate)) {
+            (Some(measured), Some(clock)) => Some(measured.max(clock)),
+            (measured, clock) => measured.or(clock),
+        }
+    }
+
+    /// How far a run on the given [`day`] lies from one of those that this knows, in the same cell; `None` where fewer than two are known.
+    pub fn between(&self, cell: &str, id: &str, day: Option<f64>) -> Option<Between> {
+        let levels = self.levels.get(&(cell.to_owned(), id.to_owned()))?;
+        levels.apart(day, true)
     }
 }
 
-fn halves(values: &[f64]) -> Option<f64> {
-    let every_other =
-        |first: usize| -> Vec<f64> { values.iter().skip(first).step_by(2).copied().collect() };
+/// When a run started, in days since 1970.
+pub fn day(started: &str) -> Option<f64> {
+    let moment: jiff::Timestamp = started.parse().ok()?;
+    Some(moment.as_second() as f64 / SECONDS_OF_A_DAY)
+}
+
+fn levels(runs: &[&Record]) -> BTreeMap<(String, String), Levels> {
+    let mut levels: BTreeMap<(String, String), Levels> = BTreeMap::new();
+    for run in runs {
+        for cell in &run.cells {
+            for (id, values) in cell.values_by_metric() {
+                let of = levels.entry((cell.id.clone(), id.to_owned())).or_default();
+                of.add(&values, day(&run.started));
+            }
+        }
+    }
+    levels
+}
+
+/// By how much the second half of the values differs from the first, if it surely does.
+fn drift(values: &[f64]) -> Option<f64> {
     let (early, late) = values.split_at(values.len() / 2);
-    if early.len() < HALF_MIN {
-        return None;
-    }
-    let turns = difference(&every_other(0), &every_other(1))?;
-    let sides = difference(early, late)?;
-    Some(((turns.max(sides) + 1.0).ln() / std::f64::consts::SQRT_2).exp_m1())
+    let effect = effect(early, late, Pairing::Independent)?;
+    (effect.p <= RULE.alpha).then(|| effect.ratio.ln().abs().exp_m1())
 }
 
-fn difference(a: &[f64], b: &[f64]) -> Option<f64> {
-    apart(median(a)?, median(b)?)
+fn ratios(base: &[f64], candidate: &[f64]) -> Vec<f64> {
+    let pairs = base.iter().zip(candidate);
+    pairs.map(|(base, candidate)| candidate / base).collect()
+}
+
+/// A step of the metric's clock as a share of what is measured.
+fn clock(id: &str, base: &[f64], candidate: &[f64]) -> Option<f64> {
+    let least = median(base)?.min(median(candidate)?);
+    let step = metric(id)?.resolution(least);
+    (step > 0.0 && least > 0.0).then(|| step / least)
 }
 
 /// By how much the greater is above the smaller.
@@ -124,8 +170,7 @@ fn has_direction(id: &str) -> bool {
     metric(id).is_some_and(|metric| metric.direction != Direction::Informational)
 }
 
-/// Of fewer values a median is one of them, or their mean.
-const HALF_MIN: usize = 3;
+const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
 #[cfg(test)]
 mod tests {
@@ -147,21 +192,50 @@ mod tests {
     }
 
     #[test]
-    fn halves_see_both_drift_and_scatter() {
-        let floor = |values: &[f64]| NoiseFloor::of_repeats().of("downtime_ms", values);
-        let close = |values: &[f64], ratio: f64| {
-            let expected = ratio.powf(1.0 / std::f64::consts::SQRT_2) - 1.0;
-            let floor = floor(values).unwrap();
-            assert!((floor - expected).abs() < 1e-6, "{floor}");
+    fn a_sure_drift_counts_and_scatter_does_not() {
+        let floor = |values: &[f64]| {
+            let alone = NoiseFloor::of_repeats();
+            alone.of("total_time_ms", values, values, Pairing::Independent)
         };
-        close(&[5.0; 8], 1.0);
-        // Slower at the end.
-        close(&[10.0, 10.0, 10.0, 11.0, 11.0, 11.0], 1.1);
-        // Every other one slower.
-        close(&[10.0, 12.0, 10.0, 12.0, 10.0, 12.0], 1.2);
-        assert_eq!(floor(&[1.0; 5]), None);
-        assert_eq!(floor(&[0.0, 1.0, 0.0, 1.0, 0.0, 1.0]), None);
-        assert_eq!(floor(&[f64::NAN; 8]), None);
+        let steps = |late: f64| -> Vec<f64> {
+            let step = |repeat: u32| if repeat < 6 { 1000.0 } else { 1000.0 * late };
+            (0..12)
+                .map(|repeat| step(repeat) + f64::from(repeat))
+                .collect()
+        };
+        assert!((floor(&steps(1.1)).unwrap() - 0.1).abs() < 0.01);
+        assert_eq!(
+            floor(&[10.0, 12.0, 10.0, 12.0, 10.0, 12.0, 10.0, 12.0, 10.0, 12.0]),
+            None
+        );
+        assert_eq!(floor(&[5.0; 12]), None);
+        assert_eq!(floor(&[f64::NAN; 12]), None);
+        // What both partners share is no drift of their ratio, and what one has is.
+        let alone = NoiseFloor::of_repeats();
+        let paired = |base: &[f64], candidate: &[f64]| {
+            alone.of("total_time_ms", base, candidate, Pairing::Pairs)
+        };
+        assert_eq!(paired(&steps(1.5), &steps(1.5)), None);
+        assert!((paired(&steps(1.0), &steps(1.1)).unwrap() - 0.1).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_step_of_the_clock_is_no_change() {
+        // 3.95 and 4.05 ms by a clock of whole milliseconds.
+        let base = [3.0, 4.0, 3.0, 3.0, 4.0, 3.0, 3.0, 3.0, 4.0, 3.0, 3.0, 3.0];
+        let candidate = [4.0; 12];
+        let floor = |id: &str, base: &[f64], candidate: &[f64]| {
+            let alone = NoiseFloor::of_repeats();
+            alone.of(id, base, candidate, Pairing::Independent)
+        };
+        for (base, candidate) in [(&base, &candidate), (&candidate, &base)] {
+            let found = floor("downtime_ms", base, candidate);
+            assert!((found.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+            let effect = effect(base, candidate, Pairing::Independent).unwrap();
+            assert!(!RULE.above(found).is_beyond_noise(&effect), "{effect:?}");
+        }
+        assert_eq!(floor("blackout_ms", &base, &candidate), None);
+        assert_eq!(floor("downtime_ms", &[0.0; 12], &candidate), None);
     }
 
     #[test]
@@ -170,10 +244,16 @@ mod tests {
         let floors = NoiseFloor::of_runs(&runs.iter().collect::<Vec<_>>());
         let known: Vec<&String> = floors.between_runs().keys().collect();
         assert_eq!(known, ["downtime_ms"]);
-        let of = |id: &str| floors.of(id, &[5.0; 8]).unwrap();
-        assert!((of("downtime_ms") - 0.1).abs() < 1e-9);
-        // What the runs don't know, the repeats do.
-        assert_eq!(of("total_time_ms").to_bits(), 0.0_f64.to_bits());
+        let of = |pairing| {
+            floors
+                .of("downtime_ms", &[5e3; 8], &[5e3; 8], pairing)
+                .unwrap()
+        };
+        assert!((of(Pairing::Independent) - 0.1).abs() < 1e-9);
+        // Partners are of one run.
+        assert!(of(Pairing::Pairs) < 0.001);
+        let between = |id: &str| floors.between(&runs[0].cells[0].id, id, None);
+        assert!(between("downtime_ms").is_some() && between("total_time_ms").is_none());
     }
 
     #[test]

@@ -140,21 +140,23 @@ fn on_axis(
 ) -> Option<Asked> {
     let names = [base, candidate].map(|name| clean_short(name, 60));
     let values = pairs(record, axis, [base, candidate], id);
-    let floor = floor(record, axis, base, id);
+    let floor = floor(record, axis, [base, candidate], id);
     let names = [names[0].as_str(), names[1].as_str()];
     Asked::new(id, names, values, Pairing::Pairs, floor)
 }
 
-/// How much two measurements differ of the cells at a value, by the middle one of them: pairs of all of them are compared together.
-fn floor(record: &Record, axis: &Axis, value: &str, id: &str) -> Option<f64> {
-    let cells = record.cells.iter().filter(|cell| is_at(cell, axis, value));
-    let floors: Vec<f64> = cells.filter_map(|cell| floor_of(cell, id)).collect();
+/// How much two measurements differ of the cells at both values, by the middle one of them: pairs of all of them are compared together.
+fn floor(record: &Record, axis: &Axis, values: [&str; 2], id: &str) -> Option<f64> {
+    let pairs = cell_pairs(record, axis, values, id);
+    let floors: Vec<f64> = pairs
+        .iter()
+        .filter_map(|(base, other)| floor_of(id, base, other, Pairing::Pairs))
+        .collect();
     median(&floors)
 }
 
-fn floor_of(cell: &CellRecord, id: &str) -> Option<f64> {
-    let values: Vec<f64> = of_cell(cell, id).into_values().take(PAIRS).collect();
-    NoiseFloor::of_repeats().of(id, &values)
+fn floor_of(id: &str, base: &[f64], candidate: &[f64], pairing: Pairing) -> Option<f64> {
+    NoiseFloor::of_repeats().of(id, base, candidate, pairing)
 }
 
 fn is_at(cell: &CellRecord, axis: &Axis, value: &str) -> bool {
@@ -165,11 +167,25 @@ fn is_at(cell: &CellRecord, axis: &Axis, value: &str) -> bool {
 pub(super) fn pairs(
     record: &Record,
     axis: &Axis,
-    [base, candidate]: [&str; 2],
+    values: [&str; 2],
     id: &str,
 ) -> (Vec<f64>, Vec<f64>) {
-    let mut pairs = (Vec::new(), Vec::new());
-    for cell in record.cells.iter().filter(|cell| is_at(cell, axis, base)) {
+    let cells = cell_pairs(record, axis, values, id).into_iter();
+    cells
+        .flat_map(|(bases, candidates)| bases.into_iter().zip(candidates))
+        .take(PAIRS)
+        .unzip()
+}
+
+/// The same, cell by cell.
+fn cell_pairs(
+    record: &Record,
+    axis: &Axis,
+    [base, candidate]: [&str; 2],
+    id: &str,
+) -> Vec<(Vec<f64>, Vec<f64>)> {
+    let cells = record.cells.iter().filter(|cell| is_at(cell, axis, base));
+    let pairs_of = |cell: &CellRecord| {
         let is_sibling = |other: &&CellRecord| {
             is_at(other, axis, candidate)
                 && other.parameters.len() == cell.parameters.len()
@@ -177,20 +193,13 @@ pub(super) fn pairs(
                     *key == axis.key || other.parameters.get(key) == Some(value)
                 })
         };
-        let Some(sibling) = record.cells.iter().find(is_sibling) else {
-            continue;
-        };
-        let candidates = of_cell(sibling, id);
-        for (repeat, base) in of_cell(cell, id) {
-            if let Some(candidate) = candidates.get(&repeat)
-                && pairs.0.len() < PAIRS
-            {
-                pairs.0.push(base);
-                pairs.1.push(*candidate);
-            }
-        }
-    }
-    pairs
+        let candidates = of_cell(record.cells.iter().find(is_sibling)?, id);
+        let pairs = of_cell(cell, id)
+            .into_iter()
+            .filter_map(|(repeat, base)| Some((base, *candidates.get(&repeat)?)));
+        Some(pairs.take(PAIRS).unzip())
+    };
+    cells.filter_map(pairs_of).collect()
 }
 
 /// Cells of the same parameters, or the only ones.
@@ -207,19 +216,21 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> (Comparison, Vec<Aske
             let values =
                 |cell| -> Vec<f64> { of_cell(cell, id).into_values().take(PAIRS).collect() };
             let name = label::cell(other, cell, &axes);
+            let (left, right) = (values(same), values(cell));
+            let floor = floor_of(id, &left, &right, Pairing::Independent);
             rows.extend(Asked::new(
                 id,
                 ["A", &name],
-                (values(same), values(cell)),
+                (left, right),
                 Pairing::Independent,
-                floor_of(same, id),
+                floor,
             ));
         }
     }
     let method = if rows.is_empty() {
         "There is nothing to compare: no cell of the same parameters has values of six repeats or more in both runs."
     } else {
-        "Ratios of medians, cell by cell, with 95 % intervals. The runs were not interleaved: a change of the machine between them is part of the difference."
+        "Ratios, cell by cell, with 95 % intervals. The runs were not interleaved: a change of the machine between them is part of the difference."
     };
     let comparison = Comparison {
         title: format!("Run {letter} against run A"),

@@ -46,7 +46,7 @@ pub fn markdown(report: &Report) -> String {
         matrix(&mut page, report, overview);
     }
     if !report.comparisons.is_empty() {
-        page += "\n## Comparison\n\nListed is what is real: its interval leaves out 1, it is greater than 1 % and than what halves of the base's own repeats differ by, and p is 0.01 or less after Holm's correction over all that is compared in the same metric.\n";
+        page += "\n## Comparison\n\nListed is what is real: its interval leaves out 1, it is greater than 1 %, than a step of the metric's clock and than what the halves of the repeats surely differ by, and p is 0.01 or less after Holm's correction over all that is compared in the same metric.\n";
         for shown in &report.comparisons {
             comparison(&mut page, shown);
         }

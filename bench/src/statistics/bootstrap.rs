@@ -29,7 +29,7 @@ pub fn median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
 }
 
 /// How many values an interval of the median takes.
-pub(super) fn values_needed(confidence: f64) -> usize {
+fn values_needed(confidence: f64) -> usize {
     let missed = 1.0 - confidence;
     // A confidence that rounds to 1 takes more values than there ever are.
     (2..64)
@@ -38,7 +38,7 @@ pub(super) fn values_needed(confidence: f64) -> usize {
 }
 
 /// The share to cut off at either end so that of `n` values `missed` of all intervals miss.
-pub(super) fn expanded(missed: f64, n: usize) -> f64 {
+fn expanded(missed: f64, n: usize) -> f64 {
     let n = n.max(2);
     let t = student_t(n - 1, missed / 2.0);
     normal_above(t * (n as f64 / (n - 1) as f64).sqrt())
@@ -46,13 +46,13 @@ pub(super) fn expanded(missed: f64, n: usize) -> f64 {
 
 /// What the median of a resample can be, from the smallest, each with the chance that it is at most that.
 #[derive(Debug)]
-pub(super) struct Medians {
+struct Medians {
     steps: Vec<(f64, f64)>,
 }
 
 impl Medians {
     /// Of sorted finite values, at least one.
-    pub(super) fn of(sorted: &[f64]) -> Self {
+    fn of(sorted: &[f64]) -> Self {
         let mut steps = match sorted.len() {
             n if n % 2 == 1 => odd(sorted),
             n if n <= PAIRS_MAX => even(sorted),
@@ -68,7 +68,7 @@ impl Medians {
     }
 
     /// The smallest value that the median does not exceed with the chance `share`.
-    pub(super) fn quantile(&self, share: f64) -> f64 {
+    fn quantile(&self, share: f64) -> f64 {
         // The sums are off by rounding, so the whole is what stands last.
         let whole = self.steps.last().map_or(1.0, |last| last.1);
         let at = self

@@ -45,6 +45,19 @@ pub(super) fn normal_above(z: f64) -> f64 {
     density / (z + tail)
 }
 
+/// The value that a standard normal one exceeds with the chance `above`, which is below one half.
+pub(super) fn normal_quantile(above: f64) -> f64 {
+    student_t(FREEDOM_NORMAL + 1, above)
+}
+
+/// The chance of Student's t with `freedom` degrees as far from zero as `t`, to either side.
+pub(super) fn student_p(freedom: usize, t: f64) -> f64 {
+    if t.is_nan() {
+        return 1.0;
+    }
+    (2.0 * student_t_above(freedom.max(1), t.abs())).min(1.0)
+}
+
 /// The value that Student's t with `freedom` degrees exceeds with the chance `above`, which is below one half.
 pub(super) fn student_t(freedom: usize, above: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -127,6 +140,9 @@ mod tests {
                 student_t(freedom, 0.025)
             );
         }
+        assert!((normal_quantile(0.025) - 1.959_963_985).abs() < 1e-8);
+        assert!((student_p(9, -2.262_16) - 0.05).abs() < 1e-5);
+        assert!(student_p(7, f64::INFINITY) < 1e-12);
         assert!((binomial_at_least(5, 3, 0.2) - 0.057_92).abs() < 1e-9);
         assert!((binomial_at_least(10_000, 5_000, 0.5) - 0.503_989).abs() < 1e-5);
     }

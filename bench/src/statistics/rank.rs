@@ -4,6 +4,7 @@
 //! values, normal approximation above. Both are two-sided. Ranks and not values, because one wild value must not hide a shift of
 //! all others.
 
+use super::cut::rank_sum_ways;
 use super::distribution::normal_above;
 
 /// The chance of pairs as uneven as these, by the signed-rank test; `differences` are logarithms of ratios, or plain differences.
@@ -111,6 +112,10 @@ fn exact_rank_sum(ranks: &[usize], few: usize, distance: usize) -> f64 {
     };
     let mut ranks: Vec<usize> = ranks.iter().map(|rank| rank / unit).collect();
     ranks.sort_unstable();
+    let is_whole = |(index, rank): (usize, &usize)| *rank == index + 1;
+    if unit == 2 && ranks.iter().enumerate().all(is_whole) {
+        return untied_rank_sum(few, ranks.len() - few, distance);
+    }
     // sums[i]: of the i smallest.
     let mut sums = vec![0];
     for rank in &ranks {
@@ -138,6 +143,20 @@ fn exact_rank_sum(ranks: &[usize], few: usize, distance: usize) -> f64 {
     for (sum, ways) in ways[few].iter().enumerate() {
         whole += ways;
         if (sum * unit).abs_diff(average) >= distance {
+            far += ways;
+        }
+    }
+    far / whole
+}
+
+/// The same without ties, of which the ways are known in a formula.
+fn untied_rank_sum(few: usize, many: usize, distance: usize) -> f64 {
+    let ways = rank_sum_ways(few, many);
+    let (mut far, mut whole) = (0.0, 0.0);
+    for (below, ways) in ways.iter().enumerate() {
+        whole += ways;
+        // A difference more is a rank more, and two of a doubled one; on average half of all are below.
+        if (2 * below).abs_diff(few * many) >= distance {
             far += ways;
         }
     }
@@ -226,6 +245,50 @@ mod tests {
         assert!((exact / near).ln().abs() < 0.5, "{exact} {near}");
         let (exact, near) = (paired_p(&values(100, 0.2)), paired_p(&values(101, 0.2)));
         assert!((exact / near).ln().abs() < 0.5, "{exact} {near}");
+    }
+
+    #[test]
+    fn the_formula_without_ties_agrees_with_the_count() {
+        for (few, many) in [(3, 5), (8, 8), (6, 13), (16, 16)] {
+            // One tie far from any that matters, against none.
+            let all: Vec<f64> = (0..few + many).map(f64::from).collect();
+            let (small, large): (Vec<f64>, Vec<f64>) = (
+                all.iter().copied().step_by(2).take(few as usize).collect(),
+                all.iter()
+                    .copied()
+                    .skip(1)
+                    .step_by(2)
+                    .chain(all.iter().copied().skip(2 * few as usize).step_by(2))
+                    .collect(),
+            );
+            let untied = unpaired_p(&small, &large);
+            let ranks: Vec<usize> = (1..=(few + many) as usize).map(|rank| 2 * rank).collect();
+            let sum: usize = small.iter().map(|value| 2 * (*value as usize + 1)).sum();
+            let distance = sum.abs_diff(small.len() * (all.len() + 1));
+            let mut ways = vec![vec![0.0; 2 * all.len() * all.len()]; small.len() + 1];
+            ways[0][0] = 1.0;
+            for rank in ranks {
+                for chosen in (1..=small.len()).rev() {
+                    for sum in (rank..ways[0].len()).rev() {
+                        ways[chosen][sum] += ways[chosen - 1][sum - rank];
+                    }
+                }
+            }
+            let far =
+                |(sum, _): &(usize, &f64)| sum.abs_diff(small.len() * (all.len() + 1)) >= distance;
+            let whole: f64 = ways[small.len()].iter().sum();
+            let counted: f64 = ways[small.len()]
+                .iter()
+                .enumerate()
+                .filter(far)
+                .map(|(_, ways)| ways)
+                .sum();
+            assert!(
+                (untied - counted / whole).abs() < 1e-12,
+                "{few} {many}: {untied} {}",
+                counted / whole
+            );
+        }
     }
 
     proptest! {

@@ -35,8 +35,13 @@ fn answer(comparison: &Comparison) -> String {
         for cell in &comparison.cells {
             for metric in &cell.metrics {
                 if metric.verdict == Some(verdict) {
+                    let turns = if cell.interleaved {
+                        ""
+                    } else {
+                        ", not interleaved"
+                    };
                     lines.push(format!(
-                        "{}: {} in {}",
+                        "{}{turns}: {} in {}",
                         verdict.name(),
                         told(metric),
                         name(cell)
@@ -108,7 +113,10 @@ fn circumstances(comparison: &Comparison) -> String {
         }
     }
     let noise = match &comparison.noise_floor {
-        NoiseSource::Halves => "halves of the base's own repeats".to_owned(),
+        NoiseSource::Halves => {
+            "a drift between the halves of the base's own repeats, or of the pairs' ratios"
+                .to_owned()
+        }
         NoiseSource::Runs(runs) => {
             let runs: Vec<String> = runs.iter().map(|run| clean(run)).collect();
             let runs = if runs.len() == 1 {
@@ -123,7 +131,7 @@ fn circumstances(comparison: &Comparison) -> String {
     text += &wrapped(
         &format!(
             "a difference is one if its 95 % interval leaves 1 out, its p (all questions about a cell counted, after Holm) is at most {}, \
-             and it is greater than the noise floor: at least {:.0} %, measured by {noise}. The same is what stays within {:.0} %.",
+             and it is greater than the noise floor: {:.0} %, a step of the metric's clock, or more by {noise}. The same is what stays within {:.0} %.",
             rule.alpha,
             rule.noise_floor * 100.0,
             rule.margin * 100.0

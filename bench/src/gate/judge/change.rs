@@ -1,13 +1,14 @@
 //! A metric beside the baseline: regressed, improved, inconclusive or pass.
 //!
 //! Worse only if it is a difference at all, by the rule that holds everywhere ([`RULE`], with all metrics of the cell in mind), and the whole
-//! 95 % interval of the ratio of medians is beyond the tolerance. An interval with the tolerance inside does not tell.
+//! 95 % interval of the ratio is beyond the tolerance. An interval with the tolerance inside does not tell. How much runs of the same differ is
+//! in interval and chance, if the baseline is of several. What has no ratio, as the baseline is mostly zero, is judged by its difference.
 
 use super::super::report::{Change, Check, Subject, Verdict};
 use super::sample;
 use crate::judge::{Difference, RULE, Rule};
 use crate::metric::{Direction, Metric};
-use crate::statistics::{Effect, Pairing, effect, holm};
+use crate::statistics::{Between, Effect, Pairing, Shift, holm, median};
 
 /// A metric of a cell, to be compared.
 pub(super) struct Question<'a> {
@@ -18,6 +19,8 @@ pub(super) struct Question<'a> {
     pub(super) run: &'a [f64],
     /// How much two runs of the same differ, if that is known.
     pub(super) floor: Option<f64>,
+    /// How far a run lies from those of the baseline, if that is known.
+    pub(super) between: Option<Between>,
 }
 
 impl Question<'_> {
@@ -29,20 +32,20 @@ impl Question<'_> {
 /// What can be said of a change.
 enum Known {
     Effect(Effect),
+    /// A difference, for what has no ratio.
+    Shift(Shift),
     /// Nothing, and why; with the verdict that this deserves.
     Not(Verdict, String),
 }
 
 /// Compares the metrics of one cell.
-pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Check> {
-    let known: Vec<Known> = questions
-        .iter()
-        .map(|question| known(question, seed))
-        .collect();
+pub(super) fn judge(cell: &str, questions: &[Question<'_>]) -> Vec<Check> {
+    let known: Vec<Known> = questions.iter().map(known).collect();
     let p: Vec<f64> = known
         .iter()
         .filter_map(|known| match known {
             Known::Effect(effect) => Some(effect.p),
+            Known::Shift(shift) => Some(shift.p),
             Known::Not(..) => None,
         })
         .collect();
@@ -52,6 +55,11 @@ pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Ch
         let id = question.metric.id;
         let (verdict, reason, change) = match known {
             Known::Not(verdict, reason) => (verdict, reason, None),
+            Known::Shift(shift) => {
+                let p_holm = adjusted.next().unwrap_or(1.0);
+                let (verdict, reason) = shifted(question, &shift, p_holm);
+                (verdict, reason, None)
+            }
             Known::Effect(effect) => {
                 let p_holm = adjusted.next().unwrap_or(1.0);
                 let (verdict, reason) = verdict(question, &effect, p_holm, p.len());
@@ -76,7 +84,7 @@ pub(super) fn judge(cell: &str, questions: &[Question<'_>], seed: u64) -> Vec<Ch
     checks
 }
 
-fn known(question: &Question<'_>, seed: u64) -> Known {
+fn known(question: &Question<'_>) -> Known {
     let (base, run) = (question.base, question.run);
     let least = base.len().min(run.len());
     if least < REPEATS_MIN {
@@ -91,16 +99,22 @@ fn known(question: &Question<'_>, seed: u64) -> Known {
     if all().all(|value| value.total_cmp(&base[0]).is_eq()) {
         return Known::Not(Verdict::Pass, "the same in every migration".to_owned());
     }
-    if all().any(|value| *value <= 0.0) {
-        let reason = "some values are zero, of which a part says nothing: set a limit instead";
-        return Known::Not(Verdict::Inconclusive, reason.to_owned());
-    }
-    match effect(base, run, Pairing::Independent, seed) {
-        Some(effect) if is_finite(&effect) => Known::Effect(effect),
-        _ => Known::Not(
+    match RULE.effect(base, run, Pairing::Independent, 1) {
+        Some(effect) if is_finite(&effect) => Known::Effect(match question.between {
+            Some(between) => effect.with(between),
+            None => effect,
+        }),
+        Some(_) => Known::Not(
             Verdict::Inconclusive,
             "the values are beyond what can be compared".to_owned(),
         ),
+        None => match RULE.shift(base, run, Pairing::Independent, 1) {
+            Some(shift) => Known::Shift(shift),
+            None => Known::Not(
+                Verdict::Inconclusive,
+                "too few of the values are numbers".to_owned(),
+            ),
+        },
     }
 }
 
@@ -138,16 +152,20 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
         change(effect.interval.high)
     );
     let tolerance = rule_text(question);
+    let turns = match question.between {
+        Some(_) => "",
+        None => "; not interleaved",
+    };
     if low > bound && sure {
         return (
             Verdict::Regressed,
-            format!("{figures}, beyond the tolerance {tolerance}"),
+            format!("{figures}, beyond the tolerance {tolerance}{turns}"),
         );
     }
     if high < 1.0 / bound && sure {
         return (
             Verdict::Improved,
-            format!("{figures}, better by more than the tolerance {tolerance}"),
+            format!("{figures}, better by more than the tolerance {tolerance}{turns}"),
         );
     }
     if low > bound && !rule.is_beyond_noise(effect) {
@@ -180,10 +198,53 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
     )
 }
 
+/// The verdict on a difference in the metric's own unit; `p` is adjusted. The tolerance is a part of what is usual, and none of nothing.
+fn shifted(question: &Question<'_>, shift: &Shift, p: f64) -> (Verdict, String) {
+    let (unit, usual) = (
+        question.metric.unit,
+        median(question.base).unwrap_or(0.0).abs(),
+    );
+    let resolution = question.metric.resolution(usual);
+    let bound = (usual * question.tolerance).max(resolution);
+    let (low, high) = match question.metric.direction {
+        Direction::HigherIsBetter => (-shift.interval.high, -shift.interval.low),
+        _ => (shift.interval.low, shift.interval.high),
+    };
+    let sure = matches!(
+        question.rule().decide_shift(shift, p, usual, resolution),
+        Difference::Lower | Difference::Higher
+    );
+    let figures = format!(
+        "no ratio tells, as it was {}: differs by {} ({})",
+        unit.format(median(question.base).unwrap_or(0.0)),
+        unit.format(shift.value),
+        unit.format_range(shift.interval.low, shift.interval.high)
+    );
+    let (verdict, words) = if low > bound && sure {
+        (Verdict::Regressed, "surely worse")
+    } else if high < -bound && sure {
+        (Verdict::Improved, "surely better")
+    } else if high > bound {
+        (
+            Verdict::Inconclusive,
+            "which may be worse; more repeats would tell",
+        )
+    } else {
+        (Verdict::Pass, "within the tolerance")
+    };
+    (verdict, format!("{figures}, {words}"))
+}
+
 /// How many repeats would leave the tolerance outside of the interval, if the change is what it looks like: an interval shrinks with
 /// their root.
 fn repeats_wanted(question: &Question<'_>, (low, high): (f64, f64), bound: f64) -> String {
     let have = question.run.len().min(question.base.len());
+    if let Some(alone) = RULE.effect(question.base, question.run, Pairing::Independent, 1)
+        && question.between.is_some()
+        && alone.interval.high.ln() - alone.interval.low.ln() < (high.ln() - low.ln()) * RUNS_DECIDE
+    {
+        return "runs of the same differ by as much; more of them in the baseline, or newer ones, would tell".to_owned();
+    }
     let (width, middle) = (high.ln() - low.ln(), f64::midpoint(high.ln(), low.ln()));
     let distance = (bound.ln() - middle).abs();
     let wanted = (have as f64 * (width / 2.0 / distance).powi(2)).ceil();
@@ -239,6 +300,8 @@ fn completed(migrations: usize) -> String {
 
 /// Of fewer values there is no interval.
 const REPEATS_MIN: usize = 3;
+/// Below, what runs differ by is more of the interval than what repeats do.
+const RUNS_DECIDE: f64 = 0.7;
 /// More than these are not proposed.
 const REPEATS_BEARABLE: f64 = 200.0;
 

@@ -106,13 +106,13 @@ fn figures_that_do_not_tell_are_inconclusive() {
 }
 
 #[test]
-fn zeros_are_compared_only_if_all_are() {
+fn zeros_are_compared_by_their_difference() {
     let zero = run(&[0.0; 5]);
     let asked = &[("downtime_ms", "+10 %")];
     let same = judged(&zero, Some(&zero), asked);
     assert_eq!(of(&same, DOWNTIME), [Verdict::Pass]);
     let other = judged(&run(&STEADY), Some(&zero), asked);
-    assert_eq!(of(&other, DOWNTIME), [Verdict::Inconclusive]);
+    assert_eq!(of(&other, DOWNTIME), [Verdict::Regressed]);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn what_vanished_is_not_passed_over() {
     assert_eq!(of(&report, Subject::Cell), [Verdict::Inconclusive]);
     // And a cell that is new is only noted.
     let report = judged(&whole, Some(&record), asked);
-    assert_eq!((report.verdict(), report.notes.len()), (Verdict::Pass, 1));
+    assert_eq!((report.verdict(), report.notes.len()), (Verdict::Pass, 2));
 }
 
 #[test]
@@ -351,6 +351,38 @@ fn noise_between_runs_is_no_regression() {
             .insert("downtime_ms".to_owned(), nonsense);
         assert_eq!(verdict(&baseline), Verdict::Regressed);
     }
+}
+
+#[test]
+fn several_runs_tell_how_much_they_differ() {
+    let kept = run(&STEADY);
+    let same: Vec<Record> = [1.08, 0.95, 1.03, 0.98]
+        .map(|factor| run(&scaled(&STEADY, factor)))
+        .into();
+    let record = run(&scaled(&STEADY, 1.15));
+    let rules = rules(&[("downtime_ms", "+5 %")]);
+    let judged = |same: &[Record]| {
+        let baseline = Baseline::of(&kept, same).unwrap();
+        let read = Baseline::from_json(baseline.to_json().as_bytes(), std::path::Path::new("x"));
+        let report = judge(&Ask {
+            record: &record,
+            rules: &rules,
+            baseline: Some(&read.unwrap()),
+            only: &[],
+        });
+        (of(&report, DOWNTIME), report.notes.join(" "))
+    };
+    let (verdicts, notes) = judged(&[]);
+    assert_eq!(verdicts, [Verdict::Regressed]);
+    assert!(notes.contains("assumed, not measured"), "{notes}");
+    let (verdicts, notes) = judged(&same[..1]);
+    assert_eq!(verdicts, [Verdict::Inconclusive]);
+    assert!(notes.contains("from 2 only"), "{notes}");
+    assert_eq!(judged(&same), (vec![Verdict::Inconclusive], String::new()));
+    let alike: Vec<Record> = [1.001, 0.999, 1.0, 1.002]
+        .map(|factor| run(&scaled(&STEADY, factor)))
+        .into();
+    assert_eq!(judged(&alike), (vec![Verdict::Regressed], String::new()));
 }
 
 #[test]

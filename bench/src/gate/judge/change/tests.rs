@@ -5,7 +5,8 @@ use rand_pcg::Pcg64Mcg;
 
 use super::*;
 use crate::metric::metric;
-use crate::statistics::Interval;
+use crate::statistics::simulated::Noise;
+use crate::statistics::{Interval, Levels};
 
 fn judged(id: &str, tolerance: f64, floor: f64, effect: (f64, f64, f64), p: f64) -> Verdict {
     let question = Question {
@@ -14,6 +15,7 @@ fn judged(id: &str, tolerance: f64, floor: f64, effect: (f64, f64, f64), p: f64)
         base: &[],
         run: &[],
         floor: Some(floor),
+        between: None,
     };
     let (low, ratio, high) = effect;
     let effect = Effect {
@@ -69,6 +71,100 @@ fn changes_read_as_people_write_them() {
     }
 }
 
+// README's recipe: eight repeats that scatter by 5 %, and a tolerance of 10 %. 10 % of 1000 are 100.
+#[test]
+fn most_unchanged_cells_pass() {
+    let mut noise = Noise::new(31);
+    let is_open = |_: &u32| {
+        let mut values = || -> Vec<f64> { (0..8).map(|_| 100.0 * noise.skewed(0.05)).collect() };
+        let (base, run) = (values(), values());
+        let question = Question {
+            metric: metric("blackout_ms").unwrap(),
+            tolerance: 0.1,
+            base: &base,
+            run: &run,
+            floor: None,
+            between: None,
+        };
+        judge("cell", &[question])[0].verdict == Verdict::Inconclusive
+    };
+    let open = (0..1000).filter(is_open).count();
+    assert!(open <= 100, "{open} of 1000");
+}
+
+#[test]
+fn what_was_zero_is_judged_by_its_difference() {
+    let judged = |id: &str, base: &[f64], run: &[f64]| {
+        let metric = metric(id).unwrap();
+        let question = Question {
+            metric,
+            tolerance: 0.1,
+            base,
+            run,
+            floor: None,
+            between: None,
+        };
+        judge("cell", &[question]).remove(0)
+    };
+    let (none, few) = ([0.0; 8], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    let many = [3.0, 4.0, 5.0, 3.0, 4.0, 6.0, 2.0, 4.0];
+    let wide = [0.0, 0.0, 0.0, 4.0, 0.0, 3.0, 5.0, 6.0];
+    for (base, run, wanted) in [
+        (none, none, Verdict::Pass),
+        (none, few, Verdict::Pass),
+        (none, many, Verdict::Regressed),
+        (none, wide, Verdict::Inconclusive),
+        (few, many, Verdict::Regressed),
+        (many, none, Verdict::Improved),
+    ] {
+        let check = judged("retransmits", &base, &run);
+        assert_eq!(check.verdict, wanted, "{base:?} {run:?}: {}", check.reason);
+    }
+    // Below the clock's step there is nothing.
+    assert_eq!(
+        judged("downtime_ms", &none, &[1.0; 8]).verdict,
+        Verdict::Pass
+    );
+}
+
+#[test]
+fn runs_that_differ_among_themselves_leave_a_change_open() {
+    let mut noise = Noise::new(32);
+    let mut run = |level: f64| -> Vec<f64> { (0..8).map(|_| level * noise.skewed(0.02)).collect() };
+    let levels = [1.0, 1.1, 0.93, 1.04, 0.97];
+    let runs: Vec<Vec<f64>> = levels.iter().map(|level| run(*level)).collect();
+    let mut known = Levels::default();
+    for run in &runs {
+        known.add(run, None);
+    }
+    let (base, slower) = (runs.concat(), run(1.15));
+    let judged = |between| {
+        let question = Question {
+            metric: metric("blackout_ms").unwrap(),
+            tolerance: 0.05,
+            base: &base,
+            run: &slower,
+            floor: None,
+            between,
+        };
+        judge("cell", &[question]).remove(0)
+    };
+    let blind = judged(None);
+    assert_eq!(blind.verdict, Verdict::Regressed);
+    assert!(
+        blind.reason.ends_with("not interleaved"),
+        "{}",
+        blind.reason
+    );
+    let seeing = judged(known.apart(None, false));
+    assert_eq!(seeing.verdict, Verdict::Inconclusive);
+    assert!(
+        seeing.reason.contains("more of them in the baseline"),
+        "{}",
+        seeing.reason
+    );
+}
+
 // How often the gate cries at nothing, and how often it sees a fifth: eight repeats on each side that scatter by 5 %.
 #[test]
 fn false_alarms_are_rare_and_regressions_are_seen() {
@@ -92,8 +188,9 @@ fn false_alarms_are_rare_and_regressions_are_seen() {
                 base: &base,
                 run: &run,
                 floor: None,
+                between: None,
             };
-            judge("cell", &[question], 1)[0].verdict == Verdict::Regressed
+            judge("cell", &[question])[0].verdict == Verdict::Regressed
         };
         alarms += u32::from(regressed(1.0));
         seen += u32::from(regressed(1.2));
@@ -115,7 +212,7 @@ proptest! {
 
     #[test]
     fn any_values_have_a_verdict(base in proptest::collection::vec(any::<f64>(), 0..12), run in proptest::collection::vec(any::<f64>(), 0..12), tolerance in any::<f64>()) {
-        let question = Question { metric: metric("downtime_ms").unwrap(), tolerance, base: &base, run: &run, floor: None };
-        prop_assert_eq!(judge("cell", &[question], 1).len(), 1);
+        let question = Question { metric: metric("downtime_ms").unwrap(), tolerance, base: &base, run: &run, floor: None, between: None };
+        prop_assert_eq!(judge("cell", &[question]).len(), 1);
     }
 }
