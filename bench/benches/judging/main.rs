@@ -15,6 +15,12 @@
 //! | `gate` | gates by its standard rules that regressed or improved |
 //!
 //! Drawing with putting back repeats values, so the arms scatter a little less than measured anew, all alike.
+//!
+//! `-- --series FILE [--repeats 8]` asks the same of series over months on which nothing was changed, see [`series`]; `-- --simulated` asks it of
+//! made-up values, of which there are enough for tenths of a percent, see [`simulated`].
+
+mod series;
+mod simulated;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -37,6 +43,12 @@ struct Arguments {
     /// Comparisons of each cell at each slowdown.
     #[arg(long, default_value_t = 200)]
     comparisons: usize,
+    /// A series with nothing changed: CSV with the columns metric, vm, started (`2023-05-29 00:22:50`) and value.
+    #[arg(long)]
+    series: Option<PathBuf>,
+    /// Ask it of made-up values, with this many rounds each.
+    #[arg(long, num_args = 0..=1, default_missing_value = "10000")]
+    simulated: Option<usize>,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -44,6 +56,13 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    if let Some(rounds) = arguments.simulated {
+        simulated::main(rounds);
+        return Ok(());
+    }
+    if let Some(file) = &arguments.series {
+        return series::main(file, arguments.repeats);
+    }
     if arguments.runs.is_empty() {
         println!("no runs were named: see the head of this program");
         return Ok(());
