@@ -14,7 +14,10 @@
 set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 umask 022
+# Paths are those of whoever calls.
+readonly FROM=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+from() { case $1 in /*) printf %s "$1" ;; *) printf %s "$FROM/$1" ;; esac }
 
 readonly SECONDS_MAX=${LMBENCH_VM_SECONDS:-600} MEMORY=${LMBENCH_VM_MEMORY:-4G}
 # What the VM loads at boot: nothing there answers the kernel when it asks for a module by itself.
@@ -26,7 +29,7 @@ readonly PROGRAMS=(sh bash qemu-system-x86_64 qemu-img ssh ssh-keygen sshd ip tc
 readonly FIRMWARE=(bios-256k.bin kvmvapic.bin linuxboot.bin linuxboot_dma.bin multiboot.bin multiboot_dma.bin pvh.bin)
 
 WORK=$(mktemp -d)
-VM='' LATE='' SCENARIO=
+VM='' LATE='' SCENARIO='' FILES=()
 finish() {
   if [ -n "$VM" ]; then kill -KILL "$VM" 2>/dev/null || true; fi
   rm -rf "$WORK"
@@ -180,13 +183,14 @@ image() {
   done < <(qemu-system-x86_64 -L help)
   for path in /usr/lib*/tc/*.dist /usr/share/qemu/trace-events-all /etc/ssl/openssl.cnf /usr/lib/ssl/openssl.cnf; do if [ -r "$path" ]; then copy "$path"; fi; done
   # Where the tests look for it, whichever it is.
-  stripped "${LMBENCH_VM_PROGRAM:-$PROGRAM}" "$PROGRAM"
+  stripped "$(from "${LMBENCH_VM_PROGRAM:-$PROGRAM}")" "$PROGRAM"
   for path in "${BINARIES[@]}"; do stripped "$path" "$path"; done
   for name in "${MODULES[@]}"; do module "$name" for_vm; done
   for name in "${GUEST_MODULES[@]}"; do module "$name" for_guest; done
   place "$TREE/modules.builtin" "/usr/local/share/lmbench/guest/modules/${TREE##*/}/modules.builtin"
   place "$GUEST/vmlinuz" /usr/local/share/lmbench/guest/vmlinuz
   if [ -r "$GUEST/vmlinux" ]; then place "$GUEST/vmlinux" /usr/local/share/lmbench/guest/vmlinux; fi
+  for path in "${FILES[@]}"; do place "$path" "$PWD/$path"; done
   if [ -n "$SCENARIO" ]; then place "$SCENARIO" /scenario.toml; fi
   text /modules/order "${ORDER[*]}"
   text /etc/passwd $'root:x:0:0:root:/root:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\nnobody:x:65534:65534:nobody:/tmp:/bin/sh'
@@ -209,7 +213,7 @@ PROGRAM=
 build() {
   local test filters=()
   for test in "$@"; do filters+=(--test "$test"); done
-  if [ -n "${LMBENCH_VM_PROGRAM:-}" ] && [ $# = 0 ]; then PROGRAM=$(realpath "$LMBENCH_VM_PROGRAM") && return; fi
+  if [ -n "${LMBENCH_VM_PROGRAM:-}" ] && [ $# = 0 ]; then PROGRAM=$(from "$LMBENCH_VM_PROGRAM") && return; fi
   say "building what the VM runs, unless it is there"
   compile build --bin lmbench >"$WORK/built"
   if [ $# -gt 0 ]; then compile test --no-run "${filters[@]}" >>"$WORK/built"; fi
@@ -233,7 +237,7 @@ tests() {
   local name=$1 binary
   shift
   binary=$(executable "$name")
-  step "$name $*" "$binary" --nocapture -Z unstable-options --report-time "$@"
+  step "${*:-all} of $name" "$binary" --nocapture -Z unstable-options --report-time "$@"
 }
 
 job() {
@@ -250,12 +254,14 @@ job() {
       [ $# -gt 1 ] || { say "--test needs the name of a test binary"; exit 2; }
       shift
       build "$1"
+      # Some tests read files that lie beside them, or scenarios.
+      mapfile -t FILES < <(find bench/tests harness/tests scenarios README.md -type f)
       tests "$@"
       ;;
     -*) say "$1 is no option: see the head of this script"; exit 2 ;;
     *)
-      [ -r "$1" ] || { say "$1 can't be read"; exit 2; }
-      scenario=$1
+      scenario=$(from "$1")
+      [ -r "$scenario" ] || { say "$1 can't be read"; exit 2; }
       shift
       build
       SCENARIO=$scenario
@@ -280,7 +286,8 @@ boot() {
     setpriv --pdeathsig KILL qemu-system-x86_64 "${options[@]}" &
   VM=$!
   setpriv --pdeathsig KILL tail -f --pid="$VM" -s 0.3 -n +1 "$OUT/log" &
-  wait "$VM" || [ $? != 137 ] || LATE=1
+  wait "$VM" || true
+  if [ $((SECONDS - began)) -ge "$SECONDS_MAX" ]; then LATE=1; fi
   VM=
   wait
 }
@@ -306,9 +313,9 @@ LOADER=$(type -P insmod || type -P perl) || lacks "neither insmod nor perl is on
 qemu-system-x86_64 -accel help | grep -qx tcg || lacks "this QEMU has no TCG" "install a QEMU that has it; harness/setup.sh installs one"
 find_kernel
 job "$@"
-OUT=${LMBENCH_VM_OUT:-results/vm-$(date -u +%Y%m%d-%H%M%S)}
+OUT=$PWD/results/vm-$(date -u +%Y%m%d-%H%M%S)
+if [ -n "${LMBENCH_VM_OUT:-}" ]; then OUT=$(from "$LMBENCH_VM_OUT"); fi
 mkdir -p "$OUT"
-OUT=$(realpath "$OUT")
 say "building the image"
 image >"$ARCHIVE"
 say "starting the VM; its log, console and records go to $OUT"
