@@ -112,6 +112,13 @@ impl Notices {
         channels.find_map(|(number, told)| told.broke.then_some(*number))
     }
 
+    /// Nobody listens any more: whoever waits for the peer's word waits no longer.
+    pub(crate) fn abandon(&self) {
+        self.heard.send_modify(|heard| {
+            heard.end.get_or_insert(SessionEnd::Gone);
+        });
+    }
+
     /// Of one channel.
     pub(crate) fn of(&self, number: u32) -> Ends {
         Ends {
@@ -361,6 +368,15 @@ mod tests {
             let error = result.unwrap_err().to_string();
             assert_eq!(error, format!("the channel was cut: {expected}"));
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_session_that_was_dropped() {
+        let (notices, _keep) = Notices::new();
+        let ends = notices.of(0);
+        let waiting = tokio::spawn(async move { ends.complete(0).await });
+        notices.abandon();
+        assert!(waiting.await.unwrap().is_err());
     }
 
     #[tokio::test]

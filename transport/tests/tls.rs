@@ -335,6 +335,7 @@ async fn relays_pass_every_byte_and_each_end() {
             source,
             destination,
             halves,
+            sessions: _held,
         } = Relayed::with_path(Settings::default(), path).await;
         let (there, back) = (pattern(3_000_001), pattern(700_003));
         tokio::join!(
@@ -363,6 +364,7 @@ async fn a_cut_is_an_error_at_the_far_relay() {
         mut source,
         mut destination,
         halves: [near, far],
+        sessions: _held,
     } = Relayed::new(Settings::default()).await;
     source.write_all(b"the first half").await.unwrap();
     destination.read_exact(&mut [0; 14]).await.unwrap();
@@ -376,6 +378,8 @@ struct Relayed {
     source: UnixStream,
     destination: UnixStream,
     halves: [Half; 2],
+    /// Over which the relays tell each other how the channel ends.
+    sessions: [Box<dyn Session>; 2],
 }
 
 type Half = tokio::task::JoinHandle<(Result<(), lmbench_transport::relay::RelayError>, Counters)>;
@@ -406,11 +410,11 @@ impl Relayed {
         };
         let (source, near) = half(near.unwrap());
         let (destination, far) = half(far.unwrap().unwrap());
-        // The channels outlive their session.
         Self {
             source,
             destination,
             halves: [near, far],
+            sessions: [dialled, accepted],
         }
     }
 }

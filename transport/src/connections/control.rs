@@ -92,6 +92,7 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
+        self.notices.abandon();
         for task in &self.tasks {
             task.abort();
         }
