@@ -11,6 +11,7 @@ mod check;
 mod error;
 mod keys;
 pub(crate) mod matrix;
+mod period;
 mod problem;
 mod schema;
 mod section;
@@ -18,6 +19,7 @@ pub(crate) mod tree;
 pub mod units;
 mod value;
 
+pub(crate) use period::{has_period, period_ms};
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;

@@ -39,7 +39,7 @@ use crate::scenario::Cell;
 use crate::store::Sample;
 use blackout::Blackout;
 use time_line::{TimeLine, Window};
-pub(super) use workload::shortfall;
+pub(super) use workload::{shortfall, unseen_period};
 
 /// The same thing of both hosts.
 #[derive(Debug, Clone)]
@@ -186,7 +186,9 @@ fn values(
     if let Some(ram_bytes) = transfer::measure(&mut values, measured, line, cell) {
         processors::measure(&mut values, measured, ram_bytes);
     }
-    let latency = workload::measure(&mut values, line);
+    let workload = cell.setup.workload.as_ref();
+    let pattern = workload.map(|workload| &workload.pattern);
+    let latency = workload::measure(&mut values, line, pattern);
     instrument::measure(&mut values, measured, line);
     decisions::measure(&mut values, line);
     other_traffic(&mut values, measured);

@@ -104,10 +104,15 @@ pub(super) async fn perform(
             let (mut repeat, samples) =
                 measure::finish(&measured, cell, number, started_ms, elapsed);
             let workload = cell.setup.workload.as_ref();
-            if let Some(shortfall) =
-                workload.and_then(|workload| measure::shortfall(&repeat, &workload.pattern))
-            {
-                (attempt.observer)(RunEvent::Warning(shortfall));
+            if let Some(workload) = workload {
+                let pattern = &workload.pattern;
+                let doubts = [
+                    measure::shortfall(&repeat, pattern),
+                    measure::unseen_period(&repeat, pattern),
+                ];
+                for doubt in doubts.into_iter().flatten() {
+                    (attempt.observer)(RunEvent::Warning(doubt));
+                }
             }
             // What dies once the guest runs at its destination harms no migration.
             let broken = repeat.outcome != Outcome::Completed && losses.cause().is_some();

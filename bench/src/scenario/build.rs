@@ -73,7 +73,8 @@ pub(crate) fn setup(
     let carrier = build::carrier::carrier(document, &root, problems);
     let fault = build::fault::fault(&root.section("fault"), &carrier.spec, problems);
     let policy = build::policy::policy(document, &root, problems);
-    let migration = build::migration::migration(&root.section("migration"), problems);
+    let migration =
+        build::migration::migration(&root.section("migration"), workload.as_ref(), problems);
     if migration.knobs.dirty_limit {
         // It works by the ring.
         let ring = &mut guest.placement.dirty_ring_size;

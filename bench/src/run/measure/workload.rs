@@ -3,6 +3,8 @@
 //! Rates are per guest time: the guest's clock stands still in a blackout and knows nothing of a report that arrives late.
 //! A report whose interval lies in the migration only in part counts by that part, its operations taken as evenly spread
 //! over the time in which the guest ran.
+//!
+//! A workload with a period has no rate but that of whole periods: half of one holds a checkpoint too many or too few.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +14,18 @@ use super::Values;
 use super::time_line::{TimeLine, TimedReport, Window};
 use crate::metric::Unit;
 use crate::record::Repeat;
+use crate::scenario;
 
 /// Values of the workload, and the histogram of its operation latency during the migration. Comes after `transfer`, which puts
 /// `postcopy_requests`.
-pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64)> {
+pub(super) fn measure(
+    values: &mut Values,
+    line: &TimeLine<'_>,
+    pattern: Option<&Pattern>,
+) -> Vec<(u64, u64)> {
     let spans = spans(line);
     let migration = line.migration();
-    let settled = settled(&spans);
+    let settled = settled(&spans, pattern);
     if let Some(settled) = &settled {
         values.put("settle_rate_bps", settled.rate * 1e3 * PAGE_BYTES as f64);
     }
@@ -42,13 +49,16 @@ pub(super) fn measure(values: &mut Values, line: &TimeLine<'_>) -> Vec<(u64, u64
         values.put(metric, percentile_us(&latency, share));
     }
     if let Some(settled) = settled.filter(|settled| settled.rate > 0.0) {
-        let done: f64 = during.iter().map(|part| part.operations).sum();
-        let expected = settled.rate * migration.length_ms();
-        values.put("workload_slowdown", 1.0 - done / expected);
-        values.put(
-            "workload_lost_ms",
-            migration.length_ms() - done / settled.rate,
-        );
+        // A part of a period has more or fewer operations than its share, migrated or not.
+        if settled.period_ms <= migration.length_ms() {
+            let done: f64 = during.iter().map(|part| part.operations).sum();
+            let expected = settled.rate * migration.length_ms();
+            values.put("workload_slowdown", 1.0 - done / expected);
+            values.put(
+                "workload_lost_ms",
+                migration.length_ms() - done / settled.rate,
+            );
+        }
         let slow = during.iter().filter(|part| part.span.is_slow(settled.rate));
         values.put("brownout_ms", slow.map(|part| part.lit_ms).sum::<f64>());
         values.put("settle_brownout_share", settled.slow_share);
@@ -144,6 +154,8 @@ struct Settled {
     rate: f64,
     /// Of that time, the share that would count as brownout.
     slow_share: f64,
+    /// After which it does the same again; zero of a steady one.
+    period_ms: f64,
 }
 
 /// Neighbours among the reports, by what was counted since the start: a report that was lost leaves no hole.
@@ -196,27 +208,69 @@ impl Span<'_> {
 }
 
 /// `None` if the workload was observed too shortly before the migration to know its rate.
-fn settled(spans: &[Span<'_>]) -> Option<Settled> {
+fn settled(spans: &[Span<'_>], pattern: Option<&Pattern>) -> Option<Settled> {
     let started_ms = spans.first()?.wall.from_ms;
     let warm = |span: &&Span<'_>| span.wall.from_ms >= started_ms + WARM_UP_MS;
-    let before = || {
-        let spans = spans.iter().filter(|span| span.wall.to_ms <= 0.0);
-        spans.filter(warm)
-    };
-    let guest_ms: f64 = before().map(|span| span.guest_ms).sum();
-    if guest_ms < SETTLED_MS {
-        return None;
-    }
-    let operations: u64 = before().map(|span| span.operations).sum();
-    let rate = operations as f64 / guest_ms;
-    let slow_ms: f64 = before()
-        .filter(|span| span.is_slow(rate))
-        .map(|span| span.guest_ms)
-        .sum();
+    let before: Vec<&Span<'_>> = spans
+        .iter()
+        .filter(|span| span.wall.to_ms <= 0.0)
+        .filter(warm)
+        .collect();
+    let rate = rate(&before)?;
+    let period_ms = pattern.map_or(0.0, |pattern| scenario::period_ms(pattern, rate));
+    let periods = whole_periods(&before, period_ms)?;
+    let rate = self::rate(periods)?;
+    let guest_ms: f64 = periods.iter().map(|span| span.guest_ms).sum();
+    let slow = periods.iter().filter(|span| span.is_slow(rate));
     Some(Settled {
         rate,
-        slow_share: slow_ms / guest_ms,
+        slow_share: slow.map(|span| span.guest_ms).sum::<f64>() / guest_ms,
+        period_ms,
     })
+}
+
+/// Operations per millisecond of the guest's time; `None` of too short a time.
+fn rate(spans: &[&Span<'_>]) -> Option<f64> {
+    let guest_ms: f64 = spans.iter().map(|span| span.guest_ms).sum();
+    let operations: u64 = spans.iter().map(|span| span.operations).sum();
+    (guest_ms >= SETTLED_MS).then(|| operations as f64 / guest_ms)
+}
+
+/// The last spans that make up as many whole periods as there are, to within a report; `None` of less than one.
+fn whole_periods<'a, 'b>(spans: &'b [&'a Span<'a>], period_ms: f64) -> Option<&'b [&'a Span<'a>]> {
+    let all_ms: f64 = spans.iter().map(|span| span.guest_ms).sum();
+    if period_ms <= 0.0 {
+        return Some(spans);
+    }
+    let wanted_ms = (all_ms / period_ms).floor() * period_ms;
+    if wanted_ms <= 0.0 {
+        return None;
+    }
+    let mut taken_ms = 0.0;
+    let mut first = spans.len();
+    while first > 0 && taken_ms + spans[first - 1].guest_ms / 2.0 < wanted_ms {
+        first -= 1;
+        taken_ms += spans[first].guest_ms;
+    }
+    Some(&spans[first..])
+}
+
+/// What to say where a workload's period is longer than what was seen of it: then its slowdown is left out.
+pub(in crate::run) fn unseen_period(repeat: &Repeat, pattern: &Pattern) -> Option<String> {
+    let known = |id: &str| repeat.metrics.contains_key(id);
+    // Without an operation's latency the guest told nothing, for whatever reason.
+    if !scenario::has_period(pattern) || known("workload_slowdown") || !known("op_latency_us_p50") {
+        return None;
+    }
+    let which = if known("settle_rate_bps") {
+        "the migration"
+    } else {
+        "`migration.settle`"
+    };
+    Some(format!(
+        "{which} was shorter than the workload's period (checkpoints, collections, phases): its slowdown is left out, as it would say which part of a \
+         period was seen"
+    ))
 }
 
 /// Pages that the reports say were dirtied, over the guest's own time.

@@ -12,6 +12,7 @@ use super::knobs;
 use super::link::check_rate;
 use super::qmp;
 use crate::carrier::CarrierSpec;
+use crate::scenario::period::to_settle;
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::{Rate, Time};
@@ -20,6 +21,8 @@ use crate::scenario::value;
 /// QEMU's maximum of `downtime-limit`.
 const DOWNTIME_LIMIT_MAX: Time = Time::from_nanos(2_000_000_000_000);
 
+/// Settling time of a workload without a period.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Shortest settling time in which a workload's rate can be read with some confidence: five windows of 100 ms.
 const SETTLE_MIN: Time = Time::from_nanos(500_000_000);
 
@@ -27,7 +30,11 @@ const SETTLE_MIN: Time = Time::from_nanos(500_000_000);
 const RECOVER_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// Reads `[migration]`.
-pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> MigrationSpec {
+pub(super) fn migration(
+    section: &Section<'_>,
+    workload: Option<&WorkloadSpec>,
+    problems: &mut Problems,
+) -> MigrationSpec {
     let rate = |name: &str, problems: &mut Problems| {
         let rate = section.get::<Rate>(name);
         check_rate(
@@ -48,7 +55,7 @@ pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> Migra
         timeout: timeout(section, problems),
         timeout_action: timeout_action(section),
         recovery: recovery(section, problems),
-        settle: time(section, "settle", 2_000_000_000),
+        settle: settle(section, workload),
         metering: flag(section, "metering", true),
         count_syscalls: count_syscalls(section, problems),
         knobs: Box::new(knobs::knobs(section, problems)),
@@ -60,11 +67,11 @@ pub(super) fn migration(section: &Section<'_>, problems: &mut Problems) -> Migra
     }
 }
 
-fn time(section: &Section<'_>, name: &str, default_nanos: u64) -> Duration {
-    let time = section
-        .get::<Time>(name)
-        .or(Time::from_nanos(default_nanos));
-    time.value.map(Time::duration).unwrap_or_default()
+/// Where nothing is asked for, a whole period of the workload's is in it.
+fn settle(section: &Section<'_>, workload: Option<&WorkloadSpec>) -> Duration {
+    let period = workload.map_or(Duration::ZERO, |workload| to_settle(&workload.pattern));
+    let asked = section.get::<Time>("settle").value.map(Time::duration);
+    asked.unwrap_or_else(|| period.max(SETTLE))
 }
 
 fn recovery(section: &Section<'_>, problems: &mut Problems) -> RecoverySpec {

@@ -194,7 +194,8 @@ pub(crate) static MIGRATION: Table = Table {
             kind: Kind::Time,
             default: Some("2 s"),
             about: "Time the workload runs before `migrate`. Its undisturbed rate, the yardstick of brownout_ms and workload_slowdown, is \
-                    measured here.",
+                    measured here. By default at least a whole period of the workload's (a checkpoint's interval, a collection, all phases), up to 30 s; \
+                    of less than one the two are left out.",
         },
         Key {
             name: "metering",

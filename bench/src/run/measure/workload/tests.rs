@@ -11,7 +11,7 @@ use lmbench_harness::role::Role::{Destination, Source};
 use serde_json::Value;
 
 use super::super::synthetic::Story;
-use super::{percentile_us, shortfall, slowest};
+use super::{percentile_us, shortfall, slowest, unseen_period};
 
 // 1 operation/ms before. Reports of 100 ms that end at 50, 150, 250 ms; the migration lasts from 0 to 200 ms.
 fn straddling() -> Story {
@@ -214,4 +214,50 @@ fn post_copy_has_its_own_latency() {
     let mut short = story;
     short.measured.readings.destination.reports.pop();
     assert_eq!(short.value("postcopy_op_latency_us_max"), None);
+}
+
+/// A database whose checkpoints come every 500 ms: in every fifth report five times the operations.
+fn bursts(total_ms: f64, settle_reports: i32, interval_ms: u64) -> Story {
+    let mut story = Story::new(total_ms).settled(100);
+    story.measured.readings.source.reports.clear();
+    let workload = story.cell.setup.workload.as_mut().unwrap();
+    workload.pattern = Pattern::Database {
+        rate: Rate::BytesPerSecond(1 << 20),
+        log_bytes: 1 << 20,
+        log_share: 0.1,
+        checkpoint_interval_ns: interval_ms * 1_000_000,
+        checkpoint_share: 0.5,
+    };
+    let last = (total_ms / 100.0) as i32 + 1;
+    for number in -settle_reports..=last {
+        let operations = if number.rem_euclid(5) == 0 { 500 } else { 100 };
+        story = story.report(Source, 100.0 * f64::from(number), 100.0, operations);
+    }
+    story
+}
+
+// What is seen of it before the migration never is a whole number of periods; the migration itself is two.
+#[test]
+fn a_rate_is_that_of_whole_periods() {
+    for settle_reports in 9..=17 {
+        let story = bursts(1000.0, settle_reports, 500);
+        let slowdown = story.value("workload_slowdown").unwrap();
+        assert!(slowdown.abs() < 1e-12, "{settle_reports}: {slowdown}");
+    }
+}
+
+#[test]
+fn less_than_a_period_has_no_slowdown_and_says_why() {
+    for (total_ms, interval_ms, short) in [
+        (300.0, 500, "the migration"),
+        (3000.0, 2000, "`migration.settle`"),
+    ] {
+        let story = bursts(total_ms, 10, interval_ms);
+        let pattern = story.cell.setup.workload.as_ref().unwrap().pattern.clone();
+        let (repeat, _) = story.finish();
+        assert!(!repeat.metrics.contains_key("workload_slowdown"));
+        assert!(!repeat.metrics.contains_key("workload_lost_ms"));
+        let said = unseen_period(&repeat, &pattern).unwrap();
+        assert!(said.starts_with(short), "{said}");
+    }
 }
