@@ -7,7 +7,9 @@
 //! `cargo bench -p lmbench --bench judging` measures on real runs how often the rule is wrong, and what it finds.
 
 mod noise;
+mod outcomes;
 mod rule;
 
 pub use noise::{NoiseFloor, NoiseSource, day};
-pub use rule::{Difference, RULE, Rule, completions_p};
+pub use outcomes::Completions;
+pub use rule::{Difference, RULE, Rule};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::judge::{Rule, completions_p};
-use crate::record::{CellRecord, Outcome, Repeat};
+use crate::judge::{Completions, Rule};
+use crate::record::{CellRecord, Outcome};
 
 /// The endings of both.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,7 +15,7 @@ pub struct OutcomeComparison {
     pub base: BTreeMap<Outcome, usize>,
     /// The candidate's.
     pub candidate: BTreeMap<Outcome, usize>,
-    /// Migrations of the base after which the memory was not what the workload wrote.
+    /// Migrations of the base after which the memory was not what the workload wrote, or the guest ran nowhere or twice.
     pub base_damaged: usize,
     /// The same of the candidate. One is enough to be worse than none: that is no noise.
     pub candidate_damaged: usize,
@@ -40,19 +40,12 @@ pub(super) fn compared(
     candidate: &CellRecord,
     rule: &Rule,
 ) -> OutcomeComparison {
-    let (one, other) = (tried(base), tried(candidate));
-    let p = completions_p(one, other);
-    let all = |[good, bad]: [usize; 2]| good + bad;
-    let share = |tries: [usize; 2]| tries[0] as f64 / all(tries) as f64;
-    let (before, after) = (share(one), share(other));
-    let verdict = if all(one) + all(other) == 0 || before.total_cmp(&after).is_eq() {
-        Verdict::Same
-    } else if p > rule.alpha || all(one) == 0 || all(other) == 0 {
-        Verdict::CantTell
-    } else if after > before {
-        Verdict::Better
-    } else {
-        Verdict::Worse
+    let (completions, p) = rule.completions(base.tried(), candidate.tried());
+    let verdict = match completions {
+        Completions::AsOften => Verdict::Same,
+        Completions::PerhapsOftener | Completions::PerhapsRarer => Verdict::CantTell,
+        Completions::Oftener => Verdict::Better,
+        Completions::Rarer => Verdict::Worse,
     };
     let (base_damaged, candidate_damaged) = (damaged(base), damaged(candidate));
     let verdict = match (base_damaged, candidate_damaged) {
@@ -71,27 +64,8 @@ pub(super) fn compared(
     }
 }
 
+/// How often the guest, its memory or its only copy was lost.
 fn damaged(cell: &CellRecord) -> usize {
-    let is_damaged = |repeat: &&Repeat| {
-        let intact = repeat
-            .integrity
-            .as_ref()
-            .and_then(|found| found.memory_intact);
-        intact == Some(false)
-    };
-    cell.repeats.iter().filter(is_damaged).count()
-}
-
-/// How many migrations completed and how many did not. What was not tried, or was given up by hand, says nothing.
-fn tried(cell: &CellRecord) -> [usize; 2] {
-    let ended = |outcomes: &[Outcome]| {
-        let repeats = cell.repeats.iter();
-        repeats
-            .filter(|repeat| outcomes.contains(&repeat.outcome))
-            .count()
-    };
-    [
-        ended(&[Outcome::Completed]),
-        ended(&[Outcome::DidNotConverge, Outcome::Failed]),
-    ]
+    let repeats = cell.repeats.iter();
+    repeats.filter(|repeat| repeat.loss().is_some()).count()
 }

@@ -3,8 +3,10 @@
 //! | what | verdict |
 //! |---|---|
 //! | memory that did not arrive, a guest that runs on both hosts or on none | regressed, whatever the figures |
-//! | a failed migration | regressed, unless allowed or as frequent in the baseline |
-//! | a cell that stopped converging | regressed; if only some of its migrations did, by Fisher's exact test, else inconclusive |
+//! | a failed migration | regressed, unless allowed; where the baseline has some, by Fisher's exact test |
+//! | a cell that stopped converging | regressed |
+//! | a cell that converges less often | regressed by Fisher's exact test, else inconclusive, whatever the baseline had |
+//! | a metric that fewer of the completed migrations have than of the baseline's, or a limit of one that some lack | inconclusive |
 //! | a cell or metric of the baseline that is not in the run, cancelled or skipped migrations, a run cut short | inconclusive |
 //! | a limit | by the 95 % interval of the median |
 //! | a change | by the 95 % interval of the ratio, see `change`; how much runs of the same differ is in it, if the baseline is of several |
@@ -19,7 +21,7 @@ use super::baseline::{Baseline, BaselineCell};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
 use super::rules::{RuleSet, Rules, Selector};
-use crate::judge::{NoiseFloor, day};
+use crate::judge::{NoiseFloor, RULE, day};
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::{Pairing, median};
@@ -185,6 +187,7 @@ fn of_cell(
             continue;
         };
         checks.extend(limits(cell, metric, rule, values));
+        checks.extend(lacking(cell, kept, metric, rule, values.len()));
         if let (Some(tolerance), Some(kept)) = (rule.tolerance, kept) {
             let Some(kept) = kept_values.filter(|kept| !kept.values.is_empty()) else {
                 let reason = if kept.outcomes.contains_key(&Outcome::Completed) {
@@ -245,6 +248,33 @@ fn missing(
         Verdict::Inconclusive,
         reason,
     ))
+}
+
+/// A metric that some of the completed migrations lack: those that have it do not speak for all.
+fn lacking(
+    cell: &CellRecord,
+    kept: Option<&BaselineCell>,
+    metric: &'static Metric,
+    rule: &Rule,
+    n: usize,
+) -> Option<Check> {
+    let completed = cell.completed().count();
+    let here = [n, completed.saturating_sub(n)];
+    let there = kept.and_then(|kept| {
+        let n = kept.metrics.get(metric.id)?.values.len();
+        let completed = kept.outcomes.get(&Outcome::Completed).copied()?;
+        Some([n, completed.saturating_sub(n)])
+    });
+    let fewer = match there {
+        Some(there) => RULE.completions(there, here).0.are_fewer(),
+        // What only some migrations can have, such as the stalls of post-copy, is known by a baseline alone.
+        None => here[1] > 0 && !rule.limits.is_empty() && !metric.id.starts_with("postcopy_"),
+    };
+    let reason = format!("{} of {} completed have no value", here[1], completed);
+    fewer.then(|| {
+        let subject = Subject::Missing(metric.id);
+        Check::new(&cell.id, subject, Verdict::Inconclusive, reason)
+    })
 }
 
 fn sample(values: &[f64]) -> Option<Sample> {

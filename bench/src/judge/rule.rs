@@ -189,7 +189,7 @@ fn telling<T>(
 
 /// The chance of completions as unequal as `good` of `good + bad` on either side, if nothing but chance told both sides apart: Fisher's exact
 /// test, two-sided, as the ranks of noughts and ones give it.
-pub fn completions_p([good, bad]: [usize; 2], [other_good, other_bad]: [usize; 2]) -> f64 {
+pub(super) fn completions_p([good, bad]: [usize; 2], [other_good, other_bad]: [usize; 2]) -> f64 {
     // Counts of a file that lies must not become gigabytes.
     let ones = |count: usize| std::iter::repeat_n(1.0, count.min(COUNT_MAX));
     let noughts = |count: usize| std::iter::repeat_n(0.0, count.min(COUNT_MAX));

@@ -113,6 +113,20 @@ impl CellRecord {
     pub fn outcomes(&self) -> BTreeMap<Outcome, usize> {
         count(&self.repeats)
     }
+
+    /// How many migrations completed, and how many did not or failed. What was not tried, or was given up by hand, says nothing.
+    pub fn tried(&self) -> [usize; 2] {
+        let ended = |outcomes: &[Outcome]| {
+            let repeats = self.repeats.iter();
+            repeats
+                .filter(|repeat| outcomes.contains(&repeat.outcome))
+                .count()
+        };
+        [
+            ended(&[Outcome::Completed]),
+            ended(&[Outcome::DidNotConverge, Outcome::Failed]),
+        ]
+    }
 }
 
 impl ScenarioText {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::baseline::BaselineCell;
 use super::super::report::{Check, Subject, Verdict};
 use super::super::rules::RuleSet;
-use crate::judge::{RULE, completions_p};
+use crate::judge::{Completions, RULE};
 use crate::record::{CellRecord, Outcome, Repeat};
 use crate::terminal::text::counted;
 
@@ -120,59 +120,71 @@ fn failed(counts: &Counts, kept: Option<&Counts>) -> Option<Trouble> {
         return None;
     }
     let share = format!("{count} of {}", counted(counts.all(), "migration"));
-    let before = kept.map_or(0.0, |kept| kept.share(Outcome::Failed));
-    Some(if counts.share(Outcome::Failed) <= before {
-        let reason = format!("{share}, no more than in the baseline");
-        (Outcome::Failed, Verdict::Pass, reason)
+    let lacking = |counts: &Counts| [counts.without(Outcome::Failed), counts.of(Outcome::Failed)];
+    // A baseline without any says that none may fail.
+    let Some(before) = kept.filter(|kept| kept.of(Outcome::Failed) > 0) else {
+        return Some((Outcome::Failed, Verdict::Regressed, share));
+    };
+    let (told, _) = RULE.completions(lacking(before), lacking(counts));
+    let reason = if told.are_fewer() {
+        beside(&share, before, Outcome::Failed, before.all())
     } else {
-        (Outcome::Failed, Verdict::Regressed, share)
-    })
+        format!("{share}, no more than in the baseline")
+    };
+    Some((Outcome::Failed, worsening(told), reason))
 }
 
-/// A cell that converges less often than it did, or again.
-fn converged(counts: &Counts, kept: &Counts) -> Option<Trouble> {
-    let (stalled, completed) = (
-        counts.of(Outcome::DidNotConverge),
-        counts.of(Outcome::Completed),
-    );
-    let (kept_stalled, kept_completed) = (
-        kept.of(Outcome::DidNotConverge),
-        kept.of(Outcome::Completed),
-    );
-    if stalled == 0 {
-        let reason = "every migration converges; in the baseline none did".to_owned();
-        return (completed > 0 && kept_completed == 0 && kept_stalled > 0).then_some((
-            Outcome::Completed,
-            Verdict::Improved,
-            reason,
-        ));
+/// What is made of how often something ends well: a worsening that chance may have done is no pass.
+fn worsening(told: Completions) -> Verdict {
+    match told {
+        Completions::Rarer => Verdict::Regressed,
+        Completions::PerhapsRarer => Verdict::Inconclusive,
+        Completions::AsOften | Completions::PerhapsOftener => Verdict::Pass,
+        Completions::Oftener => Verdict::Improved,
     }
+}
+
+fn beside(share: &str, kept: &Counts, outcome: Outcome, of: usize) -> String {
+    format!("{share}, in the baseline {} of {of}", kept.of(outcome))
+}
+
+/// A cell that converges less often than it did, or more often.
+fn converged(counts: &Counts, kept: &Counts) -> Option<Trouble> {
     let outcome = Outcome::DidNotConverge;
-    let share = format!(
-        "{stalled} of {}, in the baseline {kept_stalled} of {}",
-        counted(stalled + completed, "migration"),
-        kept_stalled.saturating_add(kept_completed)
+    let tried = |counts: &Counts| [counts.of(Outcome::Completed), counts.of(outcome)];
+    let ([completed, stalled], [kept_completed, kept_stalled]) = (tried(counts), tried(kept));
+    if stalled == 0 && (kept_stalled == 0 || completed == 0) {
+        return None;
+    }
+    let all = counted(stalled.saturating_add(completed), "migration");
+    let share = beside(
+        &format!("{stalled} of {all}"),
+        kept,
+        outcome,
+        kept_stalled.saturating_add(kept_completed),
     );
     if completed == 0 && kept_completed > 0 && kept_stalled == 0 {
         let reason = format!("it stopped converging: {share}");
         return Some((outcome, Verdict::Regressed, reason));
     }
-    let p = completions_p([completed, stalled], [kept_completed, kept_stalled]);
-    let more_stall = counts.share_of_tried() > kept.share_of_tried();
-    let verdict = if more_stall && p <= RULE.alpha {
-        Verdict::Regressed
-    } else if kept_stalled == 0 && kept_completed > 0 {
-        Verdict::Inconclusive
-    } else {
-        Verdict::Pass
+    // Of nothing that was tried then, nothing got worse.
+    let (told, _) = match kept_completed.saturating_add(kept_stalled) {
+        0 => (Completions::AsOften, 1.0),
+        _ => RULE.completions([kept_completed, kept_stalled], [completed, stalled]),
     };
-    Some((outcome, verdict, share))
+    let verdict = worsening(told);
+    if stalled > 0 {
+        return Some((outcome, verdict, share));
+    }
+    let reason = format!("every migration converges; in the baseline {kept_stalled} did not");
+    (verdict == Verdict::Improved).then_some((Outcome::Completed, verdict, reason))
 }
 
-/// Migrations that tell nothing, where the baseline has none such.
+/// Migrations that tell nothing, where the baseline has fewer such.
 fn new(outcome: Outcome, counts: &Counts, kept: Option<&Counts>) -> Option<Trouble> {
     let count = counts.of(outcome);
-    if count == 0 || kept.is_some_and(|kept| kept.of(outcome) > 0) {
+    let before = kept.map_or(0.0, |kept| kept.share(outcome));
+    if count == 0 || counts.share(outcome) <= before {
         return None;
     }
     let reason = format!("{count} of {}", counted(counts.all(), "migration"));
@@ -210,11 +222,8 @@ impl Counts {
         self.of(outcome) as f64 / self.all().max(1) as f64
     }
 
-    /// Of the migrations that completed or did not converge, those that did not.
-    fn share_of_tried(&self) -> f64 {
-        let stalled = self.of(Outcome::DidNotConverge);
-        let tried = stalled.saturating_add(self.of(Outcome::Completed));
-        stalled as f64 / tried.max(1) as f64
+    fn without(&self, outcome: Outcome) -> usize {
+        self.all().saturating_sub(self.of(outcome))
     }
 
     fn text(&self) -> String {

@@ -173,7 +173,8 @@ fn what_was_lost_regresses_whatever_the_figures() {
 
 /// The first cell's repeats with these outcomes.
 fn ending(outcomes: &[Outcome]) -> Record {
-    let mut record = run(&STEADY[..outcomes.len()]);
+    let values: Vec<f64> = STEADY.into_iter().cycle().take(outcomes.len()).collect();
+    let mut record = run(&values);
     for (repeat, outcome) in (1..).zip(outcomes) {
         if *outcome != Outcome::Completed {
             record.push(0, Repeat::unfinished(repeat, 0.0, *outcome, "because"));
@@ -190,12 +191,50 @@ type Case = (
     Option<Verdict>,
 );
 
+/// Sixteen, of which so many did not converge.
+const fn stalling(number: usize) -> [Outcome; 16] {
+    let mut outcomes = [Outcome::Completed; 16];
+    let mut index = 0;
+    while index < number {
+        outcomes[index] = Outcome::DidNotConverge;
+        index += 1;
+    }
+    outcomes
+}
+
 #[test]
 fn how_migrations_end_has_a_verdict() {
     use Outcome::{Cancelled, Completed, DidNotConverge, Failed, Skipped};
     use Verdict::{Improved, Inconclusive, Pass, Regressed};
     const WELL: [Outcome; 5] = [Completed; 5];
-    let cases: [Case; 11] = [
+    const RARELY: [Outcome; 16] = stalling(1);
+    const OFTEN: [Outcome; 16] = stalling(7);
+    const MOSTLY: [Outcome; 16] = stalling(12);
+    let cases: [Case; 19] = [
+        // 1 of 16 and then 7 (p 0.04): nobody knows, and nothing may be passed over.
+        (&RARELY, &OFTEN, DidNotConverge, Some(Inconclusive)),
+        (&RARELY, &MOSTLY, DidNotConverge, Some(Regressed)),
+        (&OFTEN, &RARELY, DidNotConverge, Some(Pass)),
+        (&MOSTLY, &RARELY, DidNotConverge, Some(Improved)),
+        (&OFTEN, &OFTEN, DidNotConverge, Some(Pass)),
+        (
+            &[Failed, Completed, Completed, Completed],
+            &[Failed, Failed, Completed, Completed],
+            Failed,
+            Some(Inconclusive),
+        ),
+        (
+            &[Skipped, Completed, Completed],
+            &[Skipped, Skipped, Completed],
+            Skipped,
+            Some(Inconclusive),
+        ),
+        (
+            &[Cancelled, Completed],
+            &[Cancelled, Completed],
+            Cancelled,
+            None,
+        ),
         (
             &WELL,
             &[Failed, Completed, Completed, Completed, Completed],
@@ -280,6 +319,24 @@ fn outcomes_can_be_asked_for() {
     assert_eq!(of(&report, Subject::Cell), [Verdict::Inconclusive]);
     let report = judged(&never, None, &[limit, ("did-not-converge", "<= 100 %")]);
     assert_eq!(report.verdict(), Verdict::Pass, "{report:#?}");
+}
+
+#[test]
+fn those_that_have_a_value_do_not_speak_for_those_that_have_none() {
+    let whole = run(&STEADY);
+    let mut record = whole.clone();
+    for repeat in record.cells[0].repeats.iter_mut().skip(3) {
+        repeat.metrics.remove("downtime_ms");
+    }
+    let limit = [("downtime_ms", "every <= 100 s")];
+    let missing = Subject::Missing("downtime_ms");
+    for baseline in [None, Some(&whole)] {
+        let report = judged(&record, baseline, &limit);
+        assert_eq!(of(&report, missing), [Verdict::Inconclusive]);
+    }
+    // As many as then is no news.
+    let report = judged(&record, Some(&record), &limit);
+    assert_eq!(of(&report, missing), []);
 }
 
 #[test]
