@@ -49,10 +49,11 @@ fn row(history: &History, series: &Series, index: usize, point: &HistoryPoint) -
         point.max.to_string(),
         level.map_or(String::new(), |level| (level + 1).to_string()),
         point.cores.map_or(String::new(), |cores| cores.to_string()),
+        point.tried.to_string(),
     ]
 }
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "metric",
     "unit",
     "scenario",
@@ -72,4 +73,5 @@ const COLUMNS: [&str; 19] = [
     "max",
     "level",
     "cores",
+    "tried",
 ];

@@ -24,6 +24,7 @@ fn point(run: usize, median: f64) -> HistoryPoint {
         source: text("rack1-node07"),
         destination: text("rack1-node08"),
         n: 5,
+        tried: 5,
         median,
         ci95: None,
         min: median * 0.9,
@@ -186,6 +187,20 @@ fn csv_has_a_row_for_each_run_with_its_level() {
     assert_eq!(&rows[0][3], "=cmd(),\"quoted\"\nnext");
     assert_eq!(rows[0][12].parse(), Ok(280.0));
     assert_eq!((&rows[1][17], &rows[23][17]), ("1", "2"));
+}
+
+#[test]
+fn a_median_of_few_says_of_how_many() {
+    let mut points = stepped();
+    points[3].n = 1;
+    points[3].tried = 6;
+    let text = history_text(&History::new("downtime_ms", points));
+    assert!(
+        text.contains("has the value of 1 of 6 migrations only"),
+        "{text}"
+    );
+    let whole = history_text(&History::new("downtime_ms", stepped()));
+    assert!(!whole.contains("only"), "{whole}");
 }
 
 proptest! {

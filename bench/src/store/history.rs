@@ -37,6 +37,8 @@ pub struct HistoryPoint {
     pub destination: Option<String>,
     /// Completed repeats that have the metric.
     pub n: u32,
+    /// Migrations that completed, did not converge or failed.
+    pub tried: u32,
     /// Their median.
     pub median: f64,
     /// 95 % interval of the median, if there are repeats enough to state one.

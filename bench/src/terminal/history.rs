@@ -90,10 +90,36 @@ fn series_text(series: &Series, unit: Unit) -> String {
         &[],
         rows,
     );
+    text += &lacking(series);
     for level in &series.levels {
         text += &level.change.as_ref().map_or(String::new(), |change| {
             wrapped(&with_it(&level.run_id, change), 2)
         });
+    }
+    text
+}
+
+/// Runs whose median is that of some of their migrations: those that did not complete have no value, and no say.
+fn lacking(series: &Series) -> String {
+    let lacking: Vec<&HistoryPoint> = series
+        .points
+        .iter()
+        .filter(|point| point.n < point.tried)
+        .collect();
+    let earlier = lacking.len().saturating_sub(MOST_LACKING);
+    let mut text: String = lacking[earlier..]
+        .iter()
+        .map(|point| {
+            let run = clean_short(&point.run_id, 60);
+            let of = counted(point.tried as usize, "migration");
+            wrapped(
+                &format!("  {run} has the value of {} of {of} only", point.n),
+                4,
+            )
+        })
+        .collect();
+    if earlier > 0 {
+        text += &format!("  and {} before it\n", counted(earlier, "run"));
     }
     text
 }
@@ -174,4 +200,5 @@ fn bars(series: &Series) -> String {
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const MOST_LACKING: usize = 5;
 const MOST_BARS: usize = 50;

@@ -236,7 +236,7 @@ fn locked(out_dir: &Path, operation: FlockOperation) -> Option<File> {
 /// "lmbi": the mark in the file's head by which it is known as ours.
 const APPLICATION: i64 = 0x6c6d_6269;
 /// Raised with every change of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long another process may write before this one does without the index.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -250,7 +250,8 @@ CREATE TABLE run (
     lmbench TEXT, qemu TEXT, kernel TEXT, accelerator TEXT, cpu TEXT, cores INTEGER
 );
 CREATE TABLE cell (
-    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, parameters TEXT NOT NULL
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, position INTEGER NOT NULL, name TEXT NOT NULL, parameters TEXT NOT NULL,
+    tried INTEGER NOT NULL
 );
 CREATE INDEX cell_of_run ON cell (run);
 CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

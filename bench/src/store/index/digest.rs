@@ -47,6 +47,8 @@ pub(super) struct CellDigest {
     /// As JSON.
     pub(super) parameters: String,
     pub(super) summary: BTreeMap<String, Summary>,
+    /// Migrations that ended by themselves.
+    pub(super) tried: usize,
 }
 
 /// The record at `path`, and the stamp under which it may be kept; without one it has to be read again the next time. `now` is
@@ -76,6 +78,7 @@ impl Digest {
                 .ok()
                 .filter(|text| text.len() <= LONGEST_PARAMETERS)
                 .unwrap_or_else(|| "{}".to_owned()),
+            tried: cell.tried().iter().sum(),
             // Of the repeats, not the record's own summary, which anybody may have written there.
             summary: summarise(&cell.repeats)
                 .into_iter()

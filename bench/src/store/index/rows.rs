@@ -92,7 +92,7 @@ pub(super) fn history(database: &Connection, metric: &str) -> rusqlite::Result<V
     let mut statement = database.prepare(
         "SELECT run.folder, run.started, run.scenario, run.scenario_sha256, cell.name, cell.parameters, \
          run.accelerator, run.cpu, run.qemu, run.lmbench, run.kernel, run.cores, run.source, run.destination, \
-         value.n, value.median, value.low, value.high, value.min, value.max \
+         value.n, value.median, value.low, value.high, value.min, value.max, cell.tried \
          FROM run CROSS JOIN cell ON cell.run = run.id CROSS JOIN value ON value.cell = cell.id \
          WHERE value.metric = (SELECT id FROM metric WHERE name = ?1) AND run.problem IS NULL \
          ORDER BY run.started_ms, run.folder, cell.position",
@@ -123,6 +123,7 @@ pub(super) fn history(database: &Connection, metric: &str) -> rusqlite::Result<V
             ci95: interval.0.zip(interval.1).map(|(low, high)| [low, high]),
             min: row.get(18)?,
             max: row.get(19)?,
+            tried: row.get(20)?,
         })
     })?;
     points.collect()
@@ -211,9 +212,15 @@ fn insert_cell(
 ) -> rusqlite::Result<()> {
     let cell = transaction
         .prepare_cached(
-            "INSERT INTO cell (run, position, name, parameters) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO cell (run, position, name, parameters, tried) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .insert(params![run, position, digest.id, digest.parameters])?;
+        .insert(params![
+            run,
+            position,
+            digest.id,
+            digest.parameters,
+            integer(digest.tried)
+        ])?;
     let mut find = transaction.prepare_cached("SELECT id FROM metric WHERE name = ?1")?;
     let mut add = transaction.prepare_cached("INSERT INTO metric (name) VALUES (?1)")?;
     let mut value = transaction.prepare_cached(
