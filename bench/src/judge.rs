@@ -6,10 +6,12 @@
 //!
 //! `cargo bench -p lmbench --bench judging` measures on real runs how often the rule is wrong, and what it finds.
 
+mod family;
 mod noise;
 mod outcomes;
 mod rule;
 
+pub use family::{ByArm, Family};
 pub use noise::{NoiseFloor, NoiseSource, day};
 pub use outcomes::Completions;
 pub use rule::{Difference, RULE, Rule};

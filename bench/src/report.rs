@@ -108,11 +108,16 @@ pub fn report(sources: &[Source]) -> Report {
             matrix::CELLS
         ));
     }
+    let records = sources.iter().map(|source| &source.record);
+    let standings: Vec<_> = records.map(compare::standings).collect();
     let letters = |index| (sources.len() > 1).then(|| letter(index));
     let grids = sources
         .iter()
         .enumerate()
-        .flat_map(|(index, source)| matrix::grids(&source.record, letters(index)))
+        .zip(&standings)
+        .flat_map(|((index, source), standings)| {
+            matrix::grids(&source.record, standings, letters(index))
+        })
         .collect();
     Report {
         title: facts::title(sources),
@@ -122,7 +127,7 @@ pub fn report(sources: &[Source]) -> Report {
             .chain(answers::answers(sources, &comparisons))
             .collect(),
         cells: cells(sources),
-        overview: matrix::overview(sources),
+        overview: matrix::overview(sources, &standings),
         grids,
         comparisons,
         distributions: spread::distributions(sources),

@@ -170,29 +170,52 @@ fn undone(record: &Record) -> Option<Answer> {
     (!parts.is_empty()).then(|| answer(Weight::Warning, Section::Troubles, text))
 }
 
-/// Who converges: by policy if the policies vary, else by cell.
+/// Who converges, of all that was tried: by policy if the policies vary, else by cell.
 fn convergence(record: &Record) -> Option<Answer> {
-    let judged =
-        |repeat: &&Repeat| matches!(repeat.outcome, Outcome::Completed | Outcome::DidNotConverge);
+    let judged = |repeat: &&Repeat| {
+        matches!(
+            repeat.outcome,
+            Outcome::Completed | Outcome::DidNotConverge | Outcome::Failed
+        )
+    };
     let completed = |repeat: &&Repeat| repeat.outcome == Outcome::Completed;
     let all: Vec<&Repeat> = repeats(record)
         .map(|(_, repeat)| repeat)
         .filter(judged)
         .collect();
     let converged = all.iter().filter(|repeat| completed(repeat)).count();
+    let failed = all
+        .iter()
+        .filter(|repeat| repeat.outcome == Outcome::Failed)
+        .count();
+    let stalled = all.len() - converged - failed;
     if all.is_empty() {
         return None;
     }
-    if converged == all.len() {
+    if stalled == 0 && failed == 0 {
         let text = format!("Every migration converged ({converged} of {}).", all.len());
         return Some(answer(Weight::Finding, Section::Matrix, text));
     }
     if converged == 0 {
+        let text = match (stalled, failed) {
+            (stalled, 0) => format!(
+                "Nothing converged here: all {} ran into their timeout.",
+                migrations(stalled)
+            ),
+            (0, failed) => format!("Nothing completed here: all {} failed.", migrations(failed)),
+            (stalled, failed) => format!(
+                "Nothing completed here: of {} {stalled} ran into their timeout, and {failed} failed.",
+                migrations(all.len())
+            ),
+        };
+        return Some(answer(Weight::Warning, Section::Matrix, text));
+    }
+    if stalled == 0 {
         let text = format!(
-            "Nothing converged here: all {} ran into their timeout.",
+            "{converged} of {} converged; {failed} failed, and none ran into its timeout.",
             migrations(all.len())
         );
-        return Some(answer(Weight::Warning, Section::Matrix, text));
+        return Some(answer(Weight::Finding, Section::Matrix, text));
     }
     let varied = label::axes(record);
     let policy = varied.iter().find(|axis| axis.key == "policy");
@@ -258,55 +281,102 @@ fn convergence_text(thing: &str, groups: &[(String, usize, usize)]) -> String {
     sentence(&text)
 }
 
-/// Blackouts beyond the downtime limit that the scenario sets.
+/// A pause of the guest in one migration, beside the limit of it.
+struct Pause<'a> {
+    ms: f64,
+    limit_ms: f64,
+    cell: &'a CellRecord,
+    repeat: &'a Repeat,
+}
+
+impl Pause<'_> {
+    fn is_beyond(&self) -> bool {
+        self.ms > self.limit_ms
+    }
+}
+
+/// Blackouts beyond the downtime limit that the scenario sets, how many completed without one that is known, and what the guest says of it.
 fn limits(record: &Record) -> Option<Answer> {
     let scenario = scenario::parse(Path::new("record"), &record.scenario.text).ok()?;
-    let mut measured = 0;
-    let mut missed: Vec<(f64, &CellRecord, &Repeat, f64)> = Vec::new();
+    let mut completed = 0;
+    let (mut blackouts, mut pauses) = (Vec::new(), Vec::new());
     let mut limits = BTreeSet::new();
     for planned in &scenario.cells {
-        let limit_ms = planned.setup.migration.downtime_limit.as_secs_f64() * 1e3;
-        let Some(cell) = record.cells.iter().find(|cell| cell.id == planned.id) else {
+        let limit = planned.setup.migration.downtime_limit;
+        let cell = record.cells.iter().find(|cell| cell.id == planned.id);
+        let Some(cell) = cell.filter(|_| !limit.is_zero()) else {
             continue;
         };
-        for repeat in cell
-            .repeats
-            .iter()
-            .filter(|r| r.outcome == Outcome::Completed)
-        {
-            let Some(blackout_ms) = repeat.metrics.get("blackout_ms").filter(|_| limit_ms > 0.0)
-            else {
-                continue;
-            };
-            measured += 1;
-            limits.insert(planned.setup.migration.downtime_limit);
-            if *blackout_ms > limit_ms {
-                missed.push((blackout_ms / limit_ms, cell, repeat, *blackout_ms));
+        let limit_ms = limit.as_secs_f64() * 1e3;
+        for repeat in cell.completed() {
+            completed += 1;
+            limits.insert(limit);
+            for (id, found) in [
+                ("blackout_ms", &mut blackouts),
+                ("guest_pause_ms", &mut pauses),
+            ] {
+                found.extend(repeat.metrics.get(id).map(|ms| Pause {
+                    ms: *ms,
+                    limit_ms,
+                    cell,
+                    repeat,
+                }));
             }
         }
     }
+    if blackouts.is_empty() {
+        return None;
+    }
     let limit = match limits.iter().collect::<Vec<_>>().as_slice() {
-        [] => return None,
         [one] => format!(
             "the downtime limit of {}",
             Unit::Second.format(one.as_secs_f64())
         ),
         _ => "its downtime limit".to_owned(),
     };
-    let worst = missed.iter().max_by(|a, b| a.0.total_cmp(&b.0));
-    let Some((times, cell, repeat, blackout_ms)) = worst else {
-        let text = format!("Every blackout stayed within {limit} ({measured} of {measured}).");
-        return Some(answer(Weight::Finding, Section::Blackout, text));
+    let measured = blackouts.len();
+    let unknown = match completed - measured {
+        0 => String::new(),
+        unknown => format!("; {unknown} of {completed} completed have no value"),
     };
-    let text = format!(
-        "{} of {} missed {limit}; the longest blackout was {} ({}, {} the limit).",
-        missed.len(),
-        migrations(measured),
-        Unit::Millisecond.format(*blackout_ms),
-        place(record, cell, repeat),
-        Unit::Ratio.format(*times),
-    );
-    Some(answer(Weight::Warning, Section::Blackout, text))
+    let longest = |pauses: &[Pause<'_>]| -> Option<String> {
+        let beyond = pauses.iter().filter(|pause| pause.is_beyond());
+        let pause = beyond.max_by(|a, b| a.ms.total_cmp(&b.ms))?;
+        Some(format!(
+            "{} ({}, {} the limit)",
+            Unit::Millisecond.format(pause.ms),
+            place(record, pause.cell, pause.repeat),
+            Unit::Ratio.format(pause.ms / pause.limit_ms),
+        ))
+    };
+    let missed = blackouts.iter().filter(|pause| pause.is_beyond()).count();
+    let felt = longest(&pauses).map(|longest| format!("the guest stood still for up to {longest}"));
+    let (weight, text) = match (longest(&blackouts), felt) {
+        (Some(longest), _) => (
+            Weight::Warning,
+            format!(
+                "{missed} of {} missed {limit}{unknown}; the longest blackout beyond it was {longest}",
+                migrations(measured)
+            ),
+        ),
+        (None, Some(felt)) => (
+            Weight::Warning,
+            format!(
+                "Every blackout that was measured stayed within {limit} ({measured} of {completed} completed), but {felt}"
+            ),
+        ),
+        (None, None) if measured < completed => (
+            Weight::Warning,
+            format!(
+                "Every blackout that was measured stayed within {limit} ({measured} of {completed} completed)"
+            ),
+        ),
+        (None, None) => (
+            Weight::Finding,
+            format!("Every blackout stayed within {limit} ({measured} of {completed})"),
+        ),
+    };
+    Some(answer(weight, Section::Blackout, text + "."))
 }
 
 /// Who is best at what.
@@ -337,7 +407,10 @@ fn best(comparison: &Comparison) -> Option<Answer> {
         .split(" against ")
         .next()
         .unwrap_or_default();
-    let text = format!("Best {axis}: {}.", said.join("; "));
+    let text = match axis.split_once(": ") {
+        Some((run, axis)) => format!("{run}: best {axis}: {}.", said.join("; ")),
+        None => format!("Best {axis}: {}.", said.join("; ")),
+    };
     Some(answer(Weight::Finding, Section::Comparison, text))
 }
 
@@ -369,7 +442,12 @@ fn differences(comparison: &Comparison) -> Option<Answer> {
         phrases.truncate(3);
         let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
         if !phrases.is_empty() {
-            points.push(format!("{candidate} {}", list(&phrases)));
+            // Those that completed do not speak for those that did not.
+            let share = comparison.partly.iter().find(|(name, _)| name == candidate);
+            let share = share.map_or(String::new(), |(_, [completed, not])| {
+                format!(" ({completed} of {} completed)", completed + not)
+            });
+            points.push(format!("{candidate}{share} {}", list(&phrases)));
         }
     }
     if points.is_empty() {

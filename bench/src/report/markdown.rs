@@ -42,7 +42,7 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     if let Some(overview) = &report.overview {
-        page += "\n## The matrix\n\nMedians of completed repeats; the best of a column is **bold**.\n\n";
+        page += "\n## The matrix\n\nMedians of completed repeats; what is really better than all others of its run is **bold**.\n\n";
         matrix(&mut page, report, overview);
     }
     if !report.comparisons.is_empty() {
@@ -182,7 +182,7 @@ fn comparison(page: &mut String, comparison: &Comparison) {
         put(
             page,
             &format!(
-                "\n{unclear} of {} are not listed: the same within 5 %, or not told from noise.\n",
+                "\n{unclear} of {} are not listed: the same within 5 %, or not told from noise among all that is asked.\n",
                 comparison.rows.len()
             ),
         );

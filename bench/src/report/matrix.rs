@@ -1,29 +1,36 @@
 //! The matrix in colours: every cell by the metrics that decide, and each of these metrics over two axes.
 //!
-//! A colour is a place between the best and the worst median, on a logarithmic scale where the values allow one. It says
-//! nothing about noise, which the comparison and the distributions show.
+//! A colour is a place between the best and the worst median of a run, on a logarithmic scale where the values allow one. There is none where
+//! the best and the worst are not really different, nor a star for what is not really better than all others: see [`Standing`].
 
 use super::Source;
+use super::compare::Standing;
 use super::label::{self, Axis, quantity};
 use super::model::{Grid, Overview, Quantity, Shade};
 use super::values::{HEADLINES, summary_of};
 use crate::metric::Direction;
-use crate::record::{CellRecord, Record, Summary};
+use crate::record::{Record, Summary};
 use crate::terminal::text::clean_short;
 
-/// Cells by metrics, [`CELLS`] at most; `None` without any value.
-pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
-    let cells = sources.iter().flat_map(|source| &source.record.cells);
-    let cells: Vec<&CellRecord> = cells.take(CELLS).collect();
+/// Cells by metrics, [`CELLS`] at most; `None` without any value. Each run has its own colours: what ran elsewhere or asked something else is
+/// no better for it.
+pub(super) fn overview(sources: &[Source], standings: &[Vec<Standing>]) -> Option<Overview> {
     let mut columns = Vec::new();
-    let mut rows: Vec<Vec<Option<Shade>>> = vec![Vec::new(); cells.len()];
-    for id in HEADLINES {
-        let summaries: Vec<_> = cells.iter().map(|cell| summary_of(cell, id)).collect();
-        if summaries.iter().all(Option::is_none) {
+    let mut rows: Vec<Vec<Option<Shade>>> = Vec::new();
+    for (place, id) in HEADLINES.iter().enumerate() {
+        let quantity = quantity(id);
+        let mut column = Vec::new();
+        for (source, standings) in sources.iter().zip(standings) {
+            let cells = source.record.cells.iter().take(CELLS - column.len());
+            let summaries = cells.map(|cell| summary_of(cell, id)).collect();
+            let standing = standings.get(place).copied().unwrap_or_default();
+            column.extend(shades(&quantity, summaries, standing));
+        }
+        rows.resize(column.len(), Vec::new());
+        if column.iter().all(Option::is_none) {
             continue;
         }
-        let quantity = quantity(id);
-        for (row, shade) in rows.iter_mut().zip(shades(&quantity, summaries)) {
+        for (row, shade) in rows.iter_mut().zip(column) {
             row.push(shade);
         }
         columns.push(quantity);
@@ -32,7 +39,7 @@ pub(super) fn overview(sources: &[Source]) -> Option<Overview> {
 }
 
 /// One for each metric, if the matrix has two axes or more: the last axis across, the others down.
-pub(super) fn grids(record: &Record, run: Option<char>) -> Vec<Grid> {
+pub(super) fn grids(record: &Record, standings: &[Standing], run: Option<char>) -> Vec<Grid> {
     let axes = label::axes(record);
     if record.cells.len() > CELLS {
         return Vec::new();
@@ -63,9 +70,11 @@ pub(super) fn grids(record: &Record, run: Option<char>) -> Vec<Grid> {
     }
     HEADLINES
         .iter()
-        .filter_map(|id| {
+        .enumerate()
+        .filter_map(|(place, id)| {
             let axes = [down, std::slice::from_ref(across)];
-            let grid = grid(record, id, axes, &names, &places)?;
+            let standing = standings.get(place).copied().unwrap_or_default();
+            let grid = grid(record, (id, standing), axes, &names, &places)?;
             Some(Grid { run, ..grid })
         })
         .collect()
@@ -73,7 +82,7 @@ pub(super) fn grids(record: &Record, run: Option<char>) -> Vec<Grid> {
 
 fn grid(
     record: &Record,
-    id: &str,
+    (id, standing): (&str, Standing),
     [down, across]: [&[Axis]; 2],
     names: &[String],
     places: &[Option<(usize, usize)>],
@@ -88,7 +97,10 @@ fn grid(
     }
     let quantity = quantity(id);
     let mut values = vec![vec![None; across[0].values.len()]; names.len()];
-    for (shade, place) in shades(&quantity, summaries).into_iter().zip(places) {
+    for (shade, place) in shades(&quantity, summaries, standing)
+        .into_iter()
+        .zip(places)
+    {
         if let Some((row, column)) = place {
             values[*row][*column] = shade;
         }
@@ -109,10 +121,14 @@ fn grid(
 }
 
 /// The medians with their colours.
-fn shades(quantity: &Quantity, summaries: Vec<Option<Summary>>) -> Vec<Option<Shade>> {
+fn shades(
+    quantity: &Quantity,
+    summaries: Vec<Option<Summary>>,
+    standing: Standing,
+) -> Vec<Option<Shade>> {
     let medians: Vec<f64> = summaries.iter().flatten().map(|s| s.median).collect();
-    let scale = Scale::of(&medians, quantity.direction);
-    let shade = |summary: Summary| {
+    let scale = Scale::of(&medians, quantity.direction).filter(|_| standing.differs);
+    let shade = |(cell, summary): (usize, Summary)| {
         let mut more = format!("{} repeats", summary.n);
         if summary.n > 1 {
             more = format!(
@@ -129,14 +145,13 @@ fn shades(quantity: &Quantity, summaries: Vec<Option<Summary>>) -> Vec<Option<Sh
                 more
             },
             level: scale.as_ref().map(|scale| scale.level(summary.median)),
-            best: scale
-                .as_ref()
-                .is_some_and(|scale| scale.is_best(summary.median)),
+            best: standing.best == Some(cell),
         }
     };
     summaries
         .into_iter()
-        .map(|summary| summary.map(shade))
+        .enumerate()
+        .map(|(cell, summary)| Some(shade((cell, summary?))))
         .collect()
 }
 
@@ -174,14 +189,6 @@ impl Scale {
         };
         (place.clamp(0.0, 1.0) * 8.0).round() as u8
     }
-
-    fn is_best(&self, value: f64) -> bool {
-        match self.direction {
-            Direction::HigherIsBetter => value >= self.high,
-            Direction::LowerIsBetter => value <= self.low,
-            Direction::Informational => false,
-        }
-    }
 }
 
 /// More rows than this nobody reads.
@@ -197,14 +204,13 @@ mod tests {
     #[test]
     fn the_best_is_at_one_end_and_the_worst_at_the_other() {
         let cases = [
-            (Direction::LowerIsBetter, [0, 8], [true, false]),
-            (Direction::HigherIsBetter, [8, 0], [false, true]),
-            (Direction::Informational, [0, 8], [false, false]),
+            (Direction::LowerIsBetter, [0, 8]),
+            (Direction::HigherIsBetter, [8, 0]),
+            (Direction::Informational, [0, 8]),
         ];
-        for (direction, levels, best) in cases {
+        for (direction, levels) in cases {
             let scale = Scale::of(&[10.0, 100.0], direction).unwrap();
             assert_eq!([10.0, 100.0].map(|value| scale.level(value)), levels);
-            assert_eq!([10.0, 100.0].map(|value| scale.is_best(value)), best);
         }
         // The middle of a factor of 100 is a factor of 10.
         let wide = Scale::of(&[1.0, 100.0], Direction::LowerIsBetter).unwrap();
@@ -222,12 +228,12 @@ mod tests {
     fn two_axes_make_a_grid_for_each_metric() {
         let mut record = example::wide();
         record.cells.truncate(15);
-        let grids = grids(&record, None);
+        let grids = grids(&record, &[], None);
         assert_eq!(grids[0].rows.len() * grids[0].columns.len(), 15);
         assert_eq!(grids[0].axes, ["carrier", "policy"]);
         assert!(grids[0].values.iter().flatten().all(Option::is_some));
         assert!(
-            super::grids(&example::jvm(), None).is_empty(),
+            super::grids(&example::jvm(), &[], None).is_empty(),
             "one axis only"
         );
     }

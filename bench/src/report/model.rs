@@ -245,6 +245,8 @@ pub struct Comparison {
     pub rows: Vec<Difference>,
     /// Who is best at what.
     pub best: Vec<Best>,
+    /// Of what not all completed: its name, how many did, and how many did not.
+    pub partly: Vec<(String, [usize; 2])>,
 }
 
 /// Which values of an axis are best at something.
@@ -271,7 +273,7 @@ pub struct Difference {
     pub interval: Range,
     /// Pairs of repeats, or the smaller number of values.
     pub pairs: usize,
-    /// p value after Holm's correction over all that the report compares in this metric.
+    /// The chance of a difference as clear anywhere among all that is asked of its run.
     pub p: f64,
     /// What it comes down to.
     pub verdict: Verdict,
@@ -288,6 +290,8 @@ pub enum Verdict {
     Different,
     /// If there is a difference, it is too small to matter.
     Same,
+    /// Two that `compare` would tell apart by themselves; among all that this report asks, chance shows as much.
+    Alone,
     /// Not told from noise.
     Unclear,
 }
@@ -305,6 +309,7 @@ impl Verdict {
             Verdict::Worse => "worse",
             Verdict::Different => "different",
             Verdict::Same => "the same within 5 %",
+            Verdict::Alone => "different only if asked alone",
             Verdict::Unclear => "not told from noise",
         }
     }

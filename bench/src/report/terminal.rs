@@ -37,7 +37,7 @@ pub fn terminal(report: &Report) -> String {
     for instruments in &report.instruments {
         page += &instrument_table(instruments);
     }
-    page += "\nMedians of completed repeats, * is the best. `-o report.html` writes the whole report with its charts.\n";
+    page += "\nMedians of completed repeats, * is really better than all others. `-o report.html` writes the whole report with its charts.\n";
     page
 }
 

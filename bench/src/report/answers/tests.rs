@@ -109,22 +109,29 @@ fn convergence_names_who_does() {
     }
 }
 
-#[test]
-fn the_limit_is_that_of_the_scenario() {
+/// What is said of a downtime limit of 300 ms, where these are the migrations' blackouts and the guest's pauses.
+fn beside_a_limit(completed: &[(Option<f64>, Option<f64>)]) -> Answer {
     let text = "name = \"limit\"\n[guest]\nmemory = \"256 MiB\"\n[workload.idle]\nmemory = \"64 MiB\"\n\
                 [migration]\ndowntime-limit = \"300 ms\"\n[run]\nrepeats = 3\n";
     let scenario = scenario::parse(Path::new("limit.toml"), text).unwrap();
     let mut record = example::empty("limit", 3, 1);
     record.scenario.text = text.to_owned();
     record.cells[0].id.clone_from(&scenario.cells[0].id);
-    for (repeat, ms) in [(1, 100.0), (2, 600.0), (3, 450.0)] {
-        let metrics = BTreeMap::from([("blackout_ms".to_owned(), ms)]);
-        record.push(0, Repeat::completed(repeat, 0.0, metrics));
+    for (repeat, (blackout, pause)) in (1..).zip(completed) {
+        let metrics = [("blackout_ms", blackout), ("guest_pause_ms", pause)];
+        let known = metrics.into_iter();
+        let known = known.filter_map(|(id, ms)| Some((id.to_owned(), (*ms)?)));
+        record.push(0, Repeat::completed(repeat, 0.0, known.collect()));
     }
-    let answer = limits(&record).unwrap();
+    limits(&record).unwrap()
+}
+
+#[test]
+fn the_limit_is_that_of_the_scenario() {
+    let answer = beside_a_limit(&[100.0, 600.0, 450.0].map(|ms| (Some(ms), None)));
     assert_eq!(answer.weight, Weight::Warning);
     assert!(
-        answer.text.starts_with("2 of 3 migrations missed the downtime limit of 300 ms; the longest blackout was 600 ms ("),
+        answer.text.starts_with("2 of 3 migrations missed the downtime limit of 300 ms; the longest blackout beyond it was 600 ms ("),
         "{}",
         answer.text
     );
@@ -132,6 +139,55 @@ fn the_limit_is_that_of_the_scenario() {
         answer.text.ends_with("#2, 2× the limit)."),
         "{}",
         answer.text
+    );
+}
+
+#[test]
+fn blackouts_that_nobody_measured_kept_no_limit() {
+    let answer = beside_a_limit(&[(Some(100.0), None), (None, None), (None, None)]);
+    assert_eq!(answer.weight, Weight::Warning);
+    let text = "Every blackout that was measured stayed within the downtime limit of 300 ms (1 of 3 completed).";
+    assert_eq!(answer.text, text);
+    let answer = beside_a_limit(&[(Some(100.0), Some(110.0)); 3]);
+    assert_eq!(
+        answer.text,
+        "Every blackout stayed within the downtime limit of 300 ms (3 of 3)."
+    );
+}
+
+#[test]
+fn a_headline_speaks_of_what_the_guest_saw() {
+    let answer = beside_a_limit(&[(Some(280.0), Some(290.0)), (Some(290.0), Some(331.0))]);
+    assert_eq!(answer.weight, Weight::Warning);
+    assert!(
+        answer
+            .text
+            .contains("(2 of 2 completed), but the guest stood still for up to 331 ms ("),
+        "{}",
+        answer.text
+    );
+}
+
+#[test]
+fn who_failed_did_not_converge() {
+    let mut record = example::empty("half", 4, 2);
+    for cell in 0..2 {
+        for repeat in 1..=4 {
+            let done = cell == 0 || repeat > 2;
+            record.push(
+                cell,
+                if done {
+                    Repeat::completed(repeat, 0.0, BTreeMap::new())
+                } else {
+                    Repeat::unfinished(repeat, 0.0, Outcome::Failed, "cut")
+                },
+            );
+        }
+    }
+    let text = convergence(&record).unwrap().text;
+    assert_eq!(
+        text,
+        "6 of 8 migrations converged; 2 failed, and none ran into its timeout."
     );
 }
 

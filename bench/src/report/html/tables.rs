@@ -16,7 +16,7 @@ use crate::report::model::{
 pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) {
     put!(
         page,
-        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is the best of a column; uncoloured columns hardly differ.</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>"
+        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>"
     );
     for column in &overview.columns {
         put!(
@@ -138,7 +138,7 @@ fn difference(page: &mut String, row: &Difference, axis: &Axis, again: bool) {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::Different => "other",
-        Verdict::Same | Verdict::Unclear => "unclear",
+        Verdict::Same | Verdict::Alone | Verdict::Unclear => "unclear",
     };
     let [low, middle, high] =
         [row.interval.low, row.ratio, row.interval.high].map(|v| axis.place(v) * 100.0);
