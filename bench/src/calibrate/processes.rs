@@ -52,7 +52,10 @@ pub(super) fn instruments(process: u32) -> Vec<Instrument> {
     let by_thread = Instrument::new(
         "cpu-threads",
         "CPU time of each thread: /proc/PID/task/TID/schedstat",
-        &["cpu_qemu_without_vcpus_source_s_per_gib"],
+        &[
+            "cpu_qemu_without_vcpus_source_s_per_gib",
+            "cpu_migration_qemu_source_s_per_gib",
+        ],
     );
     vec![
         reading(total, whole, steps.total).note("the step is that of a process that runs all the time, which is as of its last scheduler tick; one that sleeps is exact"),

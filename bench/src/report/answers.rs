@@ -540,7 +540,10 @@ fn sentence(text: &str) -> String {
 /// How a metric's ratio is said, before and behind it.
 const PHRASES: &[(&str, &str, &str)] = &[
     (label::CPU_ALL, "costs ", " the CPU"),
+    ("cpu_migration_s", "costs ", " the CPU"),
+    ("cpu_migration_s_per_gib", "costs ", " the CPU per GiB"),
     ("throughput_bps", "gives ", " the throughput"),
+    ("guest_throughput_bps", "moves ", " the memory per second"),
     ("blackout_ms", "has ", " the blackout"),
     ("total_time_ms", "takes ", " the time"),
     ("workload_slowdown", "slows the guest down ", " as much"),

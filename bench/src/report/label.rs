@@ -129,6 +129,7 @@ const NAMES: &[(&str, &str)] = &[
     ("op_latency_us_p99", "guest operation latency, p99"),
     ("op_latency_us_max", "guest operation latency, longest"),
     ("throughput_bps", "throughput"),
+    ("guest_throughput_bps", "guest memory per second"),
     ("wire_bytes", "bytes on the wire"),
     ("ram_bytes", "RAM sent"),
     ("iterations", "passes over memory"),
@@ -145,9 +146,27 @@ const NAMES: &[(&str, &str)] = &[
         "cpu_qemu_without_vcpus_destination_s_per_gib",
         "QEMU CPU without vCPUs, destination",
     ),
+    ("cpu_migration_s", "CPU of one migration"),
+    ("cpu_migration_s_per_gib", "CPU of migrating, per GiB"),
+    (
+        "cpu_migration_qemu_source_s_per_gib",
+        "CPU of migrating in QEMU, source",
+    ),
+    (
+        "cpu_migration_qemu_destination_s_per_gib",
+        "CPU of migrating in QEMU, destination",
+    ),
+    (
+        "cpu_migration_carrier_source_s_per_gib",
+        "CPU of migrating in the carrier, source",
+    ),
+    (
+        "cpu_migration_carrier_destination_s_per_gib",
+        "CPU of migrating in the carrier, destination",
+    ),
     (CPU_ALL, "CPU per GiB"),
 ];
-/// Not in the record: the sum of the four parts of the processor's chart.
+/// Not in the record: of records without `cpu_migration_s_per_gib`, the sum of the four parts of the processor's chart.
 pub(super) const CPU_ALL: &str = "cpu_both_sides_s_per_gib";
 const LONGEST: usize = 120;
 

@@ -56,6 +56,8 @@ pub(super) struct Measured {
     pub(super) filled: Option<Filled>,
     pub(super) handshake_ms: Option<f64>,
     pub(super) ended: Ended,
+    /// As the workload began to settle: from then to `usage_before` is what everything costs without a migration.
+    pub(super) usage_settling: Sides<Usage>,
     pub(super) usage_before: Sides<Usage>,
     /// Once the guest ran where it should: only then is all that was sent received and loaded.
     pub(super) usage_after: Sides<Usage>,

@@ -25,6 +25,7 @@ pub(super) struct Prepared {
     pub(super) fill: Duration,
     pub(super) filled: Option<Filled>,
     pub(super) background_before: Option<BackgroundReport>,
+    pub(super) settling: Sides<Usage>,
     pub(super) before: Sides<Usage>,
 }
 
@@ -51,6 +52,7 @@ impl Attempt<'_> {
         }
         background::start(self.hosts, &setup.network).await?;
         self.phase(Phase::Settling, Some(setup.migration.settle));
+        let settling = self.usage().await?;
         tokio::time::sleep(setup.migration.settle).await;
         // Anew, so that its report tells of the migration only.
         let background_before = background::stop(self.hosts).await?;
@@ -65,6 +67,7 @@ impl Attempt<'_> {
             fill,
             filled,
             background_before,
+            settling,
             before,
         })
     }

@@ -151,6 +151,7 @@ impl Attempt<'_> {
             fill,
             filled,
             background_before,
+            settling,
             before,
         } = {
             let mut prepare = std::pin::pin!(self.prepare());
@@ -217,6 +218,7 @@ impl Attempt<'_> {
             filled,
             handshake_ms: wired.handshake_ms,
             ended,
+            usage_settling: settling,
             usage_before: before,
             usage_after: after,
             running_on,

@@ -6,6 +6,8 @@ use lmbench_harness::role::Role;
 
 use super::{Measured, Values};
 
+mod added;
+
 /// `ram_bytes` is what the time is divided by.
 pub(super) fn measure(values: &mut Values, measured: &Measured, ram_bytes: f64) {
     let gib = ram_bytes / f64::from(1 << 30);
@@ -20,6 +22,7 @@ pub(super) fn measure(values: &mut Values, measured: &Measured, ram_bytes: f64) 
             calls_and_switches(values, metering, role, gib);
         }
     }
+    added::measure(values, measured, gib);
     let (before, after) = (&measured.usage_before, &measured.usage_after);
     let sides = [
         (&before.source, &after.source, SOURCE),

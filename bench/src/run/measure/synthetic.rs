@@ -62,6 +62,7 @@ impl Story {
             filled: None,
             handshake_ms: None,
             ended,
+            usage_settling: usage(),
             usage_before: usage(),
             usage_after: usage(),
             running_on: "destination".to_owned(),
@@ -325,7 +326,7 @@ pub(super) fn cpu(seconds: f64) -> CpuTime {
     }
 }
 
-fn thread(name: &str, tid: u32, seconds: f64) -> ThreadTime {
+pub(super) fn thread(name: &str, tid: u32, seconds: f64) -> ThreadTime {
     ThreadTime {
         name: name.to_owned(),
         tid,

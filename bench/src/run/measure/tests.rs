@@ -227,14 +227,19 @@ fn every_metric_of_the_registry_is_given_or_known_not_to_be() {
     story.measured.background = Some(traffic.clone());
     story.measured.background_before = Some(traffic);
     for side in [
+        &mut story.measured.usage_settling,
         &mut story.measured.usage_before,
         &mut story.measured.usage_after,
     ] {
         side.source.carrier = Some(cpu(1.0));
         side.destination.carrier = Some(cpu(1.0));
     }
-    story.measured.usage_after.source.at_ns = 1;
-    story.measured.usage_after.destination.at_ns = 1;
+    for (usage, at_ns) in [
+        (&mut story.measured.usage_before, 1_000_000_000),
+        (&mut story.measured.usage_after, 1_000_000_001),
+    ] {
+        (usage.source.at_ns, usage.destination.at_ns) = (at_ns, at_ns);
+    }
     let connection = synthetic::connection(Owner::Qemu, 1000);
     let decisions = json!({ "cost_us": { "max": 1.0 }, "reaction_ms": { "max": 2.0 } });
     let mut story = story

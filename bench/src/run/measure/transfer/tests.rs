@@ -177,3 +177,49 @@ fn post_copy_metrics_need_a_post_copy() {
     assert_eq!(story.value("postcopy_requests"), Some(12.0));
     assert_eq!(story.value("postcopy_blocktime_ms"), None);
 }
+
+/// 1000 pages of 4 KiB in one second after setup, as 400 000 bytes.
+fn compressed(counter: Value) -> Story {
+    let mut answer = json!({ "status": "completed", "setup-time": 10 });
+    answer["ram"] = ram(&[("transferred", 400_000), ("normal", 900), ("duplicate", 50)]);
+    answer["xbzrle-cache"] = counter;
+    Story::new(1010.0).answer(1010.0, "final", answer)
+}
+
+#[test]
+fn what_was_compressed_is_measured_by_what_it_was_before() {
+    let xbzrle = compressed(json!({ "pages": 100, "bytes": 1000 }));
+    assert_eq!(
+        xbzrle.value("guest_throughput_bps"),
+        Some(1000.0 * 4096.0 * 8.0)
+    );
+    assert_eq!(xbzrle.value("throughput_bps"), None);
+    let zstd = Story::new(1010.0)
+        .with("[migration]\nmultifd-channels = 2\nmultifd-compression = \"zstd\"")
+        .ram(
+            1010.0,
+            "final",
+            "completed",
+            ram(&[("transferred", 400_000), ("normal", 1000)]),
+        );
+    assert_eq!(
+        zstd.value("guest_throughput_bps"),
+        Some(1000.0 * 4096.0 * 8.0)
+    );
+    assert_eq!(zstd.value("throughput_bps"), None);
+}
+
+#[test]
+fn without_compression_both_speeds_stand() {
+    let story = Story::new(1010.0).ram(
+        1010.0,
+        "final",
+        "completed",
+        ram(&[("transferred", 5_000_000), ("normal", 1000)]),
+    );
+    assert_eq!(story.value("throughput_bps"), Some(40_000_000.0));
+    assert_eq!(
+        story.value("guest_throughput_bps"),
+        Some(1000.0 * 4096.0 * 8.0)
+    );
+}
