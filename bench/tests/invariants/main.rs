@@ -2,6 +2,7 @@
 
 mod files;
 mod packages;
+mod published;
 mod test_command;
 mod vm;
 
