@@ -172,7 +172,7 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
         let floor = change(1.0 + rule.noise_floor);
         return (
             Verdict::Pass,
-            format!("{figures}, within the noise between runs of the same ({floor})"),
+            format!("{figures}, no more than the noise floor ({floor})"),
         );
     }
     if low > bound {
