@@ -215,7 +215,7 @@ impl Ends {
         let told = self.until(|told| told.broke || (told.taken.is_some() && goes_on()));
         match told.await {
             Ok(told) if told.broke => peer_broke(),
-            Ok(_) => cut("it ended at the peer, and goes on here".to_owned()),
+            Ok(_) => cut("it ended at the peer, and goes on here"),
             // The session's end leaves its channels to themselves.
             Err(_) => std::future::pending().await,
         }
@@ -229,14 +229,14 @@ impl Ends {
     ) -> io::Result<()> {
         let told = self.until(|told| side(told).is_some() || told.broke || told.handed_over);
         let told = told.await.map_err(|end| {
-            cut(format!(
+            cut(&format!(
                 "it ended here after {bytes} bytes, and the session before the peer said how many it has {done} ({end})"
             ))
         })?;
         match side(&told) {
             _ if told.broke => Err(peer_broke()),
             Some(theirs) if theirs == bytes => Ok(()),
-            Some(theirs) => Err(cut(format!(
+            Some(theirs) => Err(cut(&format!(
                 "{bytes} bytes of it here, but the peer has {done} {theirs}"
             ))),
             // Whoever has the peer's connection knows alone.
@@ -263,7 +263,7 @@ impl Ends {
     }
 }
 
-fn cut(why: String) -> io::Error {
+fn cut(why: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::UnexpectedEof,
         format!("the channel was cut: {why}"),

@@ -168,12 +168,12 @@ impl Relay {
                 .await;
         }
         if let (Path::Auto, Some(QuicStream { outgoing, incoming })) = (path, channel.as_quic()) {
-            return ending
-                .both(
-                    quic::send(&self.local, outgoing, &counters.sent),
-                    quic::receive(incoming, &self.local, &counters.received),
-                )
-                .await;
+            // Their buffers are large, and few channels take this path.
+            return Box::pin(ending.both(
+                quic::send(&self.local, outgoing, &counters.sent),
+                quic::receive(incoming, &self.local, &counters.received),
+            ))
+            .await;
         }
         match (path, channel.as_tcp()) {
             (Path::Splice | Path::Slow { .. }, None) => Err(RelayError::NotSpliceable {

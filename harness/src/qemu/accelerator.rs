@@ -64,7 +64,7 @@ async fn kvm_defect(patience: Duration, scratch: &Path) -> Option<String> {
     let file = memory_file();
     let mut known = file.as_deref().map(read).unwrap_or_default();
     if let Some(answer) = remembered(&known, &key, patience) {
-        return answer;
+        return answer.err();
     }
     match prove(patience, scratch).await {
         Ok(()) => {
@@ -87,11 +87,12 @@ fn remembered(
     known: &BTreeMap<String, Option<String>>,
     key: &str,
     patience: Duration,
-) -> Option<Option<String>> {
+) -> Option<Result<(), String>> {
     if known.get(key) == Some(&None) {
-        return Some(None);
+        return Some(Ok(()));
     }
-    known.get(&refused(key, patience)).cloned()
+    let refusal = known.get(&refused(key, patience))?.clone();
+    Some(refusal.map_or(Ok(()), Err))
 }
 
 fn refused(key: &str, patience: Duration) -> String {
@@ -223,14 +224,15 @@ mod tests {
         let minute = Duration::from_secs(60);
         let slow = || Some("no hello".to_owned());
         let mut known = BTreeMap::from([(refused("here", PROOF_DEADLINE), slow())]);
-        assert_eq!(remembered(&known, "here", PROOF_DEADLINE), Some(slow()));
+        let refusal = || Some(Err("no hello".to_owned()));
+        assert_eq!(remembered(&known, "here", PROOF_DEADLINE), refusal());
         assert_eq!(remembered(&known, "here", minute), None);
         known.insert(refused("here", minute), slow());
-        assert_eq!(remembered(&known, "here", minute), Some(slow()));
+        assert_eq!(remembered(&known, "here", minute), refusal());
         // What has booted once boots for everybody.
         known.insert("here".to_owned(), None);
         for patience in [PROOF_DEADLINE, minute] {
-            assert_eq!(remembered(&known, "here", patience), Some(None));
+            assert_eq!(remembered(&known, "here", patience), Some(Ok(())));
         }
         assert_eq!(remembered(&known, "elsewhere", minute), None);
     }

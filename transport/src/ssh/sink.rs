@@ -57,7 +57,7 @@ struct Work {
 enum Served {
     LoggedIn {
         peer: String,
-        child: Child,
+        child: Box<Child>,
         ends: Option<Ends>,
     },
     Failed {
@@ -240,7 +240,7 @@ impl Work {
         match served {
             Served::LoggedIn { peer, child, ends } => {
                 let details = Some(child.log().details());
-                self.follow(child, ends);
+                self.follow(*child, ends);
                 if let Some((_, begin)) = self.session.as_ref().filter(|_| !self.ready) {
                     self.ready = true;
                     let handshake_ms = ms(begin.elapsed());
@@ -290,7 +290,7 @@ impl Work {
         while let Some(served) = self.servings.join_next().await {
             // A login that came through in the meantime has nothing to say any more.
             if let Ok(Served::LoggedIn { child, ends, .. }) = served {
-                self.follow(child, ends);
+                self.follow(*child, ends);
             }
         }
     }
@@ -321,7 +321,7 @@ async fn log_in(
     };
     tokio::select! {
         result = work => match result {
-            Ok((child, ends)) => Served::LoggedIn { peer, child, ends },
+            Ok((child, ends)) => Served::LoggedIn { peer, child: Box::new(child), ends },
             Err(error) => Served::Failed { peer, error },
         },
         // Dropping the work hangs up and kills.
