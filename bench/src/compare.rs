@@ -156,8 +156,9 @@ pub fn compare(
             NoiseFloor::of_runs(&runs)
         }
     };
-    let other_run =
-        (base.record.run_id != candidate.record.run_id).then(|| day(&candidate.record.started));
+    let other_run = (base.record.run_id != candidate.record.run_id).then(|| metrics::OtherRun {
+        day: day(&candidate.record.started),
+    });
     let cells = matched
         .both
         .iter()
@@ -188,7 +189,7 @@ pub fn compare(
 fn cell(
     base: &CellRecord,
     candidate: &CellRecord,
-    other_run: Option<Option<f64>>,
+    other_run: Option<metrics::OtherRun>,
     noise: &NoiseFloor,
     rule: &Rule,
     options: &Options<'_>,

@@ -22,10 +22,10 @@ use support::{lab_in, live, network, run_in, transfer};
 /// Slow enough for a machine that is emulated.
 const PACE: (u64, usize) = (1_000_000, 200);
 
-fn kernel_lab(base: &Path, link: LinkSpec) -> Lab {
+fn kernel_lab(base: &Path, link: &LinkSpec) -> Lab {
     let link = LinkSpec {
         method: LinkMethod::Kernel,
-        ..link
+        ..link.clone()
     };
     let lab = lab_in(base, &network(link)).expect("the test needs netem, and it is here");
     assert_eq!(lab.method(Network::Migration), Some(LinkMethod::Kernel));
@@ -61,7 +61,7 @@ fn no_packet_is_there_before_its_delay() {
             for rtt in [5, 40].map(Duration::from_millis) {
                 let lab = kernel_lab(
                     base.path(),
-                    LinkSpec {
+                    &LinkSpec {
                         rtt: Some(rtt),
                         rate_bps: Some(100_000_000),
                         ..LinkSpec::default()
@@ -85,7 +85,7 @@ fn losses_are_netem_s_and_as_many_as_were_asked_for() {
         &[Need::Namespaces, Need::Netem],
         || {
             let base = tempfile::tempdir().unwrap();
-            let mut lab = kernel_lab(base.path(), LinkSpec::default());
+            let mut lab = kernel_lab(base.path(), &LinkSpec::default());
             // While the hosts do not know each other's hardware addresses, one lost question costs a second of packets.
             let pids = Role::BOTH.map(|role| lab.agent_pid(role));
             transfer(pids, lab.address(Role::Destination, Network::Migration), 1);
@@ -118,7 +118,7 @@ fn early_packets_overtake_where_reordering_is_asked_for() {
             for reorder in [None, Some(0.1)] {
                 let lab = kernel_lab(
                     base.path(),
-                    LinkSpec {
+                    &LinkSpec {
                         rtt: Some(Duration::from_millis(20)),
                         reorder,
                         ..LinkSpec::default()

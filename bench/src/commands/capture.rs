@@ -19,8 +19,10 @@ use crate::cli::{CaptureArguments, Format};
 
 pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
     let (listen, to) = (socket(&arguments.listen)?, socket(&arguments.to)?);
-    let mut options = TeeOptions::default();
-    options.peer_uid = peer_user::uid(arguments.peer_user.as_deref())?;
+    let mut options = TeeOptions {
+        peer_uid: peer_user::uid(arguments.peer_user.as_deref())?,
+        ..TeeOptions::default()
+    };
     if arguments.stay {
         options.linger = None;
     }

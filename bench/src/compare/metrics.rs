@@ -152,9 +152,16 @@ pub(super) struct Method<'a> {
     /// How many metrics are asked.
     pub(super) questions: usize,
     pub(super) noise: &'a NoiseFloor,
-    /// If the cells are of two runs, the day of the candidate's.
-    pub(super) other_run: Option<Option<f64>>,
+    /// If the cells are of two runs, the candidate's.
+    pub(super) other_run: Option<OtherRun>,
     pub(super) rule: &'a Rule,
+}
+
+/// The candidate's run, where it isn't the base's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OtherRun {
+    /// When it began, in days; none if its record doesn't say.
+    pub(super) day: Option<f64>,
 }
 
 /// A metric with everything but what the number of questions decides.
@@ -232,7 +239,7 @@ fn measure<'a>(
         None => method.rule.shift(&left, &right, pairing, method.questions),
     };
     let between = || -> Option<Between> {
-        let day = method.other_run?;
+        let day = method.other_run?.day;
         method.noise.between(&base.id, id, day)
     };
     Measured {

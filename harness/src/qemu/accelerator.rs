@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn who_waits_longer_is_not_told_that_it_was_too_slow() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let slow = || Some("no hello".to_owned());
         let mut known = BTreeMap::from([(refused("here", PROOF_DEADLINE), slow())]);
         let refusal = || Some(Err("no hello".to_owned()));

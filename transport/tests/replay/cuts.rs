@@ -318,7 +318,7 @@ async fn a_destination_that_goes_away() {
     {
         let between = Between::new(scheme, Cut::Fin).await;
         let (mut near, far) = between.channel().await;
-        let writing = async { while near.write_all(&[7; 1 << 16]).await.is_ok() {} };
+        let writing = async { while near.write_all(&[7; 1 << 13]).await.is_ok() {} };
         let going = async {
             far.readable().await.unwrap();
             drop(far);
