@@ -37,7 +37,6 @@ impl Rule {
             (all > 0).then(|| good as f64 / all as f64)
         };
         let told = match (share(base), share(candidate)) {
-            (None, None) => Completions::AsOften,
             (Some(_), None) => Completions::PerhapsRarer,
             (None, Some(_)) => Completions::PerhapsOftener,
             (Some(before), Some(after)) if after < before && p <= self.alpha => Completions::Rarer,
@@ -46,7 +45,7 @@ impl Rule {
                 Completions::Oftener
             }
             (Some(before), Some(after)) if after > before => Completions::PerhapsOftener,
-            (Some(_), Some(_)) => Completions::AsOften,
+            (None, None) | (Some(_), Some(_)) => Completions::AsOften,
         };
         (told, p)
     }

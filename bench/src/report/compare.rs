@@ -115,16 +115,16 @@ struct Arms<'a> {
 impl Arms<'_> {
     /// All metrics of all of them, in blocks of repeats with the same number and the same settings but of `axis`.
     fn family(&self, axis: Option<&Axis>) -> Family {
-        let others = |cell: &CellRecord| -> String {
+        let others = |cell: &CellRecord| -> Vec<String> {
             let Some(axis) = axis else {
-                return String::new();
+                return Vec::new();
             };
             let others = cell.parameters.iter().filter(|(key, _)| **key != axis.key);
             others
-                .map(|(key, value)| format!("{key}={value}\n"))
+                .map(|(key, value)| format!("{key}={value}"))
                 .collect()
         };
-        let mut blocks: Vec<(String, u32)> = Vec::new();
+        let mut blocks: Vec<(Vec<String>, u32)> = Vec::new();
         for cell in self.cells.iter().flatten() {
             let settings = others(cell);
             let numbers = cell

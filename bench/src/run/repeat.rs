@@ -87,13 +87,13 @@ pub(super) async fn perform(
     let (mut integrity, mut evidence) = (None, Vec::new());
     if migrated.is_err() {
         if attempt.migrating {
-            integrity = Some(aftermath::after_error(&mut attempt).await);
+            integrity = Some(Box::pin(aftermath::after_error(&mut attempt)).await);
         }
         let done = attempt.notes.take();
         evidence = ending::evidence(attempt.hosts, done).await;
     }
     attempt.phase(Phase::TearingDown, None);
-    let losses = ending::end_repeat(attempt.hosts).await?;
+    let losses = Box::pin(ending::end_repeat(attempt.hosts)).await?;
     // A guest whose QEMU was killed, or whose host is lost, says nothing about the next one.
     let innocent = attempt.booted || losses.cause().is_some();
     let words = migrated.as_ref().err().map(ToString::to_string);

@@ -84,7 +84,7 @@ mod tests {
             allocation_rate: Rate::BytesPerSecond(1000 * PAGE_BYTES),
             survivors: 0.5,
         };
-        assert_eq!(to_settle(&jvm), Duration::from_millis(2000));
+        assert_eq!(to_settle(&jvm), Duration::from_secs(2));
         let sweep = Pattern::Sweep {
             rate: Rate::BytesPerSecond(1 << 20),
         };
