@@ -272,12 +272,12 @@ fn noise_is_measured_by_runs_of_the_same() {
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.stdout.contains("known from 2 only"), "{said:?}");
     // Five that hardly differ let it be seen.
-    let five = ["1", "2", "3", "4", "5"].map(|name| format!("run{name}.json"));
-    for (name, factor) in five.iter().zip([1.0, 1.001, 0.999, 1.002, 0.998]) {
+    let several = ["1", "2", "3", "4", "5"].map(|name| format!("run{name}.json"));
+    for (name, factor) in several.iter().zip([1.0, 1.001, 0.999, 1.002, 0.998]) {
         place.run(name, factor, |_| ());
     }
     let mut make = vec!["baseline", "-o", "base.json"];
-    make.extend(five.iter().map(String::as_str));
+    make.extend(several.iter().map(String::as_str));
     let said = place.lmbench(&make);
     assert!(
         said.code == 0 && said.stderr.contains("4 others of the same"),

@@ -167,16 +167,16 @@ fn a_stream_that_broke() {
     near.write_all(b"x").expect("it reads");
     let (far, _) = destination.accept().expect("it comes");
     drop(far);
-    while near.write_all(&[7; 1 << 16]).is_ok() {}
+    while near.write_all(&[7; 1 << 13]).is_ok() {}
     source.event("channel-closed");
     for half in [&source, &sink] {
         let pid = Pid::from_raw(half.id().cast_signed()).expect("a child");
         kill_process(pid, Signal::TERM).expect("it runs");
     }
     for half in [source, sink] {
-        let (code, said) = half.ended();
-        assert_eq!(code, 4, "{said}");
-        assert!(said.starts_with("error: the stream broke: "), "{said}");
+        let (exit, told) = half.ended();
+        assert_eq!(exit, 4, "{told}");
+        assert!(told.starts_with("error: the stream broke: "), "{told}");
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::live::{Run, run_on_kvm};
 
 /// Guests that take as little as a stock kernel needs. One boots in a second on KVM, and on one that is emulated in some ten, which
-/// LMBENCH_TEST_BOOT_SECONDS allows for. Without it the patience is that of lmbench itself, whose answer is then known already.
+/// `LMBENCH_TEST_BOOT_SECONDS` allows for. Without it the patience is that of lmbench itself, whose answer is then known already.
 fn scenario(settings: &str) -> String {
     let patience = std::env::var("LMBENCH_TEST_BOOT_SECONDS");
     let patience = patience.as_deref().unwrap_or("12");

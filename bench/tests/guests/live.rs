@@ -42,7 +42,7 @@ fn run_to(scenario: &str, exit_code: i32) -> Option<Run> {
 }
 
 /// Runs `scenario`, whose guests insist on KVM; `None` where KVM boots none, which is said. The records are kept in the folder that
-/// LMBENCH_TEST_RECORDS names.
+/// `LMBENCH_TEST_RECORDS` names.
 pub(crate) fn run_on_kvm(scenario: &str) -> Option<Run> {
     let place = Place::on(scenario, &[Need::Kvm])?;
     let kept = std::env::var("LMBENCH_TEST_RECORDS");
