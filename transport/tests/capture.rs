@@ -2,5 +2,7 @@
 
 #[path = "capture/format.rs"]
 mod format;
+#[path = "shared/nobody.rs"]
+mod nobody;
 #[path = "capture/tee.rs"]
 mod tee;

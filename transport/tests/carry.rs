@@ -2,6 +2,8 @@
 
 #[path = "shared/half.rs"]
 mod half;
+#[path = "shared/nobody.rs"]
+mod nobody;
 #[path = "carry/peers.rs"]
 mod peers;
 

@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::nobody::{as_nobody, open_folder};
+
 /// A tee at work, and the end behind it.
 struct Rig {
     folder: TempDir,
@@ -261,6 +263,35 @@ async fn a_slow_file_slows_the_stream() {
     // The stream was cut by this end.
     let _ = rig.task.await.unwrap();
     drain.join().unwrap().unwrap();
+}
+
+/// Somebody else made a socket where the destination's QEMU was expected.
+#[tokio::test]
+async fn a_socket_of_another_user_gets_no_byte() {
+    let folder = open_folder();
+    let [listen, to] = ["source", "destination"].map(|name| folder.path().join(name));
+    let bound = to.clone();
+    let Some(listener) = as_nobody(|| std::os::unix::net::UnixListener::bind(bound).unwrap())
+    else {
+        return;
+    };
+    let tee = Tee::bind(listen.clone(), to, TeeOptions::default()).unwrap();
+    let file = File::create(folder.path().join("file")).unwrap();
+    let task = tokio::spawn(tee.run(file, Arc::new(|_| ()), CancellationToken::new()));
+    let mut near = UnixStream::connect(listen).await.unwrap();
+    let _ = near.write_all(b"secret").await;
+    let TeeError::Reach { source, .. } = task.await.unwrap().unwrap_err() else {
+        panic!("it reaches nobody")
+    };
+    let said = source.to_string();
+    assert!(
+        said.contains("belongs to user 65534, this one to user 0"),
+        "{said}"
+    );
+    let (mut far, _) = listener.accept().unwrap();
+    let mut heard = Vec::new();
+    std::io::Read::read_to_end(&mut far, &mut heard).unwrap();
+    assert!(heard.is_empty());
 }
 
 /// QEMU sees an end of file; this is how its operator hears more.

@@ -3,33 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use lmbench_testing::Need;
 use lmbench_transport::carry::{CarryError, Event, Local, Options};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::nobody::{NOBODY, as_nobody, open_folder};
 use crate::{PATIENT, options, sink_with, source, source_with};
-
-/// What a process of another user does; the kernel remembers whose thread listened or connected. `None` without root, who alone can be two.
-fn as_nobody<T: Send + 'static>(deed: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    if !lmbench_testing::available(&[Need::Root]) {
-        return None;
-    }
-    let nobody = rustix::thread::Uid::from_raw(NOBODY);
-    let thread = std::thread::spawn(move || {
-        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
-        deed()
-    });
-    Some(thread.join().unwrap())
-}
-
-/// A folder that everybody can write to, as `/tmp` is.
-fn open_folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777)).unwrap();
-    folder
-}
 
 fn with_peer(peer_uid: Option<u32>) -> Options {
     Options {
@@ -125,5 +104,3 @@ async fn another_user_gives_no_byte() {
         assert!(read.map_or(true, |len| len == 0));
     }
 }
-
-const NOBODY: u32 = 65534;
