@@ -128,7 +128,8 @@ fn kind(metric: &Metric, is_chosen: bool) -> Kind {
     }
     let counts = matches!(
         metric.unit,
-        Unit::Byte | Unit::SecondPerGib | Unit::CountPerGib | Unit::Ratio
+        // Seconds of a processor, by the topic.
+        Unit::Byte | Unit::Second | Unit::SecondPerGib | Unit::CountPerGib | Unit::Ratio
     );
     if counts && matches!(metric.topic, Topic::Transfer | Topic::Processor) {
         Kind::Proxy
