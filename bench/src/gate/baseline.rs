@@ -108,7 +108,7 @@ pub enum NoiseFrom {
 pub struct BaselineCell {
     /// The matrix axes' values.
     pub parameters: IndexMap<String, Value>,
-    /// How many repeats of the first run ended in which way.
+    /// How many repeats of all runs ended in which way.
     pub outcomes: BTreeMap<Outcome, usize>,
     /// By metric id, over the completed repeats of all runs.
     pub metrics: BTreeMap<String, Values>,
@@ -137,7 +137,7 @@ impl Baseline {
         let cells = record.cells.iter().map(|cell| {
             let kept = BaselineCell {
                 parameters: cell.parameters.clone(),
-                outcomes: cell.outcomes(),
+                outcomes: kept_outcomes(&runs, &cell.id),
                 metrics: kept_values(&runs, &cell.id),
             };
             (cell.id.clone(), kept)
@@ -193,6 +193,18 @@ impl Noise {
     pub fn days(&self) -> Vec<Option<f64>> {
         self.started.iter().map(|started| day(started)).collect()
     }
+}
+
+/// How the repeats of a cell ended, in all runs.
+fn kept_outcomes(runs: &[&Record], cell: &str) -> BTreeMap<Outcome, usize> {
+    let mut kept: BTreeMap<Outcome, usize> = BTreeMap::new();
+    let cells = runs.iter().flat_map(|run| &run.cells);
+    for same in cells.filter(|same| same.id == cell) {
+        for (outcome, count) in same.outcomes() {
+            *kept.entry(outcome).or_default() += count;
+        }
+    }
+    kept
 }
 
 /// The values of a cell in all runs.

@@ -440,6 +440,11 @@ fn several_runs_tell_how_much_they_differ() {
         .map(|factor| run(&scaled(&STEADY, factor)))
         .into();
     assert_eq!(judged(&alike), (vec![Verdict::Regressed], String::new()));
+    // All of their migrations count, too.
+    let baseline = Baseline::of(&kept, &same).unwrap();
+    let (_, cell) = baseline.cells.first().unwrap();
+    assert_eq!(cell.outcomes[&Outcome::Completed], 5 * STEADY.len());
+    assert_eq!(cell.metrics["downtime_ms"].runs, [STEADY.len(); 5]);
 }
 
 #[test]
