@@ -28,3 +28,6 @@ pub mod selftest;
 pub mod statistics;
 pub mod store;
 pub mod terminal;
+
+// Of the harness the one part that modules without guests and sockets use too.
+pub(crate) use lmbench_harness::files;

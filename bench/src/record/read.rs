@@ -7,7 +7,7 @@ mod intake;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use lmbench_harness::files::open_plain;
+use crate::files::open_plain;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use lmbench_harness::files::open_plain;
+use crate::files::open_plain;
 use serde::Deserialize;
 
 use crate::record::Record;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use lmbench_harness::files::{self, Folder};
+use crate::files::{self, Folder};
 
 use super::{Store, StoreError};
 use crate::error::json_problem;

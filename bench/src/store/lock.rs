@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use lmbench_harness::files::{self, ANYBODY, Folder, InPlace};
+use crate::files::{self, ANYBODY, Folder, InPlace};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use lmbench_harness::files::{ANYBODY, Folder, InPlace, open_plain};
+use crate::files::{ANYBODY, Folder, InPlace, open_plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lmbench_harness::files::{ANYBODY, Folder};
+use crate::files::{ANYBODY, Folder};
 
 use super::find::FoundRun;
 use super::lock::Lock;
