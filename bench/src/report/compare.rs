@@ -5,15 +5,20 @@
 //! by themselves, as `compare` asks it, and with all that is asked of this run in mind ([`Family`]), as somebody who reads the whole report
 //! looks for what stands out. Only what both call a difference is named. What another run beside it shows takes nothing away.
 
+mod arms;
+
+pub(super) use arms::{Standing, standings};
+
 use super::Source;
 use super::label::{self, Axis, quantity};
 use super::model::{Best, Comparison, Difference, Range, Verdict};
 use super::values::of_cell;
-use crate::judge::{ByArm, Difference as Decided, Family, NoiseFloor, RULE};
+use crate::judge::{Difference as Decided, Family, NoiseFloor, RULE};
 use crate::metric::Direction;
 use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::{Effect, Interval, Pairing, holm, median};
 use crate::terminal::text::clean_short;
+use arms::{Arms, families, family_p};
 
 /// All comparisons of a report: of each run's axes, then of the runs with the first.
 pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
@@ -33,156 +38,6 @@ pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
             .extend(runs.map(|(other, letter)| of_runs(&base.record, &other.record, letter)));
     }
     comparisons
-}
-
-/// Which cell leads a metric, and whether its colours say anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// The cell that is really better than every other, and completes no less often.
-    pub(super) best: Option<usize>,
-    /// Whether the first and the last are really different.
-    pub(super) differs: bool,
-}
-
-/// Of the cells of a run, for each of the headline metrics.
-pub(super) fn standings(record: &Record) -> Vec<Standing> {
-    let cells: Vec<usize> = (0..record.cells.len())
-        .filter(|cell| record.cells[*cell].completed().next().is_some())
-        .collect();
-    if cells.len() < 2 || cells.len() > STARRED {
-        return vec![Standing::default(); METRICS.len()];
-    }
-    let arms = Arms {
-        names: cells.iter().map(ToString::to_string).collect(),
-        cells: cells
-            .iter()
-            .map(|cell| vec![&record.cells[*cell]])
-            .collect(),
-    };
-    let family = arms.family(None);
-    let families = families(record);
-    let of = |&id: &&'static str| {
-        let standing = standing(&arms, &family, families, id).unwrap_or_default();
-        Standing {
-            best: standing.best.map(|arm| cells[arm]),
-            ..standing
-        }
-    };
-    METRICS.iter().map(of).collect()
-}
-
-fn standing(
-    arms: &Arms<'_>,
-    family: &Family,
-    families: usize,
-    id: &'static str,
-) -> Option<Standing> {
-    let sign = sign(id)?;
-    let values = |arm: usize| of_cell(arms.cells[arm][0], id);
-    let middle = |arm: usize| {
-        let values: Vec<f64> = values(arm).into_values().collect();
-        Some((sign * median(&values)?, arm))
-    };
-    let mut ranked: Vec<(f64, usize)> = (0..arms.cells.len()).filter_map(middle).collect();
-    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let ((_, leader), others) = ranked.split_first()?;
-    let is_worse = |(_, other): &(f64, usize)| {
-        let (base, other_values) = (values(*leader), values(*other));
-        let pairs = base
-            .iter()
-            .filter_map(|(repeat, base)| Some((*base, *other_values.get(repeat)?)));
-        let values: (Vec<f64>, Vec<f64>) = pairs.unzip();
-        let floor = floor_of(id, &values.0, &values.1, Pairing::Pairs);
-        let asked = Asked::new(id, ["", ""], values, Pairing::Pairs, floor);
-        let chance = family_p(family, families, id, *leader, *other);
-        asked.is_some_and(|asked| asked.is_worse(chance))
-    };
-    let differs = others.last().is_some_and(is_worse);
-    let best = !others.is_empty() && differs && others.iter().all(is_worse);
-    Some(Standing {
-        best: (best && !arms.completes_less(*leader)).then_some(*leader),
-        differs,
-    })
-}
-
-/// What is compared with each other: values of an axis, or cells.
-struct Arms<'a> {
-    names: Vec<String>,
-    /// The cells of each.
-    cells: Vec<Vec<&'a CellRecord>>,
-}
-
-impl Arms<'_> {
-    /// All metrics of all of them, in blocks of repeats with the same number and the same settings but of `axis`.
-    fn family(&self, axis: Option<&Axis>) -> Family {
-        let others = |cell: &CellRecord| -> Vec<String> {
-            let Some(axis) = axis else {
-                return Vec::new();
-            };
-            let others = cell.parameters.iter().filter(|(key, _)| **key != axis.key);
-            others
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect()
-        };
-        let mut blocks: Vec<(Vec<String>, u32)> = Vec::new();
-        for cell in self.cells.iter().flatten() {
-            let settings = others(cell);
-            let numbers = cell
-                .completed()
-                .map(|repeat| (settings.clone(), repeat.repeat));
-            blocks.extend(numbers);
-        }
-        blocks.sort();
-        blocks.dedup();
-        blocks.truncate(PAIRS);
-        let metric = |&id: &&'static str| -> ByArm {
-            let arm = |cells: &Vec<&CellRecord>| {
-                let mut row = vec![None; blocks.len()];
-                for cell in cells {
-                    let settings = others(cell);
-                    for (repeat, value) in of_cell(cell, id) {
-                        if let Ok(place) = blocks.binary_search(&(settings.clone(), repeat)) {
-                            row[place] = Some(value);
-                        }
-                    }
-                }
-                row
-            };
-            self.cells.iter().map(arm).collect()
-        };
-        Family::new(&METRICS.iter().map(metric).collect::<Vec<_>>())
-    }
-
-    fn place(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| known == name)
-    }
-
-    fn tried(&self, arm: usize) -> [usize; 2] {
-        let tried = self.cells[arm].iter().map(|cell| cell.tried());
-        tried.fold([0, 0], |sum, tried| [sum[0] + tried[0], sum[1] + tried[1]])
-    }
-
-    /// Whether fewer of its migrations complete than of another's.
-    fn completes_less(&self, arm: usize) -> bool {
-        let own = self.tried(arm);
-        let others = (0..self.cells.len()).map(|other| self.tried(other));
-        let mut others = others.filter(|tried| tried[0] > 0);
-        others.any(|other| RULE.completions(other, own).0.are_fewer())
-    }
-}
-
-/// How many families of questions a run's part of a report asks: of each axis, and of the cells where these are not those of the axis.
-fn families(record: &Record) -> usize {
-    match label::axes(record).len() {
-        0 | 1 => 1,
-        axes => axes + 1,
-    }
-}
-
-fn family_p(family: &Family, families: usize, id: &str, one: usize, other: usize) -> f64 {
-    let metric = METRICS.iter().position(|known| *known == id);
-    let p = metric.map_or(1.0, |metric| family.p(metric, one, other));
-    (p * families as f64).min(1.0)
 }
 
 /// Two sets of values of a metric.
@@ -540,146 +395,4 @@ const CELLS: usize = 30;
 const PAIRS: usize = 200;
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::record::{Repeat, example};
-    use crate::statistics::simulated::Noise;
-
-    /// Three carriers of eight repeats: tcp takes as long as native-tcp, give or take, and ssh half as long again.
-    fn record() -> Record {
-        let mut record = example::empty("compare", 8, 3);
-        for repeat in 1..=8_u32 {
-            let noise = 1.0 + f64::from(repeat * 37 % 11) / 500.0;
-            let wobble = if repeat % 2 == 0 { 1.01 } else { 0.99 };
-            for (cell, ms) in [(0, 1000.0), (1, 1000.0 * wobble), (2, 1500.0)] {
-                let metrics = BTreeMap::from([("total_time_ms".to_owned(), ms * noise)]);
-                record.push(cell, Repeat::completed(repeat, 0.0, metrics));
-            }
-        }
-        record
-    }
-
-    fn verdicts(comparison: &Comparison) -> Vec<(String, Verdict)> {
-        let rows = comparison.rows.iter();
-        rows.map(|row| (row.candidate.clone(), row.verdict))
-            .collect()
-    }
-
-    #[test]
-    fn noise_is_no_difference_and_half_as_long_again_is_one() {
-        let comparisons = comparisons(&[Source::without_samples(record())]);
-        let expected = [
-            ("tcp".to_owned(), Verdict::Same),
-            ("ssh".to_owned(), Verdict::Worse),
-        ];
-        assert_eq!(verdicts(&comparisons[0]), expected);
-        assert!((comparisons[0].rows[1].ratio - 1.5).abs() < 0.01);
-    }
-
-    #[test]
-    fn a_run_is_not_different_from_itself() {
-        let twice = [record(), record()].map(Source::without_samples);
-        let comparisons = comparisons(&twice);
-        assert_eq!(comparisons[2].rows.len(), 3);
-        assert!(
-            comparisons[2]
-                .rows
-                .iter()
-                .all(|row| matches!(row.verdict, Verdict::Unclear | Verdict::Same))
-        );
-    }
-
-    /// Cells of `n` repeats, each with these metrics, all alike but for what `factor` makes of a cell.
-    fn measured(noise: &mut Noise, cells: usize, n: u32, factor: impl Fn(usize) -> f64) -> Record {
-        let mut record = example::empty("arms", n, cells);
-        for repeat in 1..=n {
-            for cell in 0..record.cells.len() {
-                let value = |id: &str| (id.to_owned(), factor(cell) * noise.skewed(0.05));
-                let metrics =
-                    ["total_time_ms", "blackout_ms", "brownout_ms", "wire_bytes"].map(value);
-                record.push(
-                    cell,
-                    Repeat::completed(repeat, 0.0, BTreeMap::from(metrics)),
-                );
-            }
-        }
-        record
-    }
-
-    fn names_something(record: Record) -> bool {
-        let starred = standings(&record)
-            .iter()
-            .any(|standing| standing.best.is_some() || standing.differs);
-        let found = comparisons(&[Source::without_samples(record)]);
-        let real = |row: &Difference| row.verdict.is_real();
-        starred
-            || found
-                .iter()
-                .any(|found| found.rows.iter().any(real) || !found.best.is_empty())
-    }
-
-    // At most 1 of 100 reports of nothing is expected to name something; 4 of 15 are far beyond.
-    #[test]
-    fn a_report_of_nothing_names_nobody() {
-        let mut noise = Noise::new(5);
-        for cells in [2, 4, 8] {
-            let found =
-                (0..60).filter(|_| names_something(measured(&mut noise, cells, 8, |_| 1.0)));
-            let found = found.count();
-            assert!(found <= 3, "{cells} cells: {found} of 15");
-        }
-    }
-
-    #[test]
-    fn the_best_of_many_is_found() {
-        let mut noise = Noise::new(6);
-        for cells in [2, 4, 6] {
-            let record = measured(
-                &mut noise,
-                cells,
-                8,
-                |cell| if cell == 1 { 0.7 } else { 1.0 },
-            );
-            assert_eq!(standings(&record)[0].best, Some(1), "{cells} cells");
-        }
-    }
-
-    #[test]
-    fn who_fails_is_not_the_best() {
-        let mut noise = Noise::new(7);
-        let mut record = measured(&mut noise, 2, 16, |cell| if cell == 1 { 0.5 } else { 1.0 });
-        let all = comparisons(&[Source::without_samples(record.clone())]);
-        assert_eq!(all[0].best[0].winners, ["tcp"]);
-        for repeat in 1..=8 {
-            record.push(1, Repeat::unfinished(repeat, 0.0, Outcome::Failed, "cut"));
-        }
-        assert!(
-            standings(&record)
-                .iter()
-                .all(|standing| standing.best.is_none())
-        );
-        let found = comparisons(&[Source::without_samples(record)]);
-        assert!(found[0].best.is_empty(), "{:?}", found[0].best);
-        assert_eq!(found[0].partly, [("tcp".to_owned(), [8, 8])]);
-    }
-
-    #[test]
-    fn another_run_takes_nothing_away() {
-        let alone = comparisons(&[Source::without_samples(record())]);
-        let beside = comparisons(&[record(), record()].map(Source::without_samples));
-        assert_eq!(alone[0].rows, beside[0].rows);
-        assert_eq!(alone[0].best, beside[0].best);
-        assert_eq!(beside.len(), 3);
-    }
-
-    #[test]
-    fn five_repeats_say_nothing() {
-        let mut record = record();
-        for cell in &mut record.cells {
-            cell.repeats.truncate(5);
-        }
-        assert!(comparisons(&[Source::without_samples(record)]).is_empty());
-    }
-}
+mod tests;

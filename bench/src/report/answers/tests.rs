@@ -1,10 +1,12 @@
 //! Answers to made-up runs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::*;
 use crate::record::{Integrity, example};
 use crate::report::compare::comparisons;
+use crate::scenario;
 
 fn texts(record: Record) -> Vec<(Weight, String)> {
     let sources = [Source::without_samples(record)];
@@ -123,7 +125,7 @@ fn beside_a_limit(completed: &[(Option<f64>, Option<f64>)]) -> Answer {
         let known = known.filter_map(|(id, ms)| Some((id.to_owned(), (*ms)?)));
         record.push(0, Repeat::completed(repeat, 0.0, known.collect()));
     }
-    limits(&record).unwrap()
+    limits::limits(&record).unwrap()
 }
 
 #[test]
