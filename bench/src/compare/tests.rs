@@ -260,6 +260,19 @@ fn endings_come_before_figures() {
 }
 
 #[test]
+fn what_survivors_are_better_at_is_theirs() {
+    let base = record("base", &["tcp"], 16, migrations(1, 1.0));
+    let mut candidate = record("candidate", &["tcp"], 16, migrations(2, 0.5));
+    for repeat in 1..=8 {
+        candidate.push(0, Repeat::unfinished(repeat, 0.0, Outcome::Failed, "cut"));
+    }
+    let comparison = compare(all(&base), all(&candidate), &Options::default()).unwrap();
+    let text = crate::terminal::compare_text(&comparison, false).replace("\n    ", " ");
+    let said = ", of those that completed: 16 of 16, then 8 of 16";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
 fn a_noisy_base_hides_what_is_smaller_than_its_noise() {
     let base = record("base", &["tcp"], 12, migrations(1, 1.0));
     let again = record("again", &["tcp"], 12, migrations(4, 1.15));

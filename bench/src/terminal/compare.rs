@@ -3,6 +3,7 @@
 use crate::compare::{CellComparison, Comparison, Kind, Label, MetricComparison, Verdict};
 use crate::judge::{NoiseSource, RULE};
 use crate::metric::format_value;
+use crate::record::Outcome;
 use crate::statistics::{Effect, Pairing};
 
 use super::summary::outcomes;
@@ -41,10 +42,11 @@ fn answer(comparison: &Comparison) -> String {
                         ", not interleaved"
                     };
                     lines.push(format!(
-                        "{}{turns}: {} in {}",
+                        "{}{turns}: {} in {}{}",
                         verdict.name(),
                         told(metric),
-                        name(cell)
+                        name(cell),
+                        of_those(cell)
                     ));
                 }
             }
@@ -68,6 +70,21 @@ fn answer(comparison: &Comparison) -> String {
         counted(comparison.cells.len(), "cell"),
     ));
     lines.iter().map(|line| wrapped(line, 4)).collect()
+}
+
+/// Whose figures they are, where not all migrations that were tried completed.
+fn of_those(cell: &CellComparison) -> String {
+    let shares = [&cell.outcomes.base, &cell.outcomes.candidate].map(|endings| {
+        let of = |outcome: Outcome| endings.get(&outcome).copied().unwrap_or(0);
+        let completed = of(Outcome::Completed);
+        let tried = completed + of(Outcome::DidNotConverge) + of(Outcome::Failed);
+        (completed, tried)
+    });
+    if shares.iter().all(|(completed, tried)| completed == tried) {
+        return String::new();
+    }
+    let [base, candidate] = shares.map(|(completed, tried)| format!("{completed} of {tried}"));
+    format!(", of those that completed: {base}, then {candidate}")
 }
 
 fn count(comparison: &Comparison, verdict: Verdict) -> usize {
