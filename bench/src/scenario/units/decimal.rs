@@ -91,43 +91,100 @@ impl Quantity {
     }
 
     fn unknown_unit(&self, number: &str, unit: &str) -> String {
-        match self.guess(unit) {
-            Some(name) => format!(
-                "did you mean \"{number} {name}\"? (units: {})",
-                self.names()
-            ),
-            None => format!(
+        let guesses: Vec<String> = self
+            .guesses(unit)
+            .iter()
+            .map(|name| format!("\"{number} {name}\""))
+            .collect();
+        if guesses.is_empty() {
+            return format!(
                 "write one of {}, for example \"{}\"",
                 self.names(),
                 self.example
-            ),
+            );
         }
+        format!(
+            "did you mean {}? (units: {})",
+            guesses.join(" or "),
+            self.names()
+        )
     }
 
-    /// The unit that somebody meant who wrote `unit`: another spelling, another case, or one cut short.
-    fn guess(&self, unit: &str) -> Option<&'static str> {
+    /// The units that somebody may have meant who wrote `unit`: another spelling, another case, or one cut short. Bits stay bits and
+    /// bytes stay bytes; where the text tells neither, it is one of each.
+    fn guesses(&self, unit: &str) -> Vec<&'static str> {
         let lower = unit.to_lowercase();
-        let find = |matches: &dyn Fn(&str) -> bool| {
-            self.units
-                .iter()
-                .map(|(name, _)| *name)
-                .find(|name| matches(name))
+        if let Some((_, name)) = self.spelt.iter().find(|(spelling, _)| *spelling == lower) {
+            return vec![*name];
+        }
+        let width = Width::of(unit);
+        let plain = plain(unit);
+        let one_of_each = |matches: &dyn Fn(&str) -> bool| {
+            let mut found: Vec<&'static str> = Vec::new();
+            for (name, _) in self.units {
+                let fits = width.is_none() || Width::of(name) == width;
+                let is_new = !found.iter().any(|one| Width::of(one) == Width::of(name));
+                if fits && is_new && matches(name) {
+                    found.push(*name);
+                }
+            }
+            found
         };
-        let spelt = self
-            .spelt
-            .iter()
-            .find(|(spelling, _)| *spelling == lower)
-            .map(|(_, name)| *name);
-        spelt
-            .or_else(|| find(&|name| name.to_lowercase() == lower))
-            .or_else(|| find(&|name| name.starts_with(unit)))
-            .or_else(|| find(&|name| name.to_lowercase().starts_with(&lower)))
+        let same = one_of_each(&|name| self::plain(name) == plain);
+        if !same.is_empty() {
+            return same;
+        }
+        let begun = one_of_each(&|name| name.starts_with(unit));
+        if !begun.is_empty() {
+            return begun;
+        }
+        one_of_each(&|name| self::plain(name).starts_with(&plain))
     }
 
     fn names(&self) -> String {
         let names: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
         names.join(", ")
     }
+}
+
+/// What a unit of data counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Bits,
+    Bytes,
+}
+
+impl Width {
+    /// `b` is a bit and `B` a byte, unless the word is spelt out or all of its letters are of one case and tell nothing; `None` where it
+    /// is not known.
+    fn of(unit: &str) -> Option<Self> {
+        let lower = unit.to_lowercase();
+        if lower.contains("bit") || lower.ends_with("bps") && unit.contains("bps") {
+            return Some(Width::Bits);
+        }
+        if lower.contains("byte") {
+            return Some(Width::Bytes);
+        }
+        let goes_on = unit.len() > lower.find('b')? + 1;
+        let has_lower = unit.contains(|c: char| c.is_ascii_lowercase());
+        let has_upper = unit.contains(|c: char| c.is_ascii_uppercase());
+        if unit.contains('B') {
+            // `MB/S` tells nothing, `MB` is a size's.
+            return (has_lower || !goes_on).then_some(Width::Bytes);
+        }
+        has_upper.then_some(Width::Bits)
+    }
+}
+
+/// The unit without what people write differently.
+fn plain(unit: &str) -> String {
+    unit.to_lowercase()
+        .replace("bytes", "b")
+        .replace("byte", "b")
+        .replace("bits", "b")
+        .replace("bit", "b")
+        .replace("ps", "/s")
+        .replace("/sec", "/s")
 }
 
 impl Decimal {
@@ -165,5 +222,70 @@ impl Decimal {
             return None;
         }
         u64::try_from(rounded).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RATE, SIZE, TIME};
+
+    // A hint is copied: one that takes bits for bytes is eight times off.
+    #[test]
+    fn bits_stay_bits_and_bytes_bytes() {
+        for (unit, meant) in [
+            ("Gb/s", &["Gbit/s"][..]),
+            ("Mb/s", &["Mbit/s"]),
+            ("Kb/s", &["kbit/s"]),
+            ("kb/s", &["kbit/s", "kB/s"]),
+            ("Mb", &["Mbit/s"]),
+            ("Gbps", &["Gbit/s"]),
+            ("mbps", &["Mbit/s"]),
+            ("bps", &["bit/s"]),
+            ("GBit/s", &["Gbit/s"]),
+            ("Gbits/sec", &["Gbit/s"]),
+            ("GBps", &["GB/s"]),
+            ("MiBps", &["MiB/s"]),
+            ("KB/s", &["kB/s"]),
+            ("MB", &["MB/s"]),
+            ("MiB", &["MiB/s"]),
+            ("Mbytes/s", &["MB/s"]),
+            ("b/s", &["bit/s", "B/s"]),
+            ("mb/s", &["Mbit/s", "MB/s"]),
+            ("MB/S", &["Mbit/s", "MB/s"]),
+            ("GBPS", &["Gbit/s", "GB/s"]),
+            ("M", &["Mbit/s", "MiB/s"]),
+            ("g", &["Gbit/s", "GiB/s"]),
+            // No unit here counts 2^30 bits.
+            ("Gib/s", &[]),
+            ("Gibit/s", &[]),
+        ] {
+            let mut guesses = RATE.guesses(unit);
+            guesses.sort_unstable();
+            let mut meant = meant.to_vec();
+            meant.sort_unstable();
+            assert_eq!(guesses, meant, "{unit}");
+        }
+        for (unit, meant) in [
+            ("gb", &["GB"][..]),
+            ("gib", &["GiB"]),
+            ("M", &["MiB"]),
+            ("Gbyte", &["GB"]),
+            ("bytes", &["B"]),
+            ("Gb", &[]),
+            ("Gbit", &[]),
+        ] {
+            assert_eq!(SIZE.guesses(unit), meant, "{unit}");
+        }
+        assert_eq!(TIME.guesses("m"), ["min"]);
+        assert_eq!(TIME.guesses("MS"), ["ms"]);
+    }
+
+    #[test]
+    fn a_hint_offers_both_where_the_text_tells_neither() {
+        let hint = RATE.unknown_unit("12", "mb/s");
+        assert!(
+            hint.starts_with("did you mean \"12 Mbit/s\" or \"12 MB/s\"?"),
+            "{hint}"
+        );
     }
 }

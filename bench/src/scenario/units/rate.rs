@@ -34,12 +34,7 @@ pub(crate) const QUANTITY: Quantity = Quantity {
         ("bit/s", 1),
     ],
     usual: &["MiB/s", "Mbit/s"],
-    spelt: &[
-        ("kbps", "kbit/s"),
-        ("mbps", "Mbit/s"),
-        ("gbps", "Gbit/s"),
-        ("bps", "bit/s"),
-    ],
+    spelt: &[],
 };
 
 impl Rate {

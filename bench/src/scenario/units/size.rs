@@ -24,7 +24,7 @@ pub(crate) const QUANTITY: Quantity = Quantity {
         ("B", 1),
     ],
     usual: &["MiB", "GiB"],
-    spelt: &[("byte", "B"), ("bytes", "B")],
+    spelt: &[],
 };
 
 impl Size {
