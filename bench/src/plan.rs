@@ -4,6 +4,7 @@
 //! resumed from its record alone. Starts nothing and asks no clock.
 
 mod estimate;
+mod idle;
 mod only;
 mod order;
 mod show;

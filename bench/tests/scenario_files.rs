@@ -63,6 +63,7 @@ fn every_shipped_scenario_loads_under_its_own_name_and_plans() {
         assert_eq!(text, scenario.text);
         let plan = Plan::new(&scenario, &[], None, None).expect("a plan");
         insta::assert_snapshot!(format!("plan_{}", scenario.name), plan.to_string());
+        assert_eq!(plan.warnings(), Vec::<String>::new(), "{}", scenario.name);
     }
 }
 

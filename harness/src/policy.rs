@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
-use crate::spec::{GuestSpec, PolicySpec};
+use crate::spec::{GuestSpec, KubevirtRule, PolicySpec};
 
 mod action;
 mod at_time;
@@ -62,6 +62,12 @@ pub trait Policy: Send {
         true
     }
 
+    /// The earliest time at which it may do anything about the migration, whatever it reads; `None` if it never does. A downtime limit
+    /// not above the one of the begin is nothing.
+    fn first_action_at(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+
     /// Called at every reading, which comes at least ten times a second and at every dirty sync; `now` counts from `migrate`. A rule
     /// that its peer checks less often keeps its own interval.
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision>;
@@ -103,15 +109,19 @@ pub fn from_spec(spec: &PolicySpec, subject: Subject) -> Box<dyn Policy> {
         PolicySpec::KubevirtRamp(spec) => {
             scaled(kubevirt::Ramp::new(*spec, subject), spec.time_scale)
         }
-        PolicySpec::KubevirtStall(spec) => {
-            scaled(kubevirt::Stall::new(*spec, subject), spec.time_scale)
-        }
+        PolicySpec::KubevirtStall(spec) => match spec.rule {
+            KubevirtRule::Code => scaled(kubevirt::Detector::new(*spec, subject), spec.time_scale),
+            KubevirtRule::Vep => scaled(kubevirt::Stall::new(*spec, subject), spec.time_scale),
+        },
         PolicySpec::VirshTimeoutSuspend(spec) => scaled(AtTime::suspend(*spec), spec.time_scale),
         PolicySpec::VirshTimeoutPostcopy(spec) => scaled(AtTime::post_copy(*spec), spec.time_scale),
         PolicySpec::ForceComplete(spec) => scaled(AtTime::force_complete(*spec), spec.time_scale),
         PolicySpec::Pilot(spec) => Box::new(pilot::Pilot::new(*spec, subject.memory_bytes)),
     }
 }
+
+/// QEMU's highest downtime limit, ms, with which it switches over at once.
+const DOWNTIME_MAX_MS: u64 = 2_000_000;
 
 fn scaled(policy: impl Policy + 'static, factor: f64) -> Box<dyn Policy> {
     Box::new(Scaled::new(policy, factor))

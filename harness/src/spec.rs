@@ -21,9 +21,9 @@ pub use migration::{MigrationSpec, TimeoutAction};
 pub use pilot::{Goal, PilotSpec};
 pub use placement::{MemoryPolicy, Pinning, Placement};
 pub use policy::{
-    ForceCompleteSpec, KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec, NovaHistoricSpec,
-    NovaRamp, NovaSpec, NovaTimeoutAction, OvirtName, OvirtSpec, PolicySpec, ProxmoxSpec,
-    StallAction, StallItem, VdsmLegacySpec, VirshTimeoutSpec,
+    ForceCompleteSpec, KubevirtLimits, KubevirtRampSpec, KubevirtRule, KubevirtStallSpec,
+    NovaHistoricSpec, NovaRamp, NovaSpec, NovaTimeoutAction, OvirtName, OvirtSpec, PolicySpec,
+    ProxmoxRule, ProxmoxSpec, StallAction, StallItem, VdsmLegacySpec, VdsmRule, VirshTimeoutSpec,
 };
 pub use recovery::{ATTEMPT_WITHIN, RecoverySpec};
 

@@ -57,6 +57,9 @@ pub(super) fn perform(
         None => Plan::new(scenario, &arguments.only, arguments.repeats, arguments.seed),
     };
     let plan = plan.map_err(|error| usage(&error))?;
+    for warning in plan.warnings() {
+        say(&warning);
+    }
     if arguments.dry_run {
         print(|output| writeln!(output, "{}", plan.to_string().trim_end()))?;
         return Ok(None);

@@ -59,6 +59,10 @@ impl Policy for AtTime {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        Some(self.after)
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         if self.acted || progress.status != "active" || now <= self.after {
             return Vec::new();

@@ -1,11 +1,16 @@
-//! `kubevirt-…`: `KubeVirt`'s two proposals for migrations that do not converge (kubevirt/enhancements, `veps/sig-compute`).
+//! `kubevirt-…`: `KubeVirt`'s two ways to end what does not converge, as its code has them (kubevirt, 1.9.0 and d923fdb815,
+//! `pkg/virt-launcher/virtwrap/live-migration-source.go` and `stall-detector.go`) and as their proposals do (kubevirt/enhancements,
+//! `veps/sig-compute`).
 
+mod bandwidth;
+mod detector;
 mod limits;
 mod ramp;
 mod stall;
 
 use std::time::Duration;
 
+pub(super) use detector::Detector;
 pub(super) use ramp::Ramp;
 pub(super) use stall::Stall;
 
@@ -14,8 +19,11 @@ use super::Subject;
 /// virt-launcher's loop.
 const INTERVAL: Duration = Duration::from_millis(400);
 
+/// QEMU's own downtime limit, ms, which `KubeVirt` leaves unless its maximum is below it.
+const DOWNTIME_DEFAULT_MS: u64 = 300;
+
 /// The time that a guest of this size gets; none when it is off.
-fn completion_timeout(per_gib: Duration, subject: Subject) -> Option<Duration> {
+pub(super) fn completion_timeout(per_gib: Duration, subject: Subject) -> Option<Duration> {
     let gib = subject.memory_bytes as f64 / f64::from(1 << 30);
     let timeout = Duration::try_from_secs_f64(per_gib.as_secs_f64() * gib);
     let timeout = timeout.unwrap_or(Duration::MAX);

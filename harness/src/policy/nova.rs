@@ -73,6 +73,10 @@ impl Policy for Nova {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        self.ramp.first_rise().into_iter().chain(self.timeout).min()
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {

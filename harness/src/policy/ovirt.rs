@@ -1,4 +1,5 @@
-//! `ovirt-…`: vdsm with a schedule of oVirt's engine (vdsm, `lib/vdsm/virt/migration.py`; ovirt-engine, `0000_config.sql`).
+//! `ovirt-…`: vdsm with a schedule of oVirt's engine (vdsm, `lib/vdsm/virt/migration.py`, of 4.3.3 or of 4.2; ovirt-engine,
+//! `0000_config.sql`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,18 +7,19 @@ use std::time::Duration;
 use super::pace::Poll;
 use super::{Action, Decision, Needs, Policy, Setting, Throttle};
 use crate::progress::Progress;
-use crate::spec::{OvirtName, OvirtSpec, StallAction};
+use crate::spec::{OvirtName, OvirtSpec, StallAction, VdsmRule};
 
 mod legacy;
 
 pub(super) use legacy::VdsmLegacy;
 
-/// Counts the looks at which more remains than at the one before, and goes through its schedule by that count.
+/// Goes through its schedule by a count, one action at a look.
 pub(super) struct Ovirt {
     spec: OvirtSpec,
-    /// Stalls that must be exceeded; the last actions have none.
+    /// The count that must be exceeded; the last actions have none.
     schedule: VecDeque<(Option<u32>, StallAction)>,
     poll: Poll,
+    iterations: Iterations,
     stalls: Stalls,
     ended: bool,
 }
@@ -31,8 +33,26 @@ impl Ovirt {
             schedule: items.chain(last).collect(),
             poll: Poll::after(spec.monitor_interval),
             spec,
+            iterations: Iterations::default(),
             stalls: Stalls::default(),
             ended: false,
+        }
+    }
+
+    /// The count if it has grown since the last look, and what grew.
+    fn grown(&mut self, progress: &Progress) -> Option<(u32, String)> {
+        match self.spec.rule {
+            VdsmRule::Iterations => {
+                let count = self.iterations.grown(progress.pass)?;
+                Some((count, format!("iteration {count} since vdsm's first look")))
+            }
+            VdsmRule::Looks => self.stalls.rose(progress.remaining_bytes).then(|| {
+                let count = self.stalls.count;
+                (
+                    count,
+                    format!("stall {count}: more remains than at the last look"),
+                )
+            }),
         }
     }
 }
@@ -59,15 +79,24 @@ impl Policy for Ovirt {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        let (limit, _) = self.schedule.front()?;
+        let looks = match self.spec.rule {
+            // Any number of iterations may lie between two looks.
+            VdsmRule::Iterations => 2,
+            VdsmRule::Looks => limit.map_or(2, |limit| limit.saturating_add(2)),
+        };
+        Some(self.spec.monitor_interval.saturating_mul(looks))
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {
             return Vec::new();
         }
-        if !self.stalls.rose(progress.remaining_bytes) {
+        let Some((count, reason)) = self.grown(progress) else {
             return Vec::new();
-        }
-        let count = self.stalls.count;
+        };
         let Some((_, action)) = self
             .schedule
             .pop_front_if(|(limit, _)| limit.is_none_or(|limit| limit < count))
@@ -80,14 +109,28 @@ impl Policy for Ovirt {
             StallAction::PostCopy => Action::StartPostCopy,
             StallAction::Abort => Action::Cancel,
         };
-        vec![Decision {
-            action,
-            reason: format!("stall {count}: more remains than at the last look"),
-        }]
+        vec![Decision { action, reason }]
     }
 }
 
-/// vdsm's idea of a new iteration.
+/// QEMU's iterations from the one of the first look on.
+#[derive(Default)]
+struct Iterations {
+    initial: Option<u64>,
+    last: u64,
+}
+
+impl Iterations {
+    /// How many there are, if there are more than at the look before.
+    fn grown(&mut self, pass: u64) -> Option<u32> {
+        let initial = *self.initial.get_or_insert(pass);
+        let grown = pass > self.last.max(initial);
+        self.last = self.last.max(pass);
+        grown.then(|| u32::try_from(pass - initial).unwrap_or(u32::MAX))
+    }
+}
+
+/// The idea that vdsm had of a new iteration before it asked QEMU.
 #[derive(Default)]
 struct Stalls {
     count: u32,

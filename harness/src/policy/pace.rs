@@ -81,6 +81,15 @@ impl<P: Policy> Policy for Scaled<P> {
         self.policy.needs_readings()
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        let at = self.policy.first_action_at()?;
+        if is_one(self.factor) {
+            return Some(at);
+        }
+        let at = Duration::try_from_secs_f64(at.as_secs_f64() * self.factor);
+        Some(at.unwrap_or(Duration::MAX))
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         let mut decisions = self
             .policy

@@ -47,6 +47,13 @@ impl Policy for PostCopy {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        match self.after_passes {
+            Some(_) => Some(Duration::ZERO),
+            None => self.after,
+        }
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         // QEMU takes the command in `active` only.
         if self.switched || progress.status != "active" {

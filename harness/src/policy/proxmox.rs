@@ -1,11 +1,12 @@
-//! `proxmox`: Proxmox VE's loop (qemu-server, `PVE/QemuMigrate.pm`), which doubles the downtime limit and has no ceiling.
+//! `proxmox`: Proxmox VE's loop (qemu-server, `PVE/QemuMigrate.pm`), which doubles the downtime limit: since PVE 9.1 (commit a2cfc88a)
+//! up to QEMU's maximum, before that without end.
 
 use std::time::Duration;
 
 use super::pace::Poll;
-use super::{Action, Decision, Needs, Policy, Setting, Subject, Throttle};
+use super::{Action, DOWNTIME_MAX_MS, Decision, Needs, Policy, Setting, Subject, Throttle};
 use crate::progress::Progress;
-use crate::spec::ProxmoxSpec;
+use crate::spec::{ProxmoxRule, ProxmoxSpec};
 
 /// Counts the looks at which more remains than at the one before.
 pub(super) struct Proxmox {
@@ -38,16 +39,21 @@ impl Proxmox {
         self.sent > 0 && (remaining as f64) < self.sent as f64 / self.looks as f64
     }
 
+    /// Whether the limit is doubled.
     fn count(&mut self, remaining: u64) -> bool {
         let before = self.remaining.replace(remaining);
         let rose = before.is_some_and(|before| before > 0 && remaining > before);
         self.counter += u32::from(rose || remaining == 0);
-        let too_often = self.counter > COUNTER_MAX;
-        if too_often {
-            self.counter = 0;
-            self.downtime_ms = self.downtime_ms.saturating_mul(2);
+        if self.counter <= COUNTER_MAX {
+            return false;
         }
-        too_often
+        self.counter = 0;
+        let doubled = self.downtime_ms.saturating_mul(2);
+        let next = match self.spec.rule {
+            ProxmoxRule::Capped => doubled.min(DOWNTIME_MAX_MS),
+            ProxmoxRule::Endless => doubled,
+        };
+        next != std::mem::replace(&mut self.downtime_ms, next)
     }
 }
 
@@ -74,6 +80,15 @@ impl Policy for Proxmox {
             settings,
             ..Needs::default()
         }
+    }
+
+    fn first_action_at(&self) -> Option<Duration> {
+        let is_at_ceiling = match self.spec.rule {
+            ProxmoxRule::Capped => self.downtime_ms >= DOWNTIME_MAX_MS,
+            ProxmoxRule::Endless => false,
+        };
+        // The sixth look at which nothing remains, of which the second is the first to see that the end is near.
+        (!is_at_ceiling).then(|| INTERVAL * 2 + INTERVAL_NEAR_THE_END * (COUNTER_MAX - 1))
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {

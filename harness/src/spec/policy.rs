@@ -12,10 +12,10 @@ mod ovirt;
 mod proxmox;
 mod virsh;
 
-pub use kubevirt::{KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec};
+pub use kubevirt::{KubevirtLimits, KubevirtRampSpec, KubevirtRule, KubevirtStallSpec};
 pub use nova::{NovaHistoricSpec, NovaRamp, NovaSpec, NovaTimeoutAction};
-pub use ovirt::{OvirtName, OvirtSpec, StallAction, StallItem, VdsmLegacySpec};
-pub use proxmox::ProxmoxSpec;
+pub use ovirt::{OvirtName, OvirtSpec, StallAction, StallItem, VdsmLegacySpec, VdsmRule};
+pub use proxmox::{ProxmoxRule, ProxmoxSpec};
 pub use virsh::{ForceCompleteSpec, VirshTimeoutSpec};
 
 /// Who decides during a migration, with its settings.

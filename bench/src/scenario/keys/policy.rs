@@ -163,3 +163,29 @@ static PAUSE: Table = Table {
         about: "Stop after this many whole passes over memory; 0 is at once.",
     }],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A rule changes with its peer: one that does not say of when it is can't be told from one that is out of date.
+    #[test]
+    fn every_peer_says_whose_rule_it_is() {
+        let own = [
+            "static",
+            "auto-converge",
+            "post-copy",
+            "pause",
+            "force-complete",
+            "pilot",
+        ];
+        for key in POLICIES.keys.iter().filter(|key| !own.contains(&key.name)) {
+            let (_, rule) = key.about.split_once(" Rule of ").unwrap_or_default();
+            let has_version = rule.contains(|c: char| c.is_ascii_digit());
+            let has_file = [".py", ".go", ".pm", ".c"]
+                .iter()
+                .any(|end| rule.contains(end));
+            assert!(has_version && has_file, "{}: {:?}", key.name, key.about);
+        }
+    }
+}

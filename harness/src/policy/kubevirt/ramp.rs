@@ -1,4 +1,5 @@
-//! `kubevirt-ramp`: dynamic downtime tuning (VEP 291): after some iterations, one step every cooldown.
+//! `kubevirt-ramp`: dynamic downtime tuning (`tuneDowntime`, gate `MigrationDowntimeTuning` of 1.10; VEP 291): after some iterations, one
+//! step every cooldown, which the code counts from the first limit on, and the proposal from the iteration.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::limits::Limits;
 use crate::policy::pace::Poll;
 use crate::policy::{Action, Decision, Needs, Policy, Setting, Subject, Throttle};
 use crate::progress::Progress;
-use crate::spec::KubevirtRampSpec;
+use crate::spec::{KubevirtRampSpec, KubevirtRule};
 
 /// Raises the limit; `KubeVirt`'s own timeouts go on around it.
 pub(in crate::policy) struct Ramp {
@@ -25,7 +26,7 @@ impl Ramp {
     pub(in crate::policy) fn new(spec: KubevirtRampSpec, subject: Subject) -> Self {
         Ramp {
             spec,
-            limits: Limits::new(spec.limits, subject),
+            limits: Limits::new(spec.limits, spec.rule, subject),
             poll: Poll::at_once(INTERVAL),
             limit_ms: None,
             since: None,
@@ -35,6 +36,10 @@ impl Ramp {
 
     fn tune(&mut self, now: Duration, pass: u64) -> Option<Decision> {
         let Some(limit_ms) = self.limit_ms else {
+            self.since = match self.spec.rule {
+                KubevirtRule::Code => Some(now),
+                KubevirtRule::Vep => None,
+            };
             let ms = self.spec.initial_ms.min(self.spec.max_downtime_ms);
             return Some(self.set(ms, "the first limit".to_owned()));
         };
@@ -69,10 +74,10 @@ impl Ramp {
             .spec
             .max_downtime_ms
             .saturating_sub(self.spec.initial_ms);
-        let divisor = self
-            .spec
-            .divisor
-            .unwrap_or(self.spec.steps.saturating_sub(1));
+        let divisor = self.spec.divisor.unwrap_or(match self.spec.rule {
+            KubevirtRule::Code => self.spec.steps,
+            KubevirtRule::Vep => self.spec.steps.saturating_sub(1),
+        });
         (way / u64::from(divisor.max(1))).max(1)
     }
 }
@@ -92,6 +97,12 @@ impl Policy for Ramp {
                 .then_some(Throttle::DEFAULT),
             ..Needs::default()
         }
+    }
+
+    fn first_action_at(&self) -> Option<Duration> {
+        let rises = self.spec.initial_ms < self.spec.max_downtime_ms;
+        let rise = rises.then_some(self.spec.cooldown);
+        self.limits.first_action_at().into_iter().chain(rise).min()
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {

@@ -1,13 +1,14 @@
-//! `kubevirt-stall`: stall detection (VEP 248): once what remains has stopped to fall, switch over at a local minimum of it.
+//! `kubevirt-stall` with `rule = "vep"`, as VEP 248 proposed it: once what remains has stopped to fall, switch over at a local minimum of it.
 //!
 //! Nothing of it follows the switch to post-copy.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{INTERVAL, completion_timeout};
+use super::bandwidth::Bandwidth;
+use super::{DOWNTIME_DEFAULT_MS, INTERVAL, completion_timeout};
 use crate::policy::pace::Poll;
-use crate::policy::{Action, Decision, Needs, Policy, Setting, Subject, Throttle};
+use crate::policy::{Action, DOWNTIME_MAX_MS, Decision, Needs, Policy, Setting, Subject, Throttle};
 use crate::progress::Progress;
 use crate::spec::KubevirtStallSpec;
 
@@ -24,8 +25,7 @@ pub(in crate::policy) struct Stall {
     pass: u64,
     window: Window,
     stalled: Option<Stalled>,
-    /// Bytes per second, smoothed.
-    bandwidth: Option<f64>,
+    bandwidth: Bandwidth,
     /// When to give up on a limit that was raised.
     awaiting: Option<Duration>,
     ended: bool,
@@ -48,7 +48,7 @@ impl Stall {
             pass: 0,
             window: Window::new(spec.limits.progress_timeout),
             stalled: None,
-            bandwidth: None,
+            bandwidth: Bandwidth::new(spec.ewma_alpha),
             awaiting: None,
             ended: false,
         }
@@ -56,25 +56,6 @@ impl Stall {
 
     fn margin(&self) -> f64 {
         f64::from(self.spec.stall_margin_percent) / 100.0
-    }
-
-    fn sample(&mut self, throughput_bps: f64) {
-        let sample = throughput_bps / 8.0;
-        // QEMU has measured nothing in the first moments.
-        if !sample.is_finite() || sample <= 0.0 {
-            return;
-        }
-        let alpha = self.spec.ewma_alpha;
-        self.bandwidth = Some(
-            self.bandwidth
-                .map_or(sample, |mean| alpha * sample + (1.0 - alpha) * mean),
-        );
-    }
-
-    /// How long `bytes` take, seconds.
-    fn implied(&self, bytes: u64) -> f64 {
-        self.bandwidth
-            .map_or(f64::INFINITY, |bandwidth| bytes as f64 / bandwidth)
     }
 
     /// Whether `implied` seconds fit into what is left of `factor` times the completion timeout, in the guest's seconds.
@@ -118,7 +99,7 @@ impl Stall {
 
     /// The switch-over at what remains here or remained at its best; none when it must wait.
     fn switch(&mut self, now: Duration, bytes: u64) -> Option<Decision> {
-        let implied = self.implied(bytes);
+        let implied = self.bandwidth.seconds_for(bytes);
         let limits = self.spec.limits;
         let about = format!("stalled, and {} MiB take {implied:.2} s", bytes >> 20);
         if limits.allow_post_copy || limits.allow_workload_disruption {
@@ -176,7 +157,7 @@ impl Stall {
             completion.as_secs_f64()
         );
         let rest = completion.as_secs_f64() * (self.spec.completion_timeout_factor - 1.0);
-        let fits = self.implied(remaining) <= rest * self.spec.time_scale;
+        let fits = self.bandwidth.seconds_for(remaining) <= rest * self.spec.time_scale;
         if fits && self.spec.limits.allow_post_copy {
             self.ended = true;
             return Some(Decision {
@@ -239,6 +220,15 @@ impl Policy for Stall {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        // No pass is before the window any sooner.
+        let window = self.spec.limits.progress_timeout;
+        Some(
+            self.completion
+                .map_or(window, |timeout| timeout.min(window)),
+        )
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" {
@@ -246,7 +236,7 @@ impl Policy for Stall {
         }
         let looks = self.poll.is_due(now);
         if looks {
-            self.sample(progress.throughput_bps);
+            self.bandwidth.sample(progress.throughput_bps);
         }
         // The first pass begins with the migration and ends nothing.
         let ended_one = progress.pass > self.pass.max(1);
@@ -265,9 +255,5 @@ impl Policy for Stall {
     }
 }
 
-/// QEMU's highest limit, with which it switches over at once.
-const DOWNTIME_MAX_MS: u64 = 2_000_000;
-/// QEMU's own limit, which `KubeVirt` leaves unless the maximum is below it.
-const DOWNTIME_DEFAULT_MS: u64 = 300;
 /// Patience never gets shorter.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);

@@ -84,6 +84,17 @@ impl Policy for NovaHistoric {
         }
     }
 
+    fn first_action_at(&self) -> Option<Duration> {
+        let by_progress = self.spec.permit_post_copy.then_some(INTERVAL);
+        let progress_timeout = self.spec.progress_timeout;
+        let stuck = (!progress_timeout.is_zero()).then_some(progress_timeout);
+        [by_progress, stuck, self.completion_timeout]
+            .into_iter()
+            .flatten()
+            .chain(self.ramp.first_rise())
+            .min()
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {

@@ -33,6 +33,13 @@ impl Ramp {
         }
     }
 
+    /// From when on the limit is above the first one.
+    pub(super) fn first_rise(&self) -> Option<Duration> {
+        let (_, first) = *self.points.first()?;
+        let above = self.points.iter().find(|(_, ms)| *ms > first);
+        above.map(|(at, _)| *at)
+    }
+
     /// The last point that lies before `now`, if its limit is another one.
     pub(super) fn step(&mut self, now: Duration) -> Option<Decision> {
         let passed = self.points.iter().rposition(|(at, _)| now > *at)?;

@@ -1,5 +1,5 @@
-//! `vdsm-legacy`: vdsm without a schedule of the engine (vdsm, `lib/vdsm/virt/migration.py`): an exponential downtime ramp that
-//! begins at the first stall, and two reasons to give up.
+//! `vdsm-legacy`: vdsm without a schedule of the engine (vdsm 4.2, `lib/vdsm/virt/migration.py`; later ones always have a schedule): an
+//! exponential downtime ramp that begins at the first stall, and two reasons to give up.
 
 use std::time::Duration;
 
@@ -119,6 +119,24 @@ impl Policy for VdsmLegacy {
                 .collect(),
             ..Needs::default()
         }
+    }
+
+    fn first_action_at(&self) -> Option<Duration> {
+        let first = self.downtimes.first()?;
+        let rise = self.downtimes.iter().position(|ms| ms > first);
+        // The first rise is seen at the second look; the second limit is set at once.
+        let climbs = rise.map(|index| {
+            let waits = u32::try_from(index.saturating_sub(1)).unwrap_or(u32::MAX);
+            let waited = self.wait.saturating_mul(waits);
+            self.spec
+                .monitor_interval
+                .saturating_mul(2)
+                .saturating_add(waited)
+        });
+        [climbs, self.max_time, Some(self.spec.progress_timeout)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {

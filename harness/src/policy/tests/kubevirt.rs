@@ -1,13 +1,15 @@
-//! kubevirt/enhancements, VEP 291 and VEP 248 with its hyper-parameters; the timeouts around them are kubevirt's,
-//! `pkg/virt-launcher/virtwrap/live-migration-source.go`.
+//! The proposals (kubevirt/enhancements, VEP 291 and VEP 248 with its hyper-parameters); the timeouts around them are kubevirt's,
+//! `pkg/virt-launcher/virtwrap/live-migration-source.go`. What the code does instead stands in `code`.
 
 use super::*;
-use crate::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec};
+use crate::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtRule, KubevirtStallSpec};
+
+mod code;
 
 fn ramp(limits: KubevirtLimits) -> PolicySpec {
     PolicySpec::KubevirtRamp(KubevirtRampSpec {
         limits,
-        ..KubevirtRampSpec::default()
+        ..KubevirtRampSpec::of(KubevirtRule::Vep)
     })
 }
 
@@ -38,7 +40,7 @@ fn the_timeline_of_vep_291() {
 fn the_divisor_can_be_the_one_of_the_text() {
     let spec = PolicySpec::KubevirtRamp(KubevirtRampSpec {
         divisor: Some(7),
-        ..KubevirtRampSpec::default()
+        ..KubevirtRampSpec::of(KubevirtRule::Vep)
     });
     let limits = [278, 406, 534, 662, 790, 918, 1046, 1050];
     let mut policy = from_spec(&spec, gib(8));
@@ -101,7 +103,7 @@ const STALL: KubevirtLimits = KubevirtLimits {
 fn stall(limits: KubevirtLimits) -> PolicySpec {
     PolicySpec::KubevirtStall(KubevirtStallSpec {
         limits,
-        ..KubevirtStallSpec::default()
+        ..KubevirtStallSpec::of(KubevirtRule::Vep)
     })
 }
 
@@ -254,7 +256,7 @@ fn without_a_search_it_switches_at_the_stall() {
             allow_post_copy: true,
             ..STALL
         },
-        ..KubevirtStallSpec::default()
+        ..KubevirtStallSpec::of(KubevirtRule::Vep)
     });
     let at = |pass, remaining| moving(pass, remaining, 100.0);
     check(

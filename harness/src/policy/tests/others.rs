@@ -1,7 +1,7 @@
 //! Proxmox VE (qemu-server, `PVE/QemuMigrate.pm`), virsh (libvirt, `docs/manpages/virsh.rst`), and an operator's force-complete.
 
 use super::*;
-use crate::spec::{ForceCompleteSpec, ProxmoxSpec, VirshTimeoutSpec};
+use crate::spec::{ForceCompleteSpec, ProxmoxRule, ProxmoxSpec, VirshTimeoutSpec};
 
 fn sent(mib: u64, remaining_mib: f64) -> Progress {
     Progress {
@@ -17,7 +17,7 @@ fn proxmox() -> PolicySpec {
 // counter += 1 when more remains than before; above 5 it starts anew and the limit doubles: at the 6th, 12th, 18th rise. Little was
 // sent per look all the time, so the loop keeps to its second.
 #[test]
-fn proxmox_doubles_at_every_sixth_rise_without_end() {
+fn proxmox_doubles_at_every_sixth_rise() {
     let mut rows = Vec::new();
     let mut limits = ["limit 200", "limit 400", "limit 800", "limit 1600"].iter();
     for rise in 1..=24_u64 {
@@ -31,6 +31,36 @@ fn proxmox_doubles_at_every_sixth_rise_without_end() {
         rows.push((at, sent(20 * rise + 10, 600.0), words));
     }
     check(&proxmox(), gib(8), &rows);
+}
+
+// 900 000 ms, 1 800 000 ms: since 9.1 the next is QEMU's maximum and the last, before that there is none.
+#[test]
+fn proxmox_has_a_ceiling_since_9_1() {
+    let limits_of = |rule| {
+        let spec = PolicySpec::Proxmox(ProxmoxSpec {
+            rule,
+            migrate_downtime_ms: 900_000,
+            ..ProxmoxSpec::default()
+        });
+        let mut policy = from_spec(&spec, gib(8));
+        let said: Vec<String> = (1..=48_u64)
+            .map(|look| {
+                let remaining = if look % 2 == 0 { 600.0 } else { 500.0 };
+                let progress = sent(10 * look, remaining);
+                words(&policy.on_progress(seconds(look as f64), &progress))
+            })
+            .filter(|words| !words.is_empty())
+            .collect();
+        said.join(", ")
+    };
+    assert_eq!(
+        limits_of(ProxmoxRule::Capped),
+        "limit 1800000, limit 2000000"
+    );
+    assert_eq!(
+        limits_of(ProxmoxRule::Endless),
+        "limit 1800000, limit 3600000, limit 7200000, limit 14400000"
+    );
 }
 
 // A look at which no byte has moved counts nothing and remembers nothing; nothing remaining counts like a rise.

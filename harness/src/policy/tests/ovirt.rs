@@ -1,8 +1,8 @@
-//! vdsm: `lib/vdsm/virt/migration.py` (`monitor_migration`, `_next_action`, `exponential_downtime`); the schedules are those of
+//! vdsm of 4.3.3 and of 4.2: `lib/vdsm/virt/migration.py` (`monitor_migration`, `_next_action`, `exponential_downtime`); the schedules are those of
 //! ovirt-engine, `packaging/dbscripts/upgrade/pre_upgrade/0000_config.sql`, option `MigrationPolicies`.
 
 use super::*;
-use crate::spec::{OvirtName, OvirtSpec, VdsmLegacySpec};
+use crate::spec::{OvirtName, OvirtSpec, VdsmLegacySpec, VdsmRule};
 
 /// Looks ten seconds apart that alternate, so that every second one is a stall.
 fn stalls(spec: &PolicySpec, expected: &[&str]) {
@@ -15,8 +15,77 @@ fn stalls(spec: &PolicySpec, expected: &[&str]) {
     check(spec, gib(8), &rows);
 }
 
+/// As vdsm 4.2 carries it out.
 fn shipped(name: OvirtName) -> PolicySpec {
-    PolicySpec::Ovirt(OvirtSpec::shipped(name))
+    PolicySpec::Ovirt(OvirtSpec {
+        rule: VdsmRule::Looks,
+        ..OvirtSpec::shipped(name)
+    })
+}
+
+/// When it sets 150, 200, 300, 400, 500 ms and gives up, at readings every 0.1 s of passes of 1.1 s. What remains never rises.
+fn times_of_4_3_3(time_scale: f64) -> Vec<(String, f64)> {
+    let spec = PolicySpec::Ovirt(OvirtSpec {
+        time_scale,
+        ..OvirtSpec::shipped(OvirtName::MinimalDowntime)
+    });
+    let mut policy = from_spec(&spec, gib(1));
+    (0..400)
+        .filter_map(|reading| {
+            let at = f64::from(reading) / 10.0;
+            let progress = active(1 + (at / 1.1) as u64, 100.0);
+            let decisions = policy.on_progress(seconds(at), &progress);
+            (!decisions.is_empty()).then(|| (words(&decisions), at))
+        })
+        .collect()
+}
+
+// Passes of 1.1 s counted at looks every 10 s times the scale, as vdsm 4.3.3 was seen to: one action a look, from the second or third on.
+#[test]
+fn since_4_3_3_iterations_of_qemu_are_counted() {
+    let words = [
+        "limit 150",
+        "limit 200",
+        "limit 300",
+        "limit 400",
+        "limit 500",
+        "cancel",
+    ];
+    for (time_scale, expected) in [
+        (0.15, [4.5, 6.0, 7.6, 9.0, 10.5, 12.0]),
+        (0.23, [4.7, 6.9, 9.3, 11.5, 13.9, 16.1]),
+        (0.33, [6.7, 9.9, 13.2, 16.6, 19.8, 23.1]),
+    ] {
+        let times = times_of_4_3_3(time_scale);
+        assert_eq!(times.len(), words.len(), "{time_scale}: {times:?}");
+        for ((told, at), (word, expected)) in times.iter().zip(words.iter().zip(expected)) {
+            assert_eq!(told, word);
+            assert!((at - expected).abs() < 0.15, "{time_scale}: {times:?}");
+        }
+    }
+}
+
+// Limits 1, 2, 3, 4, 6 against iterations since the first look, which may be any: one look, one action, and none without an iteration.
+#[test]
+fn one_action_at_each_look_with_a_new_iteration() {
+    check(
+        &PolicySpec::Ovirt(OvirtSpec::shipped(OvirtName::SuspendIfNeeded)),
+        gib(8),
+        &[
+            (10.0, active(7, 900.0), ""),
+            (20.0, active(8, 800.0), ""),
+            (30.0, active(9, 700.0), "limit 150"),
+            (40.0, active(9, 950.0), ""),
+            (50.0, active(30, 600.0), "limit 200"),
+            (60.0, active(31, 500.0), "limit 300"),
+            (65.0, active(32, 500.0), ""),
+            (70.0, active(32, 400.0), "limit 400"),
+            (80.0, active(33, 300.0), "limit 500"),
+            (90.0, active(34, 200.0), "limit 5000"),
+            (100.0, active(35, 100.0), "cancel"),
+            (110.0, active(36, 100.0), ""),
+        ],
+    );
 }
 
 // `if head['limit'] < stalling`: limits 1, 2, 3, 4, 6 act at stalls 2, 3, 4, 5, 7; the last items (limit -1) at the next ones.

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{
-    ForceCompleteSpec, KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec, NovaHistoricSpec,
-    NovaSpec, NovaTimeoutAction, OvirtName, OvirtSpec, ProxmoxSpec, VdsmLegacySpec,
-    VirshTimeoutSpec,
+    ForceCompleteSpec, KubevirtLimits, KubevirtRampSpec, KubevirtRule, KubevirtStallSpec,
+    NovaHistoricSpec, NovaSpec, NovaTimeoutAction, OvirtName, OvirtSpec, ProxmoxSpec,
+    VdsmLegacySpec, VdsmRule, VirshTimeoutSpec,
 };
 
 /// Every policy, in the forms that do most.
@@ -56,17 +56,24 @@ fn all() -> Vec<PolicySpec> {
         OvirtName::SuspendIfNeeded,
         OvirtName::PostCopy,
     ] {
-        specs.push(PolicySpec::Ovirt(OvirtSpec::shipped(name)));
+        for rule in [VdsmRule::Iterations, VdsmRule::Looks] {
+            specs.push(PolicySpec::Ovirt(OvirtSpec {
+                rule,
+                ..OvirtSpec::shipped(name)
+            }));
+        }
     }
     for limits in [KubevirtLimits::default(), allowing, disrupting] {
-        specs.push(PolicySpec::KubevirtRamp(KubevirtRampSpec {
-            limits,
-            ..KubevirtRampSpec::default()
-        }));
-        specs.push(PolicySpec::KubevirtStall(KubevirtStallSpec {
-            limits,
-            ..KubevirtStallSpec::default()
-        }));
+        for rule in [KubevirtRule::Code, KubevirtRule::Vep] {
+            specs.push(PolicySpec::KubevirtRamp(KubevirtRampSpec {
+                limits,
+                ..KubevirtRampSpec::of(rule)
+            }));
+            specs.push(PolicySpec::KubevirtStall(KubevirtStallSpec {
+                limits,
+                ..KubevirtStallSpec::of(rule)
+            }));
+        }
     }
     specs
 }
@@ -122,6 +129,8 @@ proptest! {
     ) {
         for spec in all() {
             let mut policy = from_spec(&spec, Subject { memory_bytes });
+            let first_action_at = policy.first_action_at();
+            let mut limit = policy.needs().settings.iter().find_map(limit_of);
             let mut in_post_copy = false;
             let mut done: Vec<Action> = Vec::new();
             for (now, progress) in &story {
@@ -133,6 +142,15 @@ proptest! {
                 for decision in policy.on_progress(*now, progress) {
                     prop_assert!(!in_post_copy, "{}: {decision:?} in post-copy", policy.name());
                     prop_assert!(!decision.reason.is_empty());
+                    let ms = match &decision.action {
+                        Action::Set(setting) => limit_of(setting),
+                        _ => None,
+                    };
+                    let acts = ms.is_none_or(|ms| limit.is_some_and(|limit| ms > limit));
+                    limit = limit.or(ms);
+                    // A thousandth for times that were scaled and back.
+                    let early = first_action_at.is_none_or(|first| *now < first.mul_f64(0.999));
+                    prop_assert!(!(acts && early), "{}: {decision:?} at {now:?}, before {first_action_at:?}", policy.name());
                     prop_assert!(!done.contains(&Action::Cancel), "{}: {decision:?} after it gave up", policy.name());
                     let once = matches!(decision.action, Action::StartPostCopy | Action::Pause);
                     prop_assert!(!(once && done.contains(&decision.action)), "{}: {decision:?} twice", policy.name());
@@ -141,6 +159,65 @@ proptest! {
             }
         }
     }
+}
+
+fn limit_of(setting: &Setting) -> Option<u64> {
+    match setting {
+        Setting::DowntimeLimit { ms } => Some(*ms),
+        _ => None,
+    }
+}
+
+// Worked out from each rule: Nova counts 8 GiB * 75 s to the first step; vdsm acts at its second look, in 4.2 at the third; KubeVirt
+// cools down for 10 s or has a window of 40 s; Proxmox needs six looks, all but two of which come ten times a second at best.
+#[test]
+fn the_first_moment_of_each_rule() {
+    let ovirt = |rule, monitor_interval| {
+        PolicySpec::Ovirt(OvirtSpec {
+            rule,
+            monitor_interval: seconds(monitor_interval),
+            ..OvirtSpec::shipped(OvirtName::PostCopy)
+        })
+    };
+    let nova = |time_scale| {
+        PolicySpec::Nova(NovaSpec {
+            time_scale,
+            ..NovaSpec::default()
+        })
+    };
+    for (spec, expected) in [
+        (nova(1.0), 600.0),
+        (nova(0.01), 6.0),
+        (ovirt(VdsmRule::Iterations, 10.0), 20.0),
+        (ovirt(VdsmRule::Looks, 10.0), 30.0),
+        (PolicySpec::VdsmLegacy(VdsmLegacySpec::default()), 80.0),
+        (PolicySpec::Proxmox(ProxmoxSpec::default()), 2.4),
+        (
+            PolicySpec::KubevirtRamp(KubevirtRampSpec::of(KubevirtRule::Code)),
+            10.0,
+        ),
+        (
+            PolicySpec::KubevirtStall(KubevirtStallSpec::of(KubevirtRule::Code)),
+            40.0,
+        ),
+        (
+            PolicySpec::ForceComplete(ForceCompleteSpec::default()),
+            30.0,
+        ),
+    ] {
+        let policy = from_spec(&spec, gib(8));
+        assert_eq!(
+            policy.first_action_at(),
+            Some(seconds(expected)),
+            "{spec:?}"
+        );
+    }
+    let nothing = PolicySpec::Ovirt(OvirtSpec {
+        convergence: Vec::new(),
+        last: Vec::new(),
+        ..OvirtSpec::shipped(OvirtName::PostCopy)
+    });
+    assert_eq!(from_spec(&nothing, gib(8)).first_action_at(), None);
 }
 
 /// Names are unique and stand in scenarios.

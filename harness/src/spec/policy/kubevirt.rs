@@ -1,15 +1,25 @@
-//! `KubeVirt`'s `MigrationConfiguration` and the experimental settings of its two proposals.
+//! `KubeVirt`'s `MigrationConfiguration` and the settings of its two ways to end what does not converge.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+/// Whose word holds where `KubeVirt`'s code and its proposal (VEP) differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum KubevirtRule {
+    /// The code's: stall detection as in 1.9, the ramp as in 1.10.
+    #[default]
+    Code,
+    /// The proposal's.
+    Vep,
+}
 
 /// What `MigrationConfiguration` permits and bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KubevirtLimits {
     /// `completionTimeoutPerGiB`; zero turns it off.
     pub completion_timeout_per_gib: Duration,
-    /// `progressTimeout`.
+    /// `progressTimeout`; of the stall detection the window (`stallProgressTimeout`).
     pub progress_timeout: Duration,
     /// `allowPostCopy`.
     pub allow_post_copy: bool,
@@ -31,15 +41,17 @@ impl Default for KubevirtLimits {
     }
 }
 
-/// VEP 291.
+/// The gate `MigrationDowntimeTuning`, VEP 291.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KubevirtRampSpec {
+    /// The code's or the proposal's.
+    pub rule: KubevirtRule,
     /// `initialMs`.
     pub initial_ms: u64,
     /// `maxDowntimeMs`: the ceiling.
     pub max_downtime_ms: u64,
-    /// Steps from the first limit to the ceiling, which is what the way between them is divided by; `None` is `steps - 1`, as the
-    /// proposal's own timeline has it, and not its `steps`, as its text says.
+    /// What the way from the first limit to the ceiling is divided by; `None` is `steps`, as the code has it, or `steps - 1` under the
+    /// proposal's rule, as its own timeline has it.
     pub divisor: Option<u32>,
     /// `steps`.
     pub steps: u32,
@@ -53,11 +65,16 @@ pub struct KubevirtRampSpec {
     pub time_scale: f64,
 }
 
-impl Default for KubevirtRampSpec {
-    fn default() -> Self {
+impl KubevirtRampSpec {
+    /// With that rule's defaults.
+    pub fn of(rule: KubevirtRule) -> Self {
         KubevirtRampSpec {
+            rule,
             initial_ms: 150,
-            max_downtime_ms: 1050,
+            max_downtime_ms: match rule {
+                KubevirtRule::Code => 900,
+                KubevirtRule::Vep => 1050,
+            },
             divisor: None,
             steps: 7,
             start_after_iteration: 3,
@@ -68,9 +85,11 @@ impl Default for KubevirtRampSpec {
     }
 }
 
-/// VEP 248.
+/// The gate `MigrationStallDetection`, VEP 248.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct KubevirtStallSpec {
+    /// The code's or the proposal's.
+    pub rule: KubevirtRule,
     /// `maxDowntimeMs`.
     pub max_downtime_ms: u64,
     /// `stallMargin`, percent.
@@ -87,15 +106,17 @@ pub struct KubevirtStallSpec {
     pub ewma_alpha: f64,
     /// `searchLocalMinima`.
     pub search_local_minima: bool,
-    /// `progressTimeout` is the window of the stall here (later `stallProgressTimeout`).
+    /// What goes on around it.
     pub limits: KubevirtLimits,
     /// Factor on all of its times.
     pub time_scale: f64,
 }
 
-impl Default for KubevirtStallSpec {
-    fn default() -> Self {
+impl KubevirtStallSpec {
+    /// With that rule's defaults.
+    pub fn of(rule: KubevirtRule) -> Self {
         KubevirtStallSpec {
+            rule,
             max_downtime_ms: 900,
             stall_margin_percent: 4,
             switchover_timeout: Duration::from_mins(1),
@@ -105,7 +126,10 @@ impl Default for KubevirtStallSpec {
             ewma_alpha: 0.4,
             search_local_minima: true,
             limits: KubevirtLimits {
-                progress_timeout: Duration::from_mins(1),
+                progress_timeout: match rule {
+                    KubevirtRule::Code => Duration::from_secs(40),
+                    KubevirtRule::Vep => Duration::from_mins(1),
+                },
                 ..KubevirtLimits::default()
             },
             time_scale: 1.0,

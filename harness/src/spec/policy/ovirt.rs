@@ -31,10 +31,20 @@ pub enum StallAction {
 /// An entry of `convergenceItems`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StallItem {
-    /// `stallingLimit`: done once the count of stalls is above it.
+    /// `stallingLimit`: done once vdsm's count is above it.
     pub stalling_limit: u32,
     /// What is done.
     pub action: StallAction,
+}
+
+/// What vdsm counts on its way through a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum VdsmRule {
+    /// QEMU's iterations since the first look, since vdsm 4.3.3 (2019).
+    #[default]
+    Iterations,
+    /// Looks at which more remains than at the one before, up to vdsm 4.2.
+    Looks,
 }
 
 /// A policy of oVirt's engine, carried out by vdsm.
@@ -42,11 +52,13 @@ pub struct StallItem {
 pub struct OvirtSpec {
     /// Which.
     pub name: OvirtName,
+    /// vdsm's count.
+    pub rule: VdsmRule,
     /// `initialItems`: the downtime limit of the begin, ms.
     pub initial_downtime_ms: u64,
     /// `convergenceItems`.
     pub convergence: Vec<StallItem>,
-    /// `lastItems`: one at each stall once those are used up.
+    /// `lastItems`: one each time the count grows, once those are used up.
     pub last: Vec<StallAction>,
     /// `autoConvergence`.
     pub auto_convergence: bool,
@@ -78,6 +90,7 @@ impl OvirtSpec {
         };
         OvirtSpec {
             name,
+            rule: VdsmRule::default(),
             initial_downtime_ms: 100,
             convergence: steps.iter().map(item).collect(),
             last,

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use lmbench_harness::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtStallSpec};
+use lmbench_harness::spec::{KubevirtLimits, KubevirtRampSpec, KubevirtRule, KubevirtStallSpec};
 
 use super::super::migration::flag;
-use super::read::{begins_above, count, downtime, number, time, time_from, time_scale};
+use super::read::{begins_above, count, downtime, number, rule, time, time_from, time_scale};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::{Share, Time};
 
 pub(super) fn ramp(section: &Section<'_>, problems: &mut Problems) -> KubevirtRampSpec {
-    let default = KubevirtRampSpec::default();
+    let default = KubevirtRampSpec::of(whose(section));
     let spec = KubevirtRampSpec {
+        rule: default.rule,
         initial_ms: downtime(section, "initial", default.initial_ms, 1, problems),
         max_downtime_ms: downtime(
             section,
@@ -54,8 +55,9 @@ pub(super) fn ramp(section: &Section<'_>, problems: &mut Problems) -> KubevirtRa
 }
 
 pub(super) fn stall(section: &Section<'_>, problems: &mut Problems) -> KubevirtStallSpec {
-    let default = KubevirtStallSpec::default();
+    let default = KubevirtStallSpec::of(whose(section));
     KubevirtStallSpec {
+        rule: default.rule,
         max_downtime_ms: downtime(
             section,
             "max-downtime",
@@ -90,6 +92,13 @@ pub(super) fn stall(section: &Section<'_>, problems: &mut Problems) -> KubevirtS
         search_local_minima: flag(section, "search-local-minima", default.search_local_minima),
         limits: limits(section, default.limits.progress_timeout),
         time_scale: time_scale(section),
+    }
+}
+
+fn whose(section: &Section<'_>) -> KubevirtRule {
+    match rule(section).as_deref() {
+        Some("vep") => KubevirtRule::Vep,
+        _ => KubevirtRule::Code,
     }
 }
 

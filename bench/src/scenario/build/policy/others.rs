@@ -1,15 +1,19 @@
 //! `[policy.proxmox]`, `[policy.virsh-timeout-…]` and `[policy.force-complete]`.
 
-use lmbench_harness::spec::{ForceCompleteSpec, ProxmoxSpec, VirshTimeoutSpec};
+use lmbench_harness::spec::{ForceCompleteSpec, ProxmoxRule, ProxmoxSpec, VirshTimeoutSpec};
 
 use super::super::migration::flag;
-use super::read::{downtime, time, time_scale};
+use super::read::{downtime, rule, time, time_scale};
 use crate::scenario::problem::Problems;
 use crate::scenario::section::Section;
 
 pub(super) fn proxmox(section: &Section<'_>, problems: &mut Problems) -> ProxmoxSpec {
     let default = ProxmoxSpec::default();
     ProxmoxSpec {
+        rule: match rule(section).as_deref() {
+            Some("9.0") => ProxmoxRule::Endless,
+            _ => default.rule,
+        },
         migrate_downtime_ms: downtime(
             section,
             "migrate-downtime",

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use lmbench_harness::spec::{OvirtName, OvirtSpec, StallAction, StallItem, VdsmLegacySpec};
+use lmbench_harness::spec::{
+    OvirtName, OvirtSpec, StallAction, StallItem, VdsmLegacySpec, VdsmRule,
+};
 
 use super::super::migration::flag;
-use super::read::{DOWNTIME_MAX_MS, count, downtime, time, time_from, time_scale};
+use super::read::{DOWNTIME_MAX_MS, count, downtime, rule, time, time_from, time_scale};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Time;
@@ -14,6 +16,10 @@ pub(super) fn ovirt(name: OvirtName, section: &Section<'_>, problems: &mut Probl
     let default = OvirtSpec::shipped(name);
     OvirtSpec {
         name,
+        rule: match rule(section).as_deref() {
+            Some("4.2") => VdsmRule::Looks,
+            _ => default.rule,
+        },
         initial_downtime_ms: text(
             section,
             "initial-items",

@@ -102,6 +102,11 @@ pub(super) fn number(section: &Section<'_>, name: &str, default: f64) -> f64 {
         .unwrap_or(default)
 }
 
+/// `rule`: whose rule it is where there are several; one of the key's words.
+pub(super) fn rule(section: &Section<'_>) -> Option<String> {
+    section.get::<String>("rule").value
+}
+
 /// `time-scale`.
 pub(super) fn time_scale(section: &Section<'_>) -> f64 {
     number(section, "time-scale", 1.0)

@@ -1,4 +1,6 @@
 //! `[policy.kubevirt-ramp]` (VEP 291) and `[policy.kubevirt-stall]` (VEP 248), with `KubeVirt`'s `MigrationConfiguration` around them.
+//!
+//! Where a default depends on `rule`, the table has the one of the code.
 
 use super::{Key, Kind, TIME_SCALE, Table, downtime, key};
 
@@ -28,21 +30,33 @@ const ALLOW_AUTO_CONVERGE: Key = key(
 );
 
 pub(super) static RAMP: Table = Table {
-    about: "KubeVirt's dynamic downtime (VEP 291): a linear ramp of the downtime limit that begins after some iterations.",
+    about: "KubeVirt's dynamic downtime: a linear ramp of the downtime limit that begins after some iterations. \
+            Rule of kubevirt 1.10 (commit d923fdb815), pkg/virt-launcher/virtwrap/live-migration-source.go, or of VEP 291.",
     keys: &[
+        key(
+            "rule",
+            Kind::Choice(&["1.10", "vep"]),
+            "1.10",
+            "Whose rule: the code's, which cools down from the first limit on and counts any fall of what remains as progress, or the \
+             proposal's, which cools down from start-after-iteration on and wants the least ever.",
+        ),
         downtime("initial", "150 ms", "The first downtime limit (initialMs)."),
-        downtime("max-downtime", "1050 ms", "The last one (maxDowntimeMs)."),
+        downtime(
+            "max-downtime",
+            "900 ms",
+            "The last one (maxDowntimeMs); 1050 ms with rule = \"vep\".",
+        ),
         key(
             "steps",
             Kind::Count { min: 1, max: 1000 },
             "7",
-            "Limits from the first to the last.",
+            "Steps from the first limit to the last.",
         ),
         key(
             "divisor",
             Kind::Count { min: 1, max: 1000 },
-            "steps - 1",
-            "What the way from the first limit to the last is divided by: the proposal's text says `steps`, its own timeline goes by one less.",
+            "steps",
+            "What the way from the first limit to the last is divided by; with rule = \"vep\" steps - 1, as the proposal's own timeline has it.",
         ),
         key(
             "start-after-iteration",
@@ -54,14 +68,14 @@ pub(super) static RAMP: Table = Table {
             "cooldown",
             Kind::Time,
             "10 s",
-            "Time before each step (cooldownSeconds).",
+            "Time between two steps (cooldownSeconds).",
         ),
         COMPLETION_TIMEOUT,
         key(
             "progress-timeout",
             Kind::Time,
             "150 s",
-            "Gives up when nothing less remains for so long; \"0 s\" turns it off.",
+            "Gives up when there is no progress for so long; \"0 s\" turns it off.",
         ),
         ALLOW_POST_COPY,
         ALLOW_WORKLOAD_DISRUPTION,
@@ -80,8 +94,16 @@ const PART: Kind = Kind::Number {
 };
 
 pub(super) static STALL: Table = Table {
-    about: "KubeVirt's stall detection (VEP 248): once what remains stops to fall, it switches over at a local minimum of it.",
+    about: "KubeVirt's stall detection: once what remains stops to fall, it switches over at a local minimum of it. \
+            Rule of kubevirt 1.9.0, pkg/virt-launcher/virtwrap/stall-detector.go, or of VEP 248.",
     keys: &[
+        key(
+            "rule",
+            Kind::Choice(&["1.9", "vep"]),
+            "1.9",
+            "Whose rule: the code's, which waits for a minimum in any case, judges by what remains then, and takes post-copy at a stall only \
+             if disruption is allowed too; or the proposal's, which does not.",
+        ),
         downtime(
             "max-downtime",
             "900 ms",
@@ -90,8 +112,8 @@ pub(super) static STALL: Table = Table {
         key(
             "progress-timeout",
             Kind::Time,
-            "60 s",
-            "The window: a stall is what brings nothing against the least before it (later drafts call it stallProgressTimeout and make it 40 s).",
+            "40 s",
+            "The window: a stall is what brings nothing against the least before it (stallProgressTimeout); 60 s with rule = \"vep\".",
         ),
         key(
             "stall-margin",

@@ -27,7 +27,8 @@ const COMPLETION_TIMEOUT: Key = key(
 );
 
 pub(super) static NOVA: Table = Table {
-    about: "OpenStack Nova's monitor: a slow ramp of the downtime limit, then a timeout. A guest of 8 GiB gets the whole limit after 6000 s: see time-scale.",
+    about: "OpenStack Nova's monitor: a slow ramp of the downtime limit, then a timeout. A guest of 8 GiB gets the whole limit after 6000 s: see time-scale. \
+            Rule of nova's master of 2026-08 (commit 00a030403f), nova/virt/libvirt/driver.py and migration.py.",
     keys: &[
         DOWNTIME,
         STEPS,
@@ -56,7 +57,8 @@ pub(super) static NOVA: Table = Table {
 };
 
 pub(super) static NOVA_HISTORIC: Table = Table {
-    about: "Nova's monitor from Newton to Rocky: the same ramp, and post-copy once less than 10 % of what remains goes in half a second after the first pass.",
+    about: "Nova's monitor from Newton to Rocky: the same ramp, and post-copy once less than 10 % of what remains goes in half a second after the first pass. \
+            Rule of nova 14 to 18 (commit 1651850f6f), nova/virt/libvirt/driver.py and migration.py.",
     keys: &[
         DOWNTIME,
         STEPS,

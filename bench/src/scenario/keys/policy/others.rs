@@ -3,8 +3,15 @@
 use super::{Key, Kind, TIME_SCALE, Table, downtime, key};
 
 pub(super) static PROXMOX: Table = Table {
-    about: "Proxmox VE's loop: doubles the downtime limit at every sixth look at which more remains than before, without end.",
+    about: "Proxmox VE's loop: doubles the downtime limit at every sixth look at which more remains than before. \
+            Rule of Proxmox VE 9.1 or 9.0, qemu-server, PVE/QemuMigrate.pm.",
     keys: &[
+        key(
+            "rule",
+            Kind::Choice(&["9.1", "9.0"]),
+            "9.1",
+            "Whether the limit ends at QEMU's maximum of 2000 s, since 9.1, or is doubled without end, up to 9.0.",
+        ),
         downtime(
             "migrate-downtime",
             "100 ms",
@@ -34,12 +41,12 @@ const TIMEOUT: Key = key(
 );
 
 pub(super) static VIRSH_TIMEOUT_SUSPEND: Table = Table {
-    about: "virsh migrate --timeout N --timeout-suspend: stops the guest after a time.",
+    about: "virsh migrate --timeout N --timeout-suspend: stops the guest after a time. Rule of libvirt 11.3, tools/virsh-domain.c.",
     keys: &[TIMEOUT, TIME_SCALE],
 };
 
 pub(super) static VIRSH_TIMEOUT_POSTCOPY: Table = Table {
-    about: "virsh migrate --timeout N --timeout-postcopy: post-copy after a time.",
+    about: "virsh migrate --timeout N --timeout-postcopy: post-copy after a time. Rule of libvirt 11.3, tools/virsh-domain.c.",
     keys: &[TIMEOUT, TIME_SCALE],
 };
 

@@ -8,8 +8,14 @@ const INITIAL_ITEMS: Key = key(
     "100",
     "The downtime limit of the begin in ms (setDowntime).",
 );
-const CONVERGENCE_ITEMS: &str = "What is done at which stall: `LIMIT:ACTION`, separated by commas; an action is a downtime limit in ms, `postcopy` or `abort`, and is done once more stalls than its limit were seen.";
-const LAST_ITEMS: &str = "What is done at the stalls after that, one action each.";
+const CONVERGENCE_ITEMS: &str = "What is done when: `LIMIT:ACTION`, separated by commas; an action is a downtime limit in ms, `postcopy` or `abort`, and is done at the look at which the count of `rule` has grown beyond its limit, one at a look.";
+const LAST_ITEMS: &str = "What is done after that, one action each time the count has grown.";
+const RULE: Key = key(
+    "rule",
+    Kind::Choice(&["4.3.3", "4.2"]),
+    "4.3.3",
+    "What vdsm counts: QEMU's iterations since its first look, since 4.3.3; or looks at which more remains than at the one before, up to 4.2.",
+);
 const COMPRESSION: &str = "Whether xbzrle is on; it excludes multifd.";
 const AUTO_CONVERGENCE: Key = key(
     "auto-convergence",
@@ -21,12 +27,14 @@ const MONITOR_INTERVAL: Key = key(
     "migration-monitor-interval",
     Kind::Time,
     "10 s",
-    "Time between two looks of vdsm. A stall is a look at which more remains than at the one before.",
+    "Time between two looks of vdsm.",
 );
 
 pub(super) static MINIMAL_DOWNTIME: Table = Table {
-    about: "oVirt's policy \"Minimal downtime\": raises the downtime limit at stalls up to 500 ms, then gives up.",
+    about: "oVirt's policy \"Minimal downtime\": raises the downtime limit with each iteration up to 500 ms, then gives up. \
+            Rule of vdsm 4.3.3 or 4.2, lib/vdsm/virt/migration.py, with the schedule of ovirt-engine, 0000_config.sql.",
     keys: &[
+        RULE,
         INITIAL_ITEMS,
         key(
             "convergence-items",
@@ -43,8 +51,10 @@ pub(super) static MINIMAL_DOWNTIME: Table = Table {
 };
 
 pub(super) static SUSPEND_IF_NEEDED: Table = Table {
-    about: "oVirt's policy \"Suspend workload if needed\": the same with xbzrle, and 5 s before it gives up.",
+    about: "oVirt's policy \"Suspend workload if needed\": as \"Minimal downtime\" with xbzrle, and 5 s before it gives up. \
+            Rule of vdsm 4.3.3 or 4.2, lib/vdsm/virt/migration.py, with the schedule of ovirt-engine, 0000_config.sql.",
     keys: &[
+        RULE,
         INITIAL_ITEMS,
         key(
             "convergence-items",
@@ -61,8 +71,10 @@ pub(super) static SUSPEND_IF_NEEDED: Table = Table {
 };
 
 pub(super) static POST_COPY: Table = Table {
-    about: "oVirt's policy \"Post-copy migration\": two steps of the downtime limit, then post-copy.",
+    about: "oVirt's policy \"Post-copy migration\": two steps of the downtime limit, then post-copy. \
+            Rule of vdsm 4.3.3 or 4.2, lib/vdsm/virt/migration.py, with the schedule of ovirt-engine, 0000_config.sql.",
     keys: &[
+        RULE,
         INITIAL_ITEMS,
         key(
             "convergence-items",
@@ -79,7 +91,8 @@ pub(super) static POST_COPY: Table = Table {
 };
 
 pub(super) static VDSM_LEGACY: Table = Table {
-    about: "vdsm without a policy of the engine: an exponential ramp of the downtime limit from the first stall on, and two timeouts.",
+    about: "vdsm without a policy of the engine: an exponential ramp of the downtime limit from the first stall on, and two timeouts. \
+            Rule of vdsm 4.2, lib/vdsm/virt/migration.py; later ones always have a policy. A stall is a look at which more remains than before.",
     keys: &[
         downtime(
             "migration-downtime",
