@@ -175,6 +175,34 @@ async fn a_silent_further_channel_follows_the_first() {
     let _second = destination.accept().await.unwrap();
 }
 
+/// Whichever of them is faster. Paused time jumps over the wait as soon as nothing can come any more.
+#[tokio::test(start_paused = true)]
+async fn a_further_channel_that_speaks_first_follows_the_first() {
+    let mut both = Both::new(Local::Unix).await;
+    let destination = UnixListener::bind(both.path("destination")).unwrap();
+    let mut main = UnixStream::connect(both.path("source")).await.unwrap();
+    assert!(matches!(
+        both.source.next().await,
+        Event::ChannelOpen { number: 0, .. }
+    ));
+    let mut further = UnixStream::connect(both.path("source")).await.unwrap();
+    assert!(matches!(
+        both.source.next().await,
+        Event::ChannelOpen { number: 1, .. }
+    ));
+    further.write_all(b"y").await.unwrap();
+    let early = tokio::time::timeout(Duration::from_secs(1), destination.accept()).await;
+    assert!(
+        early.is_err(),
+        "QEMU has another channel before the main one"
+    );
+    main.write_all(b"x").await.unwrap();
+    for byte in *b"xy" {
+        let (mut channel, _) = destination.accept().await.unwrap();
+        assert_eq!(channel.read_u8().await.unwrap(), byte);
+    }
+}
+
 /// Paused time jumps over the wait. The source learns that its channel is broken.
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_never_listens_breaks_the_channel() {

@@ -4,9 +4,12 @@
 //! long, and a QEMU that has a connection but no byte on it may block its whole main loop until one comes (it peeks at the channel's
 //! magic). QEMU's source always speaks first on it, so nothing waits for the destination's side.
 //!
-//! Every further channel exists because QEMU opened it, and follows as soon as QEMU has channel 0: the one for urgent pages (post-copy
-//! preempt) stays silent until a page is asked for, while the destination waits for it, and is known by its coming second.
+//! Every further channel exists because QEMU opened it, and follows as soon as QEMU has channel 0. Not before, even if it speaks:
+//! where channels do not say what they are, QEMU takes the first one for the main one. And it does not have to speak: the one for
+//! urgent pages (post-copy preempt) stays silent until a page is asked for, while the destination waits for it, and is known by its
+//! coming second.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -133,53 +136,78 @@ impl Sink {
         }
     }
 
-    fn begin(&self, mut channel: Channel, work: &mut Work, channels: &mut Channels) {
+    fn begin(&self, channel: Channel, work: &mut Work, channels: &mut Channels) {
         let settled = work.main_settled.clone();
         let settles = work.main.take_if(|_| channel.number() == 0);
         let (number, options) = (channel.number(), self.options.clone());
         let cut = channels.cut().clone();
         match self.local.clone() {
-            Local::Fd(path) => {
-                channels.hand_over(number, async move {
-                    hand_over(&path, &options, Role::Sink, channel).await
-                });
-            }
+            Local::Fd(path) => channels.hand_over(number, async move {
+                if settles.is_none() {
+                    settled.cancelled().await;
+                }
+                let handed_over = hand_over(&path, &options, Role::Sink, channel).await;
+                drop(settles);
+                handed_over
+            }),
             Local::Replay(_) | Local::Discard | Local::Verify(_) => {
                 unreachable!("such ends are sockets by now")
             }
             Local::Unix(path) => channels.relay(Some(number), self.options.path, async move {
-                let _settles = settles;
-                let spoken = tokio::select! {
-                    biased;
-                    spoken = channel.first_byte() => spoken,
-                    () = settled.cancelled() => Ok(true),
-                    () = cut.cancelled() => return Opening::Unused,
-                };
-                match spoken {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        return match channel.end_unused().await {
-                            Ok(()) => Opening::Unused,
-                            Err(error) => failed(&error),
-                        };
-                    }
-                    Err(error) => {
-                        channel.abort();
-                        return failed(&error);
-                    }
-                }
-                match local::connect(&path, options.local_deadline, options.peer_uid).await {
-                    Ok(local) => Opening::Open(Opened {
-                        local,
-                        channel,
-                        open_ms: None,
-                    }),
-                    Err(error) => {
-                        channel.abort();
-                        failed(&error)
-                    }
-                }
+                let after = settles.is_none().then_some(&settled);
+                let opening = bring(channel, after, &cut, &path, &options).await;
+                drop(settles);
+                opening
             }),
+        }
+    }
+}
+
+/// Connects a channel to QEMU once it has spoken, or after another one.
+async fn bring(
+    mut channel: Channel,
+    after: Option<&CancellationToken>,
+    cut: &CancellationToken,
+    path: &Path,
+    options: &Options,
+) -> Opening {
+    let spoken = match after {
+        None => tokio::select! {
+            biased;
+            spoken = channel.first_byte() => spoken,
+            () = cut.cancelled() => return Opening::Unused,
+        },
+        Some(other) => {
+            other.cancelled().await;
+            tokio::select! {
+                biased;
+                spoken = channel.first_byte() => spoken,
+                () = std::future::ready(()) => Ok(true),
+            }
+        }
+    };
+    match spoken {
+        Ok(true) => {}
+        Ok(false) => {
+            return match channel.end_unused().await {
+                Ok(()) => Opening::Unused,
+                Err(error) => failed(&error),
+            };
+        }
+        Err(error) => {
+            channel.abort();
+            return failed(&error);
+        }
+    }
+    match local::connect(path, options.local_deadline, options.peer_uid).await {
+        Ok(local) => Opening::Open(Opened {
+            local,
+            channel,
+            open_ms: None,
+        }),
+        Err(error) => {
+            channel.abort();
+            failed(&error)
         }
     }
 }
