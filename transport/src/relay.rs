@@ -254,6 +254,19 @@ impl Ending<'_> {
     }
 }
 
+/// Both directions over TLS, for tests that look at what they hold.
+#[cfg(test)]
+pub(crate) async fn tls_directions(
+    local: &UnixStream,
+    socket: &tokio::net::TcpStream,
+    (outgoing, incoming): (&mut crate::tls::Outgoing, &mut crate::tls::Incoming),
+    counters: &Counters,
+) -> io::Result<()> {
+    let send = tls::seal(local, socket, outgoing, &counters.sent);
+    let receive = tls::open(socket, incoming, local, &counters.received);
+    tokio::try_join!(send, receive).map(drop)
+}
+
 impl Drop for Relay {
     fn drop(&mut self) {
         if let Some(channel) = self.channel.take() {

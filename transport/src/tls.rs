@@ -15,6 +15,7 @@
 //! The end of a direction is TLS's close notice. Without one an end is an error: a stream that was cut never looks complete.
 
 pub(crate) mod benched;
+mod buffer;
 mod handshake;
 mod record;
 mod stream;

@@ -21,7 +21,10 @@ pub(super) async fn seal(
     loop {
         let filled = loop {
             match from.try_read_vectored(&mut outgoing.payloads()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => from.readable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    outgoing.wait();
+                    from.readable().await?;
+                }
                 other => break other?,
             }
         };
@@ -71,7 +74,10 @@ pub(super) async fn open(
         }
         match from.try_read(incoming.room()) {
             Ok(arrived) => incoming.arrived(arrived)?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => from.readable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                incoming.wait();
+                from.readable().await?;
+            }
             Err(error) => return Err(error),
         }
     }

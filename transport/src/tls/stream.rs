@@ -8,9 +8,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::buffer::Buffer;
 use super::record::{
-    BODY_MAX, CLOSE_LEN, Content, HEADER_LEN, KEY_UPDATE_LEN, Opener, PAYLOAD_MAX, Sealer,
-    TRAILER_LEN, record_len,
+    CLOSE_LEN, Content, HEADER_LEN, KEY_UPDATE_LEN, Opener, PAYLOAD_MAX, Sealer, TRAILER_LEN,
+    record_len,
 };
 
 /// A connection with another end that was authenticated.
@@ -24,8 +25,9 @@ pub(crate) struct TlsStream {
 /// What this end sends: a batch of records at a time, made in place.
 pub(crate) struct Outgoing {
     sealer: Sealer,
-    /// Room for a key update and then [`SLOTS`] records, each with gaps for its header and trailer.
-    buffer: Vec<u8>,
+    /// Room for a key update and then [`SLOTS`] records, each with gaps for its header and trailer. Held while something is sealed
+    /// and not written.
+    buffer: Buffer,
     /// Sealed and not written so far.
     sealed: Range<usize>,
     is_closed: bool,
@@ -34,7 +36,8 @@ pub(crate) struct Outgoing {
 /// What the peer sends: as many records at a time as have arrived, opened in place.
 pub(crate) struct Incoming {
     opener: Opener,
-    buffer: Vec<u8>,
+    /// Held while something is in it that was not taken.
+    buffer: Buffer,
     /// Arrived and not opened so far.
     raw: Range<usize>,
     /// Payloads that were opened and not taken so far: those of `next_plain` and after, in order.
@@ -72,8 +75,12 @@ impl TlsStream {
                 return Poll::Ready(Ok(false));
             }
             let mut room = ReadBuf::new(self.incoming.room());
-            ready!(Pin::new(&mut self.socket).poll_read(context, &mut room))?;
+            let read = Pin::new(&mut self.socket).poll_read(context, &mut room);
             let arrived = room.filled().len();
+            if read.is_pending() {
+                self.incoming.wait();
+            }
+            ready!(read)?;
             self.incoming.arrived(arrived)?;
         }
     }
@@ -93,8 +100,7 @@ impl Outgoing {
     fn new(sealer: Sealer) -> Self {
         Self {
             sealer,
-            // Zeroed memory is not resident before it is used, so a direction that stays silent costs nothing.
-            buffer: vec![0; KEY_UPDATE_LEN + SLOTS * SLOT_LEN],
+            buffer: Buffer::default(),
             sealed: 0..0,
             is_closed: false,
         }
@@ -102,7 +108,7 @@ impl Outgoing {
 
     /// The places of the next payloads, to be filled in order. Only while nothing is sealed and not written.
     pub(crate) fn payloads(&mut self) -> [IoSliceMut<'_>; SLOTS] {
-        let mut slots = self.buffer[KEY_UPDATE_LEN..].chunks_exact_mut(SLOT_LEN);
+        let mut slots = self.buffer.hold()[KEY_UPDATE_LEN..].chunks_exact_mut(SLOT_LEN);
         std::array::from_fn(|_| {
             let slot = slots.next().expect("the buffer holds all slots");
             IoSliceMut::new(&mut slot[HEADER_LEN..][..PAYLOAD_MAX])
@@ -117,7 +123,7 @@ impl Outgoing {
             let payload_len = (len - slot * PAYLOAD_MAX).min(PAYLOAD_MAX);
             let record_len = HEADER_LEN + payload_len + TRAILER_LEN;
             self.sealer
-                .seal_data(&mut self.buffer[end..][..record_len])?;
+                .seal_data(&mut self.buffer.hold()[end..][..record_len])?;
             end += record_len;
         }
         self.sealed = start..end;
@@ -130,7 +136,7 @@ impl Outgoing {
             return Ok(());
         }
         let start = self.begin()?;
-        let record = self.buffer[KEY_UPDATE_LEN..].first_chunk_mut::<CLOSE_LEN>();
+        let record = self.buffer.hold()[KEY_UPDATE_LEN..].first_chunk_mut::<CLOSE_LEN>();
         self.sealer
             .seal_close(record.expect("the buffer holds at least a record"))?;
         self.sealed = start..KEY_UPDATE_LEN + CLOSE_LEN;
@@ -146,7 +152,7 @@ impl Outgoing {
         if !self.sealer.is_due() {
             return Ok(KEY_UPDATE_LEN);
         }
-        let record = self.buffer.first_chunk_mut::<KEY_UPDATE_LEN>();
+        let record = self.buffer.hold().first_chunk_mut::<KEY_UPDATE_LEN>();
         self.sealer
             .renew(record.expect("the buffer holds at least a record"))?;
         Ok(0)
@@ -154,7 +160,7 @@ impl Outgoing {
 
     /// What has to be written.
     pub(crate) fn sealed(&self) -> &[u8] {
-        &self.buffer[self.sealed.clone()]
+        self.buffer.held().get(self.sealed.clone()).unwrap_or(&[])
     }
 
     /// Takes note that this many bytes were written.
@@ -163,7 +169,21 @@ impl Outgoing {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.sealed.start += len;
+        self.wait();
         Ok(())
+    }
+
+    /// To be called before a wait for more to send: nothing is held then, unless it has to be written.
+    pub(crate) fn wait(&mut self) {
+        if self.sealed.is_empty() {
+            self.buffer.release();
+        }
+    }
+
+    /// How many bytes this direction holds.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.held().len()
     }
 
     #[cfg(test)]
@@ -189,7 +209,7 @@ impl Incoming {
     fn new(opener: Opener) -> Self {
         Self {
             opener,
-            buffer: vec![0; SLOTS * SLOT_LEN + HEADER_LEN + BODY_MAX],
+            buffer: Buffer::default(),
             raw: 0..0,
             plain: Vec::with_capacity(PAYLOADS_EXPECTED),
             next_plain: 0,
@@ -199,10 +219,27 @@ impl Incoming {
 
     /// Where to put what arrives next. Only while nothing is opened and not taken.
     pub(crate) fn room(&mut self) -> &mut [u8] {
+        let buffer = self.buffer.hold();
         // What is left here is less than one record.
-        self.buffer.copy_within(self.raw.clone(), 0);
+        buffer.copy_within(self.raw.clone(), 0);
         self.raw = 0..self.raw.len();
-        &mut self.buffer[self.raw.end..]
+        &mut buffer[self.raw.end..]
+    }
+
+    /// To be called before a wait for more to arrive: nothing is held then, unless a part of a record has arrived already.
+    pub(crate) fn wait(&mut self) {
+        if self.raw.is_empty() && !self.has_plain() {
+            self.buffer.release();
+            self.plain.clear();
+            self.plain.shrink_to(PAYLOADS_EXPECTED);
+            self.next_plain = 0;
+        }
+    }
+
+    /// How many bytes this direction holds.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.held().len()
     }
 
     /// Takes note that this many bytes arrived, and opens every record that is whole.
@@ -216,12 +253,13 @@ impl Incoming {
         self.raw.end += len;
         self.plain.clear();
         self.next_plain = 0;
+        let buffer = self.buffer.hold();
         while !self.is_closed
-            && let Some(len) = record_len(&self.buffer[self.raw.clone()])?
+            && let Some(len) = record_len(&buffer[self.raw.clone()])?
             && len <= self.raw.len()
         {
             let start = self.raw.start;
-            match self.opener.open(&mut self.buffer[start..start + len])? {
+            match self.opener.open(&mut buffer[start..start + len])? {
                 Content::Data(data_len) => {
                     let payload = start + HEADER_LEN;
                     self.plain.push(payload..payload + data_len);
@@ -251,7 +289,7 @@ impl Incoming {
     ) -> &'slices [IoSlice<'buffer>] {
         let mut count = 0;
         for (slice, range) in slices.iter_mut().zip(&self.plain[self.next_plain..]) {
-            *slice = IoSlice::new(&self.buffer[range.clone()]);
+            *slice = IoSlice::new(&self.buffer.held()[range.clone()]);
             count += 1;
         }
         &slices[..count]
@@ -271,6 +309,7 @@ impl Incoming {
                 self.next_plain += 1;
             }
         }
+        self.wait();
         Ok(())
     }
 }
@@ -286,7 +325,7 @@ impl AsyncRead for TlsStream {
         }
         let range = self.incoming.plain[self.incoming.next_plain].clone();
         let len = range.len().min(buffer.remaining());
-        buffer.put_slice(&self.incoming.buffer[range][..len]);
+        buffer.put_slice(&self.incoming.buffer.held()[range][..len]);
         Poll::Ready(self.incoming.taken(len))
     }
 }
@@ -320,6 +359,6 @@ impl AsyncWrite for TlsStream {
 
 /// Records per batch: 256 KiB of payload fill one system call well and stay in the processor's second cache.
 pub(super) const SLOTS: usize = 16;
-const SLOT_LEN: usize = HEADER_LEN + PAYLOAD_MAX + TRAILER_LEN;
+pub(super) const SLOT_LEN: usize = HEADER_LEN + PAYLOAD_MAX + TRAILER_LEN;
 /// A batch of full records has at most two more than [`SLOTS`]; a peer that sends small ones makes the list grow.
 const PAYLOADS_EXPECTED: usize = 64;

@@ -111,6 +111,72 @@ async fn batches_made_in_place_are_records_too() {
     }
 }
 
+/// After the handshake, between bytes and through the relay; but what is on the way has its room.
+#[tokio::test]
+async fn an_idle_direction_holds_no_buffer() {
+    let (mut ours, mut reference) = connect(Ours::Listener, Cipher::Aes128Gcm).await;
+    let held = |ours: &TlsStream| (ours.outgoing.held(), ours.incoming.held());
+    assert_eq!(held(&ours), (0, 0));
+    for len in [1, 70_000] {
+        let (bytes, mut heard) = (vec![7; len], vec![0; len]);
+        let (written, read) =
+            tokio::join!(ours.write_all(&bytes), reference.read_exact(&mut heard));
+        (written.unwrap(), read.unwrap());
+        let (written, read) =
+            tokio::join!(reference.write_all(&bytes), ours.read_exact(&mut heard));
+        (written.unwrap(), read.unwrap());
+        assert_eq!(held(&ours), (0, 0));
+        let mut byte = [0];
+        let silent = std::future::poll_fn(|context| {
+            let mut buffer = tokio::io::ReadBuf::new(&mut byte);
+            std::task::Poll::Ready(
+                tokio::io::AsyncRead::poll_read(
+                    std::pin::Pin::new(&mut ours),
+                    context,
+                    &mut buffer,
+                )
+                .is_pending(),
+            )
+        });
+        assert!(silent.await);
+        assert_eq!(held(&ours), (0, 0));
+    }
+    let mut rest = [0; 3];
+    reference.write_all(b"four").await.unwrap();
+    ours.read_exact(&mut rest).await.unwrap();
+    assert!(ours.incoming.held() > 0);
+    ours.read_exact(&mut rest[..1]).await.unwrap();
+
+    let (near, mut local) = tokio::net::UnixStream::pair().unwrap();
+    let TlsStream {
+        socket,
+        mut outgoing,
+        mut incoming,
+        ..
+    } = ours;
+    let moved = crate::relay::Counters::default();
+    let relay =
+        crate::relay::tls_directions(&near, &socket, (&mut outgoing, &mut incoming), &moved);
+    let exchange = async {
+        let (bytes, mut heard) = (vec![7; 1 << 20], vec![0; 1 << 20]);
+        let (written, read) =
+            tokio::join!(local.write_all(&bytes), reference.read_exact(&mut heard));
+        (written.unwrap(), read.unwrap());
+        let (written, read) =
+            tokio::join!(reference.write_all(&bytes), local.read_exact(&mut heard));
+        (written.unwrap(), read.unwrap());
+        // Everything has passed: after a turn of its own the relay waits.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+    };
+    tokio::select! {
+        biased;
+        _ = relay => unreachable!("neither side has ended"),
+        () = exchange => {}
+    }
+    assert_eq!((outgoing.held(), incoming.held()), (0, 0));
+}
+
 /// Records that come in pieces, and many at a time.
 #[test]
 fn arrivals_may_be_cut_anywhere() {
