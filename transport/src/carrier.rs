@@ -231,7 +231,7 @@ pub enum HandshakeError {
     /// The peer's encryption breaks the rules.
     #[error("peer broke the rules of the encrypted handshake: {0}")]
     Protocol(String),
-    /// Too many peers were waiting, and this one had waited longest.
+    /// Too many peers had not shown the token, and this one was among them.
     #[error("dropped in favour of newer peers, since too many were waiting")]
     Crowded,
     /// The random source failed.

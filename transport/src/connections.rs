@@ -6,7 +6,8 @@
 //! that closed one channel is about to open another; nor whether a channel that ended was cut, since each end tells there how many bytes
 //! it sent and took (`notices.rs`).
 //!
-//! Every connection, control or channel, may first be wrapped (in TLS, or in nothing: see [`Wrap`]). Then follows the challenge
+//! Every connection, control or channel, begins with the knock of `knock.rs`, and may then be wrapped (in TLS, or in nothing: see
+//! [`Wrap`]). Then follows the challenge
 //! and response of `preamble.rs`, and after it nothing but the stream. One token is good for one session per listener, each
 //! channel number for one channel; everything else is refused.
 
@@ -27,6 +28,7 @@ use crate::carrier::{CarrierError, HandshakeError, Listener, Session};
 use crate::channel::Channel;
 use crate::endpoint::Endpoint;
 use crate::handshake;
+use crate::knock::{self, again_until};
 use crate::preamble::CONTROL;
 use crate::token::Token;
 
@@ -38,8 +40,8 @@ pub struct Settings {
     pub connect_deadline: Duration,
     /// How long a connected peer may take to prove the token. Longer tolerates slower hosts; strangers occupy a place for as long.
     pub handshake_deadline: Duration,
-    /// How many peers may be in the handshake at a time, at the cost of a descriptor and about 2 KiB each. At the limit a new
-    /// peer takes the place of the one that has waited longest, those first that have not sent a single valid message.
+    /// How many peers may be connected that have not shown the token yet, at the cost of a descriptor and about 2 KiB each. At the
+    /// limit a new peer takes the place of one from the address that holds the most.
     pub pending_max: usize,
     /// How many channels a session may open in its whole life; also the bound of channels that wait to be accepted.
     pub channels_max: u32,
@@ -124,8 +126,19 @@ impl<W: Wrap> Terms<W> {
         )))
     }
 
-    /// Connects to the first address that answers, and shakes hands.
+    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have been in a
+    /// crowd of strangers.
     async fn connect(&self, endpoint: &Endpoint, channel: u32) -> Result<W::Link, CarrierError> {
+        let end = Instant::now() + self.settings.handshake_deadline;
+        again_until(end, || self.connect_once(endpoint, channel)).await
+    }
+
+    /// Connects to the first address that answers, and shakes hands.
+    async fn connect_once(
+        &self,
+        endpoint: &Endpoint,
+        channel: u32,
+    ) -> Result<W::Link, CarrierError> {
         let resolve = |source| CarrierError::Resolve {
             endpoint: endpoint.clone(),
             source,
@@ -158,11 +171,12 @@ impl<W: Wrap> Terms<W> {
 
     async fn shake_hands(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         channel: u32,
     ) -> Result<W::Link, HandshakeError> {
         let deadline = self.settings.handshake_deadline;
         let exchange = async {
+            knock::say(&mut stream, &self.token).await?;
             let mut link = self.wrap.wrap(stream).await?;
             handshake::dial(&mut link, &self.token, channel).await?;
             Ok(link)

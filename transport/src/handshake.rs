@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::carrier::HandshakeError;
 use crate::preamble::{
     CLIENT_HELLO_LEN, ClientHello, HEADER, HEADER_LEN, NONCE_LEN, Role, SERVER_HELLO_LEN,
-    ServerHello, check_header, decode_verdict,
+    ServerHello, check_answer, check_header, decode_verdict,
 };
 use crate::token::{PROOF_LEN, Token};
 
@@ -25,7 +25,7 @@ pub(crate) async fn dial(
     };
     write(stream, &hello.encode()).await?;
     let header = read(stream).await?;
-    check_header(header)?;
+    check_answer(header)?;
     let server = ServerHello::decode(&read::<{ SERVER_HELLO_LEN - HEADER_LEN }>(stream).await?);
     // The listener proves itself first, so a false listener learns nothing, not even a proof to try elsewhere.
     if !Role::Listener.verify(token, &hello, &server.nonce, &server.proof) {
@@ -36,13 +36,13 @@ pub(crate) async fn dial(
     decode_verdict(verdict)
 }
 
-/// The listening side's first half: reads what the peer wants. A stranger is recognised by its first eight bytes.
+/// The listening side's first half: reads what the peer wants.
 pub(crate) async fn hear(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> Result<ClientHello, HandshakeError> {
     if let Err(error) = check_header(read(stream).await?) {
         if matches!(error, HandshakeError::Version { .. }) {
-            // Eight bytes that fit any fresh socket buffer tell the peer our version; if they do not arrive, nothing is lost.
+            // Eight bytes that fit any fresh buffer tell the peer our version; if they do not arrive, nothing is lost.
             let _ = write(stream, &HEADER).await;
         }
         return Err(error);
@@ -83,7 +83,7 @@ pub(crate) async fn within<T>(
         .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
 }
 
-async fn write(
+pub(crate) async fn write(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     bytes: &[u8],
 ) -> Result<(), HandshakeError> {
@@ -91,7 +91,7 @@ async fn write(
     stream.flush().await.map_err(closed)
 }
 
-async fn read<const N: usize>(
+pub(crate) async fn read<const N: usize>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> Result<[u8; N], HandshakeError> {
     let mut bytes = [0; N];

@@ -33,6 +33,7 @@ pub mod folder;
 pub mod handover;
 mod handshake;
 pub mod identity;
+mod knock;
 mod notices;
 mod preamble;
 pub mod quic;

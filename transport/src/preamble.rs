@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! dialling side                                             listening side
+//!   Knock        header | knock (over TCP, see `knock.rs`)   ->
 //!   ClientHello  header | channel u32 | client nonce   ->
 //!                                <-   ServerHello  header | server nonce | proof "listener"
 //!   ClientProof  proof "dialler"                       ->
 //!                                                      <-   Verdict  one byte, 0 = welcome
-//! header = "LMBT" | version u16 | zero u16; integers are big-endian
+//! header = "LMBT" | version u16 | zero u16 (1 in the answer to a knock that does not hold); integers are big-endian
 //! proof(role) = HMAC-SHA256(token, role padded to 16 bytes | header | channel | client nonce | server nonce)
 //! ```
 //!
@@ -130,6 +131,14 @@ pub(crate) fn check_header(header: [u8; HEADER_LEN]) -> Result<(), HandshakeErro
     })
 }
 
+/// Checks the eight bytes that a dialler hears first.
+pub(crate) fn check_answer(header: [u8; HEADER_LEN]) -> Result<(), HandshakeError> {
+    if header == KNOCK_REFUSED {
+        return Err(HandshakeError::Token);
+    }
+    check_header(header)
+}
+
 /// The verdict's byte: 0 is welcome.
 pub(crate) fn encode_verdict(verdict: Result<(), Refusal>) -> u8 {
     let refusal = |refusal| {
@@ -150,6 +159,11 @@ pub(crate) fn decode_verdict(byte: u8) -> Result<(), HandshakeError> {
                 HandshakeError::Refused(*refusal)
             })),
     }
+}
+
+const fn header(answer: u8) -> [u8; HEADER_LEN] {
+    let [high, low] = VERSION.to_be_bytes();
+    [b'L', b'M', b'B', b'T', high, low, 0, answer]
 }
 
 /// Joins parts whose lengths add up to the array's.
@@ -173,16 +187,9 @@ fn split<const A: usize, const B: usize>(bytes: &[u8]) -> ([u8; A], [u8; B]) {
 /// The channel number that stands for the session itself.
 pub(crate) const CONTROL: u32 = u32::MAX;
 pub(crate) const VERSION: u16 = 2;
-pub(crate) const HEADER: [u8; HEADER_LEN] = [
-    b'L',
-    b'M',
-    b'B',
-    b'T',
-    VERSION.to_be_bytes()[0],
-    VERSION.to_be_bytes()[1],
-    0,
-    0,
-];
+pub(crate) const HEADER: [u8; HEADER_LEN] = header(0);
+/// The answer to a knock that does not hold.
+pub(crate) const KNOCK_REFUSED: [u8; HEADER_LEN] = header(1);
 pub(crate) const HEADER_LEN: usize = 8;
 pub(crate) const NONCE_LEN: usize = 32;
 pub(crate) const CLIENT_HELLO_LEN: usize = HEADER_LEN + 4 + NONCE_LEN;

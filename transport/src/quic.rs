@@ -44,6 +44,7 @@ use crate::carrier::{Carrier, CarrierError, Listener, Session};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::handshake;
 use crate::identity::{Cipher, Identity, IdentityError, Side};
+use crate::knock::{self, again_until};
 use crate::preamble::CONTROL;
 use crate::token::Token;
 use statistics::{Connected, Ledger};
@@ -94,8 +95,8 @@ pub struct Settings {
     /// How long a connected peer may take to prove the token.
     #[serde(skip)]
     pub handshake_deadline: Duration,
-    /// How many peers may be in the handshake at a time. At the limit a new peer takes the place of the one that has waited
-    /// longest; from half of it on only peers that receive at the address they send from are let in.
+    /// How many peers may be in the handshake at a time that did not begin it with the token's knock (`knock.rs`). At the limit
+    /// others of them are turned away; from half of it on only peers that receive at the address they send from are let in.
     #[serde(skip)]
     pub pending_max: usize,
     /// How many channels a session may open in its whole life; also the bound of channels that wait to be accepted.
@@ -190,8 +191,20 @@ impl Quic {
         }
     }
 
-    /// Connects to the first address that answers, and shakes hands.
+    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have been in a
+    /// crowd of strangers.
     async fn connect(
+        &self,
+        target: &Target,
+        channel: u32,
+        ledger: &Arc<Ledger>,
+    ) -> Result<(Connected, (SendStream, RecvStream)), CarrierError> {
+        let end = Instant::now() + self.settings.handshake_deadline;
+        again_until(end, || self.connect_once(target, channel, ledger)).await
+    }
+
+    /// Connects to the first address that answers, and shakes hands.
+    async fn connect_once(
         &self,
         target: &Target,
         channel: u32,
@@ -231,7 +244,14 @@ impl Quic {
         address: SocketAddr,
         target: &Target,
     ) -> Result<quinn::Connection, Unconnected> {
-        let config = config::client(&target.identity, &self.settings, address)
+        let failed = |source| {
+            Unconnected::Failed(CarrierError::Handshake {
+                endpoint: target.endpoint.clone(),
+                source,
+            })
+        };
+        let knock = knock::make(&self.token).map_err(failed)?;
+        let config = config::client(&target.identity, &self.settings, address, knock)
             .map_err(|error| Unconnected::Failed(error.into()))?;
         let socket = socket::dial(address, &self.settings).map_err(Unconnected::Unreachable)?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
@@ -246,10 +266,7 @@ impl Quic {
             .map_err(|error| Unconnected::Unreachable(io::Error::other(error)))?;
         tokio::select! {
             biased;
-            connected = connecting => connected.map_err(|error| Unconnected::Failed(CarrierError::Handshake {
-                endpoint: target.endpoint.clone(),
-                source: fault::lost(&target.identity, &error),
-            })),
+            connected = connecting => connected.map_err(|error| failed(fault::lost(&target.identity, &error))),
             fault = socket.fault() => Err(Unconnected::Unreachable(fault)),
         }
     }

@@ -56,6 +56,11 @@ impl Token {
         Zeroizing::new(self.prove(&[label]))
     }
 
+    /// Checks the beginning of a proof in constant time.
+    pub(crate) fn verify_begin(&self, parts: &[&[u8]], begin: &[u8]) -> bool {
+        self.mac(parts).verify_truncated_left(begin).is_ok()
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");

@@ -1,6 +1,12 @@
 //! What every carrier must do, written against `dyn Carrier`. A new carrier joins by adding itself to `rig::all`.
 //! Loopback only, no sleeps: each test awaits the event that it is about.
 
+#[path = "contract/crowded.rs"]
+mod crowded;
+#[path = "shared/delay.rs"]
+mod delay;
+#[path = "shared/flood.rs"]
+mod flood;
 #[path = "contract/rig.rs"]
 mod rig;
 #[path = "contract/sessions.rs"]

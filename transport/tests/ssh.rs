@@ -2,8 +2,14 @@
 //!
 //! Without OpenSSH these tests are skipped, loudly.
 
+#[path = "shared/delay.rs"]
+#[allow(dead_code, reason = "this carrier has no datagrams")]
+mod delay;
 #[path = "ssh/ends.rs"]
 mod ends;
+#[path = "shared/flood.rs"]
+#[allow(dead_code, reason = "this carrier has no datagrams")]
+mod flood;
 #[path = "shared/half.rs"]
 mod half;
 #[path = "ssh/reach.rs"]

@@ -184,10 +184,21 @@ async fn ends_with_different_settings_say_so() {
         );
     }
     // A dialler of the plain carrier is a stranger to TLS.
-    let plain = Tcp::new(token.clone(), tcp::Settings::default());
+    let settings = tcp::Settings {
+        handshake_deadline: Duration::from_millis(200),
+        ..tcp::Settings::default()
+    };
+    let plain = Tcp::new(token.clone(), settings);
     let (dialled, accepted) = meet(&tls(Cipher::Aes128Gcm), &plain, &at).await;
     let (dialled, accepted) = (dialled.err().unwrap(), accepted.err().unwrap());
-    assert!(matches!(dialled, HandshakeError::Closed), "{dialled:?}");
+    // It tries again, and nobody accepts it any more.
+    assert!(
+        matches!(
+            dialled,
+            HandshakeError::Closed | HandshakeError::TimedOut { .. }
+        ),
+        "{dialled:?}"
+    );
     assert!(matches!(accepted, HandshakeError::Stranger), "{accepted:?}");
 }
 
@@ -234,16 +245,19 @@ async fn a_replayed_handshake_is_refused() {
         .listen(&"tls://127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
-    for listener in [&mut first, &mut again] {
+    // The first one has heard this knock already.
+    for (listener, is_known) in [(&mut first, true), (&mut again, false)] {
         let mut stranger = TcpStream::connect(address(listener.endpoint()))
             .await
             .unwrap();
         stranger.write_all(&recording).await.unwrap();
         let error = listener.accept().await.unwrap().handshake().await.err();
-        assert!(
-            matches!(error, Some(HandshakeError::Protocol(_))),
-            "{error:?}"
-        );
+        let expected = match error {
+            Some(HandshakeError::Token) => is_known,
+            Some(HandshakeError::Protocol(_)) => !is_known,
+            _ => false,
+        };
+        assert!(expected, "{error:?}");
     }
 }
 
@@ -280,7 +294,7 @@ async fn ten_thousand_unfinished_handshakes_disturb_nobody() {
     let mut crowd = VecDeque::new();
     for number in 0..CROWD {
         let mut stranger = TcpStream::connect(address(&endpoint)).await.unwrap();
-        stranger.write_all(b"\x16\x03\x01\x02\0\x01").await.unwrap();
+        stranger.write_all(b"LMBT\0\x02\0\0knock").await.unwrap();
         crowd.push_back(stranger);
         // Their own descriptors are not what this is about: the oldest were dropped by the listener long ago.
         if crowd.len() > 2 * PLACES {
@@ -293,7 +307,11 @@ async fn ten_thousand_unfinished_handshakes_disturb_nobody() {
     }
     for _ in 0..CROWD - PLACES {
         let error = refused.recv().await.unwrap();
-        assert!(matches!(error, HandshakeError::Crowded), "{error:?}");
+        // Some hang up before their turn.
+        assert!(
+            matches!(error, HandshakeError::Crowded | HandshakeError::Closed),
+            "{error:?}"
+        );
     }
     let _late = open().await;
     serving.abort();

@@ -20,6 +20,7 @@ use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, R
 use crate::crowd::{Crowd, Place};
 use crate::endpoint::Endpoint;
 use crate::handshake;
+use crate::knock::Knocks;
 use crate::preamble::{CONTROL, encode_verdict};
 use crate::registry::Registry;
 
@@ -36,6 +37,7 @@ struct Shared<W> {
     terms: Terms<W>,
     registry: Arc<Registry>,
     crowd: Arc<Crowd>,
+    knocks: Knocks,
 }
 
 struct TcpPending<W> {
@@ -68,6 +70,7 @@ impl<W: Wrap> TcpListener<W> {
         let crowd = Crowd::new(terms.settings.pending_max);
         let endpoint = Endpoint::new(endpoint.scheme, address);
         let shared = Arc::new(Shared {
+            knocks: Knocks::new(terms.token.clone()),
             terms,
             registry: Arc::default(),
             crowd,
@@ -99,11 +102,14 @@ impl<W: Wrap> Listener for TcpListener<W> {
     }
 
     async fn accept(&mut self) -> io::Result<Box<dyn Pending>> {
-        if self.newcomer.is_none() {
-            self.newcomer = Some(self.next().await?);
-        }
-        let place = Crowd::enter(&self.shared.crowd).await;
-        let (stream, address) = self
+        let newcomer = match self.newcomer.take() {
+            Some(newcomer) => newcomer,
+            None => self.next().await?,
+        };
+        let address = newcomer.1;
+        self.newcomer = Some(newcomer);
+        let place = Crowd::enter(&self.shared.crowd, address.ip()).await;
+        let (stream, _) = self
             .newcomer
             .take()
             .expect("the newcomer was put there above");
@@ -126,31 +132,33 @@ impl<W: Wrap> Pending for TcpPending<W> {
 
     async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError> {
         let Self {
-            stream,
-            mut place,
+            mut stream,
+            address,
+            place,
             end,
             shared,
-            ..
         } = *self;
         let Terms {
             token,
             settings,
             wrap,
         } = &shared.terms;
-        let leave = place.asked_to_leave();
         socket::prepare(&stream, settings.peer_deadline)?;
+        let within = settings.handshake_deadline;
+        tokio::select! {
+            biased;
+            heard = handshake::within(end, within, shared.knocks.hear(&mut stream)) => heard?,
+            () = place.asked_to_leave() => return Err(HandshakeError::Crowded),
+        }
+        // From here on only holders of the token can be so many.
+        drop(place);
         let exchange = async {
             let mut link = wrap.wrap(stream).await?;
             let hello = handshake::hear(&mut link).await?;
-            place.said_hello();
             handshake::challenge(&mut link, token, &hello).await?;
             Ok((link, hello.channel))
         };
-        let (mut link, channel) = tokio::select! {
-            biased;
-            known = handshake::within(end, settings.handshake_deadline, exchange) => known?,
-            () = leave => return Err(HandshakeError::Crowded),
-        };
+        let (mut link, channel) = handshake::within(end, within, exchange).await?;
         let registry = &shared.registry;
         if channel != CONTROL {
             let joining = registry.join(channel, settings.channels_max);
@@ -162,6 +170,7 @@ impl<W: Wrap> Pending for TcpPending<W> {
         let claimed = registry.claim();
         tell(&mut link, &claimed);
         let arrivals = claimed.map_err(HandshakeError::Refused)?;
+        shared.crowd.prefer(address.ip());
         let control = Control::new(link, settings.peer_deadline)?;
         Ok(Arrival::Session(Box::new(Accepted::new(control, arrivals))))
     }

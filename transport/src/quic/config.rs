@@ -7,8 +7,8 @@ use std::time::Duration;
 use quinn::congestion::{BbrConfig, ControllerFactory, CubicConfig, NewRenoConfig};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
-    ServerConfig, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionId, EndpointConfig, IdleTimeout,
+    MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
 };
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::Suite;
@@ -16,6 +16,7 @@ use rustls::quic::Suite;
 use super::bdp::BdpConfig;
 use super::{Congestion, Settings, socket};
 use crate::identity::{Identity, IdentityError};
+use crate::knock::KNOCK_LEN;
 
 /// What every endpoint gets.
 pub(super) fn endpoint() -> EndpointConfig {
@@ -39,7 +40,7 @@ pub(super) fn server(
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
     config
         .migration(false)
-        .max_incoming(settings.pending_max)
+        .max_incoming(settings.pending_max.saturating_mul(BURST))
         // A client's first flight fits one datagram; what follows before it is let in is sent again anyway.
         .incoming_buffer_size(INCOMING_BUFFER_LEN)
         .incoming_buffer_size_total(INCOMING_BUFFER_LEN * 16);
@@ -57,15 +58,17 @@ pub(super) fn for_peer(
     Arc::new(config)
 }
 
-/// What the dialling side gets.
+/// What the dialling side gets, for one connection.
 pub(super) fn client(
     identity: &Identity,
     settings: &Settings,
     peer: SocketAddr,
+    knock: [u8; KNOCK_LEN],
 ) -> Result<ClientConfig, IdentityError> {
     let tls = Arc::new(identity.client_config(settings.cipher, ALPN)?);
     let tls = QuicClientConfig::with_initial(tls, initial_suite()).expect(INITIAL_SUITE_IS_RIGHT);
     let mut config = ClientConfig::new(Arc::new(tls));
+    config.initial_dst_cid_provider(Arc::new(move || ConnectionId::new(&knock)));
     config.transport_config(transport(settings, peer));
     Ok(config)
 }
@@ -186,6 +189,9 @@ const PAYLOAD_LONG_MAX: u16 = (1 << 14) - 1;
 /// What every path of QUIC takes.
 const PAYLOAD_MIN: u32 = 1200;
 const INCOMING_BUFFER_LEN: u64 = 64 * 1024;
+/// Beginnings of connections that are kept until they are looked at, for each that may be in the handshake. quinn ignores what comes
+/// beyond, and the dialler repeats it a third of a second later.
+const BURST: usize = 16;
 const STREAMS_SPARE: u32 = 8;
 const INITIAL_WINDOW_DATAGRAMS: u64 = 10;
 /// More than one connection of quinn sends.

@@ -1,4 +1,4 @@
-//! The listening end: a bounded crowd of peers that have proven nothing, and the way in for those that do.
+//! The listening end: a bounded number of peers that have shown nothing of the token, and the way in for those that have.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quinn::{Connection, Incoming, RecvStream, SendStream, TokioRuntime};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::control::Control;
@@ -16,10 +17,10 @@ use super::stream::QuicStream;
 use super::{Quic, Settings, config, fault, socket};
 use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::channel::Channel;
-use crate::crowd::{Crowd, Place};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::handshake;
 use crate::identity::{Identity, Side};
+use crate::knock::Knocks;
 use crate::preamble::{CONTROL, encode_verdict};
 use crate::registry::Registry;
 use crate::token::Token;
@@ -29,8 +30,6 @@ pub(super) struct QuicListener {
     listener: quinn::Endpoint,
     endpoint: Endpoint,
     shared: Arc<Shared>,
-    /// A peer that waits for its place in the crowd; kept here so that dropping `accept` does not lose it.
-    newcomer: Option<Incoming>,
 }
 
 struct Shared {
@@ -40,13 +39,15 @@ struct Shared {
     server: quinn::ServerConfig,
     registry: Arc<Registry>,
     ledger: Arc<Ledger>,
-    crowd: Arc<Crowd>,
+    knocks: Knocks,
+    /// For those that did not knock.
+    places: Arc<Semaphore>,
 }
 
 struct QuicPending {
     incoming: Incoming,
     address: SocketAddr,
-    place: Place,
+    _place: Option<OwnedSemaphorePermit>,
     end: Instant,
     shared: Arc<Shared>,
 }
@@ -90,28 +91,41 @@ impl QuicListener {
             server,
             registry: Arc::default(),
             ledger: Arc::default(),
-            crowd: Crowd::new(quic.settings.pending_max),
+            knocks: Knocks::new(quic.token.clone()),
+            places: Arc::new(Semaphore::new(quic.settings.pending_max)),
         };
         Ok(Self {
             listener,
             endpoint: Endpoint::new(Scheme::Quic, address),
             shared: Arc::new(shared),
-            newcomer: None,
         })
     }
 
-    /// The next peer. Once half of the places are taken, a peer first has to show that it receives at the address it sends from:
-    /// whoever floods the port with made-up addresses then takes no place at all.
-    async fn next(&self) -> io::Result<Incoming> {
+    /// The next peer, which has a place if it did not knock. Once half of the places are taken, such a peer first has to show that it
+    /// receives at the address it sends from: whoever floods the port with made-up addresses then takes no place at all.
+    async fn next(&self) -> io::Result<(Incoming, Option<OwnedSemaphorePermit>)> {
+        let Shared {
+            knocks,
+            places,
+            settings,
+            ..
+        } = &*self.shared;
         loop {
             let incoming = self.listener.accept().await;
             let incoming = incoming.ok_or_else(|| io::Error::other("the UDP socket failed"))?;
-            let is_crowded = self.shared.crowd.free() <= self.shared.settings.pending_max / 2;
-            if incoming.remote_address_validated() || !is_crowded {
-                return Ok(incoming);
+            if knocks.admit(&incoming.orig_dst_cid()) {
+                return Ok((incoming, None));
             }
-            // It fails on validated peers only.
-            let _ = incoming.retry();
+            let is_crowded = places.available_permits() <= settings.pending_max / 2;
+            if is_crowded && !incoming.remote_address_validated() {
+                // It fails on validated peers only.
+                let _ = incoming.retry();
+                continue;
+            }
+            match Arc::clone(places).try_acquire_owned() {
+                Ok(place) => return Ok((incoming, Some(place))),
+                Err(_) => incoming.refuse(),
+            }
         }
     }
 }
@@ -123,18 +137,11 @@ impl Listener for QuicListener {
     }
 
     async fn accept(&mut self) -> io::Result<Box<dyn Pending>> {
-        if self.newcomer.is_none() {
-            self.newcomer = Some(self.next().await?);
-        }
-        let place = Crowd::enter(&self.shared.crowd).await;
-        let incoming = self
-            .newcomer
-            .take()
-            .expect("the newcomer was put there above");
+        let (incoming, place) = self.next().await?;
         Ok(Box::new(QuicPending {
             address: incoming.remote_address(),
             incoming,
-            place,
+            _place: place,
             end: Instant::now() + self.shared.settings.handshake_deadline,
             shared: Arc::clone(&self.shared),
         }))
@@ -151,17 +158,12 @@ impl Pending for QuicPending {
         let Self {
             incoming,
             address,
-            mut place,
+            _place,
             end,
             shared,
         } = *self;
-        let leave = place.asked_to_leave();
-        let exchange = greet(incoming, address, &mut place, &shared);
-        let greeted = tokio::select! {
-            biased;
-            greeted = handshake::within(end, shared.settings.handshake_deadline, exchange) => greeted?,
-            () = leave => return Err(HandshakeError::Crowded),
-        };
+        let exchange = greet(incoming, address, &shared);
+        let greeted = handshake::within(end, shared.settings.handshake_deadline, exchange).await?;
         if greeted.channel == CONTROL {
             shared.begin_session(greeted).await
         } else {
@@ -174,7 +176,6 @@ impl Pending for QuicPending {
 async fn greet(
     incoming: Incoming,
     address: SocketAddr,
-    place: &mut Place,
     shared: &Shared,
 ) -> Result<Greeted, HandshakeError> {
     let lost = |error| fault::lost(&shared.identity, &error);
@@ -184,7 +185,6 @@ async fn greet(
         .map_err(lost)?
         .await
         .map_err(lost)?;
-    place.said_hello();
     let (mut send, mut receive) = connection.accept_bi().await.map_err(lost)?;
     let mut stream = tokio::io::join(&mut receive, &mut send);
     let exchange = async {

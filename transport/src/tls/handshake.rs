@@ -15,6 +15,7 @@ use super::stream::TlsStream;
 use crate::carrier::HandshakeError;
 use crate::handshake::closed;
 use crate::identity::Identity;
+use crate::preamble::{self, check_answer};
 
 /// Either side of a handshake.
 pub(super) trait Handshake: Send {
@@ -119,6 +120,9 @@ async fn send_alert(handshake: &mut impl Handshake, socket: &mut TcpStream) {
 async fn read_record(socket: &mut TcpStream, incoming: &mut Vec<u8>) -> Result<(), HandshakeError> {
     let mut header = [0; HEADER_LEN];
     socket.read_exact(&mut header).await.map_err(closed)?;
+    if header[..MAGIC_LEN] == preamble::HEADER[..MAGIC_LEN] {
+        return Err(refused(socket, header).await);
+    }
     let [kind, major, _, high, low] = header;
     let body_len = usize::from(u16::from_be_bytes([high, low]));
     let is_tls = CONTENT_TYPES.contains(&kind) && major == 3 && body_len <= BODY_MAX;
@@ -133,6 +137,19 @@ async fn read_record(socket: &mut TcpStream, incoming: &mut Vec<u8>) -> Result<(
         .await
         .map_err(closed)?;
     Ok(())
+}
+
+/// A listener that does not like the knock, or its version, says so without TLS.
+async fn refused(socket: &mut TcpStream, begin: [u8; HEADER_LEN]) -> HandshakeError {
+    let mut answer = [0; preamble::HEADER_LEN];
+    let (first, rest) = answer.split_at_mut(HEADER_LEN);
+    first.copy_from_slice(&begin);
+    match socket.read_exact(rest).await {
+        Ok(_) => check_answer(answer)
+            .err()
+            .unwrap_or(HandshakeError::Stranger),
+        Err(error) => closed(error),
+    }
 }
 
 impl Handshake for UnbufferedClientConnection {
@@ -173,5 +190,6 @@ impl Handshake for UnbufferedServerConnection {
 
 /// From change-cipher-spec to application data.
 const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
+const MAGIC_LEN: usize = 4;
 /// A message that is spread over records waits until it is whole; certificates are far smaller than this.
 const INCOMING_MAX: usize = 1 << 16;

@@ -13,8 +13,6 @@ use tokio::task::AbortHandle;
 pub(crate) struct Rig {
     pub(crate) name: &'static str,
     pub(crate) endpoint: &'static str,
-    /// What a stranger may send without being known for one: beginnings of the carrier's own first message.
-    pub(crate) beginnings: [&'static [u8]; 3],
     make: fn(Token, Limits) -> Box<dyn Carrier>,
 }
 
@@ -46,13 +44,11 @@ pub(crate) fn over_tcp() -> Vec<Rig> {
     let tcp = |name, endpoint| Rig {
         name,
         endpoint,
-        beginnings: [b"", b"LMB", b"LMBT\0\x02\0\0"],
         make: |token, limits| Box::new(tcp::Tcp::new(token, limits.into())),
     };
     let tls = |name, endpoint| Rig {
         name,
         endpoint,
-        beginnings: [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\0\x01\0\x01"],
         make: |token, limits| {
             let connections = limits.into();
             let settings = tls::Settings {
@@ -74,7 +70,6 @@ pub(crate) fn over_udp() -> Vec<Rig> {
     let shared = |name, endpoint| Rig {
         name,
         endpoint,
-        beginnings: [b""; 3],
         make: |token, limits| quic(token, limits, quic::Connections::Shared),
     };
     let per_channel = |name, endpoint| Rig {

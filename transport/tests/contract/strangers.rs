@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::flood::allow_descriptors;
 use crate::rig::{self, Limits, Rig};
 
 /// With one handshake after the other, the silent peer would hold the other one up for the whole deadline of 60 s.
@@ -37,7 +38,7 @@ async fn a_silent_peer_is_dropped_at_the_deadline() {
         };
         let carrier = rig.carrier_with(&Token::generate().unwrap(), limits);
         let mut listener = carrier.listen(&rig.endpoint()).await.unwrap();
-        for sent in rig.beginnings {
+        for sent in [&b""[..], b"LMB", &GOOD_HEADER] {
             let mut silent = TcpStream::connect(address(listener.as_ref()))
                 .await
                 .unwrap();
@@ -103,7 +104,7 @@ async fn garbage_is_refused_and_answered_with_nothing() {
     }
 }
 
-/// Bytes after the fixed-size message are taken for the proof, and are none.
+/// A good header and what is no knock behind it, in any length.
 #[tokio::test]
 async fn an_oversized_preamble_is_refused() {
     for rig in rig::bare() {
@@ -112,6 +113,10 @@ async fn an_oversized_preamble_is_refused() {
         let mut bytes = GOOD_HEADER.to_vec();
         bytes.resize(1 << 16, 0);
         stranger.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        stranger.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, KNOCK_REFUSED);
+        drop(stranger);
         assert!(
             matches!(
                 pair.serving.refused.recv().await.unwrap(),
@@ -129,6 +134,10 @@ async fn another_version_is_named() {
         let mut serving = rig.listen(&Token::generate().unwrap()).await;
         let mut stranger = TcpStream::connect(serving.address()).await.unwrap();
         stranger.write_all(b"LMBT\0\x03\0\0").await.unwrap();
+        let mut answer = Vec::new();
+        stranger.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, GOOD_HEADER);
+        drop(stranger);
         assert!(
             matches!(
                 serving.refused.recv().await.unwrap(),
@@ -137,9 +146,6 @@ async fn another_version_is_named() {
             "{}",
             rig.name
         );
-        let mut answer = [0; 8];
-        stranger.read_exact(&mut answer).await.unwrap();
-        assert_eq!(answer, GOOD_HEADER);
     }
 }
 
@@ -158,23 +164,26 @@ async fn a_replayed_handshake_is_refused() {
         let mut again = rig.listen(&token).await;
         for _ in ["control", "channel"] {
             let [hello, proof] = recordings.recv().await.unwrap();
+            let mut stranger = TcpStream::connect(again.address()).await.unwrap();
+            stranger.write_all(&hello).await.unwrap();
+            stranger
+                .read_exact(&mut [0; SERVER_HELLO_LEN])
+                .await
+                .unwrap();
+            stranger.write_all(&proof).await.unwrap();
+            let error = again.refused.recv().await.unwrap();
+            assert!(matches!(error, HandshakeError::Token), "{}", rig.name);
+            assert!(closed_without_a_byte(&mut stranger).await, "{}", rig.name);
+            // Both have heard this knock by now, and do not even prove themselves.
             for listener in [&mut serving, &mut again] {
                 let mut stranger = TcpStream::connect(listener.address()).await.unwrap();
                 stranger.write_all(&hello).await.unwrap();
-                stranger
-                    .read_exact(&mut [0; SERVER_HELLO_LEN])
-                    .await
-                    .unwrap();
-                stranger.write_all(&proof).await.unwrap();
-                assert!(
-                    matches!(
-                        listener.refused.recv().await.unwrap(),
-                        HandshakeError::Token
-                    ),
-                    "{}",
-                    rig.name
-                );
-                assert!(closed_without_a_byte(&mut stranger).await, "{}", rig.name);
+                let mut answer = Vec::new();
+                stranger.read_to_end(&mut answer).await.unwrap();
+                assert_eq!(answer, KNOCK_REFUSED);
+                drop(stranger);
+                let error = listener.refused.recv().await.unwrap();
+                assert!(matches!(error, HandshakeError::Token), "{}", rig.name);
             }
         }
         speak(&mut near, &mut far).await;
@@ -271,23 +280,10 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("this takes no deadline's time")
 }
 
-fn allow_descriptors(count: u64) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < count) {
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(count),
-                ..limit
-            },
-        )
-        .expect("the hard limit allows the crowd's descriptors");
-    }
-}
-
 const CROWD: usize = 2000;
 const GOOD_HEADER: [u8; 8] = *b"LMBT\0\x02\0\0";
-const CLIENT_HELLO_LEN: usize = 44;
+const KNOCK_REFUSED: [u8; 8] = *b"LMBT\0\x02\0\x01";
+/// The knock, and then the client's hello.
+const CLIENT_HELLO_LEN: usize = 28 + 44;
 const SERVER_HELLO_LEN: usize = 72;
 const PROOF_LEN: usize = 32;
