@@ -21,6 +21,7 @@
 //! Not in here: migration to another address, 0-RTT and datagrams, which are all switched off.
 
 mod bdp;
+mod budget;
 mod config;
 mod control;
 mod fault;
@@ -73,9 +74,10 @@ pub struct Settings {
     /// round trips while the connection is idle and survives a path that takes less; without, such a path loses every datagram.
     pub mtu_discovery: bool,
     /// How many bytes a channel may have received that nobody has read yet. Bounds a channel's rate to one window per round trip,
-    /// and to a third of it where packets are lost, since what follows a gap waits.
+    /// and to a third of it where packets are lost, since what follows a gap waits. Channels with connections of their own come to
+    /// it as they are read, and with more than one or two of them to less: a session has 128 MiB for all (`budget.rs`).
     pub stream_window: u64,
-    /// The same for all channels of a connection together.
+    /// The same for all channels of a connection together. At most 128 MiB.
     pub connection_window: u64,
     /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together. An upper
     /// bound: no more is used than the path needs by its round trip time.

@@ -1,5 +1,5 @@
 //! What every carrier must do, written against `dyn Carrier`. A new carrier joins by adding itself to `rig::all`.
-//! Loopback only, no sleeps: each test awaits the event that it is about.
+//! Loopback only. No sleeps, but to see that nothing more happens: each test awaits the event that it is about.
 
 #[path = "contract/crowded.rs"]
 mod crowded;
@@ -17,3 +17,5 @@ mod strangers;
 mod strangers_udp;
 #[path = "contract/streams.rs"]
 mod streams;
+#[path = "contract/unread.rs"]
+mod unread;

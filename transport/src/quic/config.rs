@@ -14,7 +14,7 @@ use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::Suite;
 
 use super::bdp::BdpConfig;
-use super::{Congestion, Settings, socket};
+use super::{Congestion, Settings, budget, socket};
 use crate::identity::{Identity, IdentityError};
 use crate::knock::KNOCK_LEN;
 
@@ -88,7 +88,7 @@ fn transport(settings: &Settings, peer: SocketAddr) -> Arc<TransportConfig> {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(window(settings.stream_window))
-        .receive_window(window(settings.connection_window))
+        .receive_window(window(budget::FLOOR))
         .send_window(settings.send_window)
         .send_fairness(false)
         .initial_rtt(INITIAL_RTT)
@@ -165,6 +165,12 @@ pub(super) fn fit_send_window(connection: &quinn::Connection, send_window: u64) 
     let used = path.cwnd.saturating_mul(SEND_WINDOWS);
     let window = used.min(held as u64).max(SEND_WINDOW_MIN);
     connection.set_send_window(window.min(send_window));
+}
+
+/// Gives the session's connection what all its streams may use, once there is one.
+pub(super) fn share_window(connection: &quinn::Connection, settings: &Settings) {
+    let bytes = settings.connection_window.min(budget::SESSION_MAX);
+    connection.set_receive_window(window(bytes));
 }
 
 fn window(bytes: u64) -> VarInt {

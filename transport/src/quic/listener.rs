@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::control::Control;
 use super::session::Accepted;
 use super::statistics::Ledger;
@@ -39,6 +40,7 @@ struct Shared {
     server: quinn::ServerConfig,
     registry: Arc<Registry>,
     ledger: Arc<Ledger>,
+    budget: Arc<Budget>,
     knocks: Knocks,
     /// For those that did not knock.
     places: Arc<Semaphore>,
@@ -91,6 +93,7 @@ impl QuicListener {
             server,
             registry: Arc::default(),
             ledger: Arc::default(),
+            budget: Budget::new(quic.settings.channels_max, quic.settings.connection_window),
             knocks: Knocks::new(quic.token.clone()),
             places: Arc::new(Semaphore::new(quic.settings.pending_max)),
         };
@@ -239,7 +242,12 @@ impl Shared {
         } = greeted;
         let _ = streams.0.write_all(&[encode_verdict(Ok(()))]).await;
         let connection = Ledger::enter(&self.ledger, connection);
-        let stream = QuicStream::new(streams, connection, self.settings.send_window);
+        let stream = QuicStream::new(
+            streams,
+            connection,
+            self.settings.send_window,
+            Some(&self.budget),
+        );
         joining.deliver(Channel::quic(channel, stream));
         Ok(Arrival::Joined { channel })
     }

@@ -10,10 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::budget::Budget;
 use super::control::Control;
 use super::statistics::{Connected, Ledger};
 use super::stream::QuicStream;
-use super::{Connections, Quic, Settings, Target, fault};
+use super::{Connections, Quic, Settings, Target, config, fault};
 use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::channel::Channel;
 use crate::preamble::{decode_verdict, encode_verdict};
@@ -25,6 +26,7 @@ pub(super) struct Dialled {
     target: Target,
     control: Control,
     ledger: Arc<Ledger>,
+    budget: Arc<Budget>,
     next: AtomicU32,
 }
 
@@ -39,7 +41,11 @@ pub(super) struct Accepted {
 
 impl Dialled {
     pub(super) fn new(quic: Quic, target: Target, control: Control, ledger: Arc<Ledger>) -> Self {
+        if quic.settings.connections == Connections::Shared {
+            config::share_window(control.connection(), &quic.settings);
+        }
         Self {
+            budget: Budget::new(quic.settings.channels_max, quic.settings.connection_window),
             quic,
             target,
             control,
@@ -58,6 +64,7 @@ impl Dialled {
                 streams,
                 connection,
                 self.quic.settings.send_window,
+                Some(&self.budget),
             ));
         }
         let deadline = self.quic.settings.handshake_deadline;
@@ -84,6 +91,7 @@ impl Dialled {
                 streams,
                 connection,
                 self.quic.settings.send_window,
+                None,
             )),
             Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
         }
@@ -116,7 +124,11 @@ impl Accepted {
 
 /// Takes the streams that the peer opens beside the control stream. Ends with the connection.
 async fn accept_streams(connection: Connected, registry: Arc<Registry>, settings: Settings) {
+    let mut is_shared = false;
     while let Ok(streams) = connection.accept_bi().await {
+        if !std::mem::replace(&mut is_shared, true) {
+            config::share_window(&connection, &settings);
+        }
         // One that is silent holds up those behind it and nobody else; the peer has proven the token.
         let _ = take_stream(streams, &connection, &registry, &settings).await;
     }
@@ -133,7 +145,12 @@ async fn take_stream(
     let verdict = encode_verdict(joining.as_ref().map(drop).map_err(|refusal| *refusal));
     send.write_all(&[verdict]).await?;
     if let Ok(joining) = joining {
-        let stream = QuicStream::new((send, receive), connection.clone(), settings.send_window);
+        let stream = QuicStream::new(
+            (send, receive),
+            connection.clone(),
+            settings.send_window,
+            None,
+        );
         joining.deliver(Channel::quic(number, stream));
     } else {
         send.shutdown().await?;

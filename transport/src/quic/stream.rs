@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bytes::{Buf, Bytes};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::budget::{Budget, Share};
 use super::config;
 use super::statistics::Connected;
 
@@ -33,6 +35,8 @@ pub(crate) struct Outgoing {
 /// The receiving direction.
 pub(crate) struct Incoming {
     receive: RecvStream,
+    /// Of the session's bytes, with the connection that it is for; `None` where a connection is for all channels.
+    share: Option<(Share, Connected)>,
     /// Received and not yet taken.
     peeked: Bytes,
 }
@@ -52,7 +56,9 @@ impl QuicStream {
         (send, receive): (SendStream, RecvStream),
         connection: Connected,
         send_window: u64,
+        budget: Option<&Arc<Budget>>,
     ) -> Self {
+        let share = budget.map(|budget| (budget.join(&connection), connection.clone()));
         Self {
             outgoing: Outgoing {
                 send,
@@ -63,6 +69,7 @@ impl QuicStream {
             },
             incoming: Incoming {
                 receive,
+                share,
                 peeked: Bytes::new(),
             },
         }
@@ -118,6 +125,7 @@ impl Incoming {
         if self.peeked.is_empty() {
             let chunk = self.receive.read_chunk(usize::MAX, true).await?;
             self.peeked = chunk.map(|chunk| chunk.bytes).unwrap_or_default();
+            self.took(self.peeked.len());
         }
         Ok(!self.peeked.is_empty())
     }
@@ -128,7 +136,15 @@ impl Incoming {
             chunks[0] = std::mem::take(&mut self.peeked);
             return Ok(1);
         }
-        Ok(self.receive.read_chunks(chunks).await?.unwrap_or(0))
+        let count = self.receive.read_chunks(chunks).await?.unwrap_or(0);
+        self.took(chunks[..count].iter().map(Bytes::len).sum());
+        Ok(count)
+    }
+
+    fn took(&mut self, len: usize) {
+        if let Some((share, connection)) = &mut self.share {
+            share.read(connection, len);
+        }
     }
 }
 
@@ -138,9 +154,14 @@ impl AsyncRead for QuicStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Incoming { receive, peeked } = &mut self.incoming;
+        let Incoming {
+            receive, peeked, ..
+        } = &mut self.incoming;
         if peeked.is_empty() {
-            return Pin::new(receive).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            let read = Pin::new(receive).poll_read(context, buffer);
+            self.incoming.took(buffer.filled().len() - before);
+            return read;
         }
         let length = buffer.remaining().min(peeked.len());
         buffer.put_slice(&peeked[..length]);

@@ -194,7 +194,7 @@ async fn a_replayed_handshake_is_refused() {
 /// free place, the new channel would have to wait for the deadline of 60 s.
 #[tokio::test]
 async fn two_thousand_silent_peers_disturb_nobody() {
-    allow_descriptors(6000);
+    allow_descriptors(12_000);
     let rig = rig::over_tcp().remove(0);
     let mut pair = rig.pair().await;
     let (mut near, mut far) = pair.channel().await;

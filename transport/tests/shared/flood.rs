@@ -19,7 +19,7 @@ pub(crate) struct Flood {
 impl Flood {
     /// Over TCP: each says this and no more. Returns once the first of them are there.
     pub(crate) fn over_tcp(target: SocketAddr, says: &'static [u8], per_second: u32) -> Self {
-        allow_descriptors(6000);
+        allow_descriptors(12_000);
         let mut strangers = VecDeque::new();
         Self::start(per_second, move || {
             let socket = Socket::new(Domain::for_address(target), Type::STREAM, None).unwrap();
