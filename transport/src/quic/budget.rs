@@ -68,7 +68,7 @@ impl Budget {
         grant.debt -= back;
         self.lock().free += back;
         grant.read += len;
-        if grant.read < (FLOOR + grant.bytes) / 2 {
+        if grant.read < FLOOR.midpoint(grant.bytes) {
             return None;
         }
         grant.read = 0;

@@ -121,10 +121,12 @@ async fn an_idle_direction_holds_no_buffer() {
         let (bytes, mut heard) = (vec![7; len], vec![0; len]);
         let (written, read) =
             tokio::join!(ours.write_all(&bytes), reference.read_exact(&mut heard));
-        (written.unwrap(), read.unwrap());
+        written.unwrap();
+        read.unwrap();
         let (written, read) =
             tokio::join!(reference.write_all(&bytes), ours.read_exact(&mut heard));
-        (written.unwrap(), read.unwrap());
+        written.unwrap();
+        read.unwrap();
         assert_eq!(held(&ours), (0, 0));
         let mut byte = [0];
         let silent = std::future::poll_fn(|context| {
@@ -161,10 +163,12 @@ async fn an_idle_direction_holds_no_buffer() {
         let (bytes, mut heard) = (vec![7; 1 << 20], vec![0; 1 << 20]);
         let (written, read) =
             tokio::join!(local.write_all(&bytes), reference.read_exact(&mut heard));
-        (written.unwrap(), read.unwrap());
+        written.unwrap();
+        read.unwrap();
         let (written, read) =
             tokio::join!(reference.write_all(&bytes), local.read_exact(&mut heard));
-        (written.unwrap(), read.unwrap());
+        written.unwrap();
+        read.unwrap();
         // Everything has passed: after a turn of its own the relay waits.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
