@@ -220,7 +220,7 @@ const ALPHA: f64 = 0.01;
 /// With it a drift by two standard deviations over 25 or 100 values is told as a step in 9 and 10 % (38 and 99 % without), and a step of
 /// three of them in 25 values still in 83 % (100 % without); 400 simulated series each.
 const STEP_NOT_SLOPE: f64 = 6.0;
-/// Five standard errors. Four runs after 40 that are as far away as 7.5 deviations are always seen with it, and in 66 % by their ranks.
+/// Five standard errors. Four runs after 36 that are 7.5 deviations away are always seen with it.
 const FAR: f64 = 25.0;
 /// Nothing is found in what is more alike.
 const CORRELATION_MAX: f64 = 0.95;

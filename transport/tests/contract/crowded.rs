@@ -82,7 +82,7 @@ async fn every_rate_and_round_trip() {
                             took.push(time.as_millis());
                         }
                         Err(error) => {
-                            eprintln!("{name}, {rate}/s, {rtt} ms, round {round}: {error}")
+                            eprintln!("{name}, {rate}/s, {rtt} ms, round {round}: {error}");
                         }
                     }
                 }

@@ -2,6 +2,7 @@
 //! for whoever listens than a real one, where the first bytes come together with the connection.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,7 @@ async fn delay_datagrams(front: Arc<UdpSocket>, target: SocketAddr, delay: Durat
     let mut backs = HashMap::new();
     let mut buffer = vec![0; 65536];
     while let Ok((length, client)) = front.recv_from(&mut buffer).await {
-        if !backs.contains_key(&client) {
+        if let Entry::Vacant(new) = backs.entry(client) {
             let back = UdpSocket::bind(SocketAddr::new(target.ip(), 0))
                 .await
                 .unwrap();
@@ -99,7 +100,7 @@ async fn delay_datagrams(front: Arc<UdpSocket>, target: SocketAddr, delay: Durat
                     });
                 }
             });
-            backs.insert(client, back);
+            new.insert(back);
         }
         let (back, datagram) = (Arc::clone(&backs[&client]), buffer[..length].to_vec());
         tokio::spawn(async move {

@@ -50,13 +50,13 @@ impl Flood {
         })
     }
 
-    fn start(per_second: u32, mut come: impl FnMut() + Send + 'static) -> Self {
+    fn start(per_second: u32, mut knock: impl FnMut() + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (ready, crowded) = std::sync::mpsc::channel();
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             for _ in 0..AT_ONCE {
-                come();
+                knock();
             }
             ready.send(()).unwrap();
             let (begin, mut came) = (Instant::now(), 0);
@@ -65,7 +65,7 @@ impl Flood {
                 // What a busy machine delayed is not made up for: nobody asked for more at a time.
                 came = came.max(due as u64 - (due as u64).min(BURST));
                 while came < due as u64 {
-                    come();
+                    knock();
                     came += 1;
                 }
                 std::thread::sleep(Duration::from_millis(1));
