@@ -48,7 +48,9 @@ fn setup(title: &str, table: &str, settings: &[String]) -> Result<Setup, Scenari
 fn line(table: &str, setting: &str) -> String {
     let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
     let (key, value) = (key.trim(), value.trim());
-    let is_text = matches!(kind_at(&format!("{table}.{key}")), Some(Kind::Text));
+    let kind = kind_at(&format!("{table}.{key}"));
+    // A choice may read like a number, as versions do.
+    let is_text = matches!(kind, Some(Kind::Text | Kind::Choice(_)));
     let plain = !is_text && (is_number(value) || value == "true" || value == "false");
     let value = if plain {
         value.to_owned()

@@ -55,8 +55,8 @@ pub(super) static RAMP: Table = Table {
         key(
             "divisor",
             Kind::Count { min: 1, max: 1000 },
-            "steps",
-            "What the way from the first limit to the last is divided by; with rule = \"vep\" steps - 1, as the proposal's own timeline has it.",
+            "steps, or steps - 1 with rule = \"vep\"",
+            "What the way from the first limit to the last is divided by: the code has `steps`, the proposal's own timeline one less.",
         ),
         key(
             "start-after-iteration",
