@@ -25,10 +25,10 @@ enum Cut {
     Reset,
 }
 
-/// Between the source and the sink of a session. The first connection is the session's own, the second is channel 0.
+/// Between the source and the sink of a session. The first connection is the session's own and passes; the second is channel 0, and
+/// those that follow are its dialler's further tries.
 struct Middle {
     to: SocketAddr,
-    connection: usize,
     /// Bytes towards the sink, after which the cut comes.
     after: usize,
     cut: Cut,
@@ -45,7 +45,7 @@ impl Middle {
             for index in 0.. {
                 let (near, _) = listener.accept().await.unwrap();
                 let far = TcpStream::connect(self.to).await.unwrap();
-                let after = (index == self.connection).then_some(self.after);
+                let after = (index > 0).then_some(self.after);
                 let now = self.now.clone();
                 passing.spawn(pass(near, far, after, self.cut, now));
             }
@@ -156,7 +156,6 @@ async fn cut_at(scheme: Scheme, after: usize, cut: Cut) {
             .1
             .parse()
             .unwrap(),
-        connection: 1,
         after,
         cut,
         now: CancellationToken::new(),
@@ -185,7 +184,7 @@ async fn cut_everywhere(scheme: Scheme, offsets: &[usize]) {
 /// Before the preamble, in it, before the first byte of the stream, after it, in the middle, and before the last byte.
 #[tokio::test]
 async fn over_tcp() {
-    let preamble = 44 + 32;
+    let preamble = 28 + 44 + 32;
     let offsets = [
         0,
         20,
@@ -238,7 +237,6 @@ impl Between {
                     .1
                     .parse()
                     .unwrap(),
-                connection: 1,
                 after: usize::MAX,
                 cut,
                 now: now.clone(),
