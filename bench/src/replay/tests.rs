@@ -93,7 +93,12 @@ fn what_follows_the_first_lever_is_hypothetical() {
 // What a policy switches on at the begin is a lever too, unless the recorded one did the same.
 #[test]
 fn a_begin_of_its_own_makes_everything_hypothetical() {
-    let settings = ["migration-monitor-interval=1 s", "time-scale=0.1"];
+    // What remains rises, by which vdsm went before 4.3.3.
+    let settings = [
+        "rule=4.2",
+        "migration-monitor-interval=1 s",
+        "time-scale=0.1",
+    ];
     let spec = policy("ovirt-minimal-downtime", &settings);
     let rising: Vec<Reading> = still(3)
         .into_iter()
