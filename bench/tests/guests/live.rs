@@ -28,9 +28,13 @@ pub(crate) fn run_and_fail(scenario: &str) -> Option<Run> {
 fn needs(scenario: &str) -> Vec<Need> {
     let mut needs = vec![Need::Namespaces];
     needs.extend(scenario.contains("post-copy").then_some(Need::Userfaultfd));
-    let own_link = ["user-space", "loss", "rtt", "jitter"];
-    let own_link = own_link.iter().any(|word| scenario.contains(word));
-    needs.extend(own_link.then_some(Need::Tap));
+    let has = |words: &[&str]| words.iter().any(|word| scenario.contains(word));
+    let impaired = has(&["loss", "rtt", "jitter"]);
+    if impaired && has(&["method = \"kernel\""]) {
+        needs.push(Need::Netem);
+    } else if impaired || has(&["user-space"]) {
+        needs.push(Need::Tap);
+    }
     needs
 }
 
