@@ -2,7 +2,7 @@
 # Runs lmbench on KVM and netem where the machine has neither: in a VM under TCG, whose emulated AMD SVM gives it a KVM of its own.
 # What it does there counts, never how fast. Needs no root, no network, no KVM: only what harness/setup.sh installs, and x86-64.
 #
-#   harness/vm.sh                           the suite that CI runs
+#   harness/vm.sh                           the suite
 #   harness/vm.sh SCENARIO.toml [OPTION...] `lmbench run` of a scenario: every migration must complete and every guest's memory be intact
 #   harness/vm.sh --test BINARY [FILTER...] tests of bench/tests or harness/tests: `--test guests kvm::`, `--test lab delay`
 #
