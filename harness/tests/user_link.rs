@@ -198,7 +198,8 @@ fn delay_is_within_a_tenth_idle_and_under_load() {
                     "{rtt} ms, {load_bps} bit/s beside: (p99, share of time waited for a CPU) {attempts:?}"
                 );
                 if !attempts.iter().any(|(p99, _)| *p99 <= within) {
-                    let busy = attempts.iter().any(|(_, waited)| *waited > 0.25);
+                    // Of 200 trips the third longest counts: where a tenth of the time is waited, some trip always is too.
+                    let busy = attempts.iter().any(|(_, waited)| *waited > 0.1);
                     assert!(busy, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
                     support::not_proven(&format!("a round trip of {rtt} ms within a tenth"));
                 }
