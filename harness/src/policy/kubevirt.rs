@@ -14,7 +14,8 @@ pub(super) use detector::Detector;
 pub(super) use ramp::Ramp;
 pub(super) use stall::Stall;
 
-use super::Subject;
+use super::{Needs, Setting, Subject, Throttle};
+use crate::spec::KubevirtStallSpec;
 
 /// virt-launcher's loop.
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -28,4 +29,22 @@ pub(super) fn completion_timeout(per_gib: Duration, subject: Subject) -> Option<
     let timeout = Duration::try_from_secs_f64(per_gib.as_secs_f64() * gib);
     let timeout = timeout.unwrap_or(Duration::MAX);
     (!timeout.is_zero()).then_some(timeout)
+}
+
+/// What both rules of `kubevirt-stall` begin with.
+fn stall_needs(spec: &KubevirtStallSpec) -> Needs {
+    Needs {
+        post_copy: spec.limits.allow_post_copy,
+        throttle: spec.limits.allow_auto_converge.then_some(Throttle::DEFAULT),
+        settings: vec![Setting::DowntimeLimit {
+            ms: spec.max_downtime_ms.min(DOWNTIME_DEFAULT_MS),
+        }],
+        ..Needs::default()
+    }
+}
+
+/// When either of them can act first: no pass is before the window any sooner.
+fn stall_first_action_at(spec: &KubevirtStallSpec, completion: Option<Duration>) -> Duration {
+    let window = spec.limits.progress_timeout;
+    completion.map_or(window, |timeout| timeout.min(window))
 }

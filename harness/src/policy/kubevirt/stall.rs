@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::bandwidth::Bandwidth;
-use super::{DOWNTIME_DEFAULT_MS, INTERVAL, completion_timeout};
+use super::{INTERVAL, completion_timeout, stall_first_action_at, stall_needs};
 use crate::policy::pace::Poll;
-use crate::policy::{Action, DOWNTIME_MAX_MS, Decision, Needs, Policy, Setting, Subject, Throttle};
+use crate::policy::{Action, DOWNTIME_MAX_MS, Decision, Needs, Policy, Setting, Subject};
 use crate::progress::Progress;
 use crate::spec::KubevirtStallSpec;
 
@@ -209,24 +209,11 @@ impl Policy for Stall {
     }
 
     fn needs(&self) -> Needs {
-        let limits = self.spec.limits;
-        Needs {
-            post_copy: limits.allow_post_copy,
-            throttle: limits.allow_auto_converge.then_some(Throttle::DEFAULT),
-            settings: vec![Setting::DowntimeLimit {
-                ms: self.spec.max_downtime_ms.min(DOWNTIME_DEFAULT_MS),
-            }],
-            ..Needs::default()
-        }
+        stall_needs(&self.spec)
     }
 
     fn first_action_at(&self) -> Option<Duration> {
-        // No pass is before the window any sooner.
-        let window = self.spec.limits.progress_timeout;
-        Some(
-            self.completion
-                .map_or(window, |timeout| timeout.min(window)),
-        )
+        Some(stall_first_action_at(&self.spec, self.completion))
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
