@@ -84,6 +84,16 @@ fn rates_are_reached_within_five_percent() {
         let base = tempfile::tempdir().unwrap();
         let mut lab = open_lab(base.path());
         let pids = Role::BOTH.map(|role| lab.agent_pid(role));
+        lab.configure(&network(LinkSpec::default())).unwrap();
+        // What this machine can carry without a limit, to each host. Nobody is to be blamed for a limit that it hardly reaches.
+        let without_limit = [
+            (Role::Destination, pids),
+            (Role::Source, [pids[1], pids[0]]),
+        ]
+        .map(|(role, pids)| {
+            let address = lab.address(role, Network::Migration);
+            (role, address, pids, transfer(pids, address, 600 * MIB))
+        });
         // About a second each: long against the bucket, which lets its burst of a millisecond through at once.
         for (rate_bps, bytes) in [
             (100_000_000, 12 * MIB),
@@ -95,13 +105,7 @@ fn rates_are_reached_within_five_percent() {
                 ..LinkSpec::default()
             }))
             .unwrap();
-            for role in [Role::Destination, Role::Source] {
-                let pids = if role == Role::Destination {
-                    pids
-                } else {
-                    [pids[1], pids[0]]
-                };
-                let address = lab.address(role, Network::Migration);
+            for (role, address, pids, most_bps) in without_limit {
                 let mut attempts: Vec<(f64, f64)> = Vec::new();
                 while attempts.len() < 4 && !attempts.iter().any(|(share, _)| *share > 0.95) {
                     let (rate, waited) =
@@ -109,22 +113,27 @@ fn rates_are_reached_within_five_percent() {
                     attempts.push((rate * FRAME_PER_PAYLOAD / rate_bps as f64, waited));
                 }
                 println!(
-                    "{rate_bps} bit/s to the {role}: (share reached, share of time waited for a CPU) {attempts:?}"
+                    "{rate_bps} bit/s to the {role}: (share reached, share of time waited for a CPU) {attempts:?}; \
+                     {most_bps} bit/s without a limit"
                 );
-                // 10 Gbit/s take most of a core here. Where others have it, the ends and not the link are too slow, and where the whole
-                // machine stands still, at any rate: the share of the time in which somebody wanted a CPU need not be reached.
-                let least = |waited: f64| (0.95 * (1.0 - waited)).max(0.2);
-                let reached = attempts
-                    .iter()
-                    .any(|(share, waited)| *share > least(*waited));
-                assert!(reached, "{rate_bps}: {attempts:?}");
-                if !attempts.iter().any(|(share, _)| *share > 0.95) {
-                    support::not_proven(&format!("{rate_bps} bit/s within 5 %"));
-                }
                 assert!(
                     attempts.iter().all(|(share, _)| *share < 1.05),
                     "{rate_bps}: {attempts:?}"
                 );
+                if attempts.iter().any(|(share, _)| *share > 0.95) {
+                    continue;
+                }
+                // Where others have the processors, the ends and not the link are too slow, and where the whole machine stands still, at
+                // any rate: the share of the time in which somebody wanted a CPU need not be reached.
+                let least = |waited: f64| (0.95 * (1.0 - waited)).max(0.2);
+                let reached = attempts
+                    .iter()
+                    .any(|(share, waited)| *share > least(*waited));
+                assert!(
+                    reached || rate_bps as f64 > most_bps / 4.0,
+                    "{rate_bps}: {attempts:?}, {most_bps} without a limit"
+                );
+                lmbench_testing::not_proven(&format!("{rate_bps} bit/s within 5 %"));
             }
         }
         lab.close().unwrap();

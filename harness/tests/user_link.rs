@@ -201,7 +201,9 @@ fn delay_is_within_a_tenth_idle_and_under_load() {
                     // Of 200 trips the third longest counts: where a tenth of the time is waited, some trip always is too.
                     let busy = attempts.iter().any(|(_, waited)| *waited > 0.1);
                     assert!(busy, "{rtt} ms: {attempts:?} {:?}", lab.link_reports());
-                    support::not_proven(&format!("a round trip of {rtt} ms within a tenth"));
+                    lmbench_testing::not_proven(&format!(
+                        "a round trip of {rtt} ms within a tenth"
+                    ));
                 }
             }
             lab.close().unwrap();
@@ -359,7 +361,7 @@ fn more_than_two_and_a_half_gigabits_cross() {
             .any(|(rate, waited)| *rate > 2.5e9 * (1.0 - waited).max(0.2));
         assert!(reached, "{attempts:?}");
         if !attempts.iter().any(|(rate, _)| *rate > 2.5e9) {
-            support::not_proven("more than 2.5 Gbit/s");
+            lmbench_testing::not_proven("more than 2.5 Gbit/s");
         }
         lab.close().unwrap();
     });

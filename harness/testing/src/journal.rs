@@ -1,10 +1,10 @@
-//! Which live tests ran, and which were skipped and why.
+//! Which live tests ran, which were skipped and why, and what a test could not show.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::Duration;
 
-/// Names the file to which lines are appended: `ran` or `skipped`, the test, the seconds or the reason, between tabs.
+/// Names the file to which lines are appended: `ran`, `skipped` or `not proven`, the test, and the seconds, the reason or the claim, between tabs.
 pub const JOURNAL_VARIABLE: &str = "LMBENCH_TEST_JOURNAL";
 
 pub(crate) fn ran(took: Duration) {
@@ -15,6 +15,11 @@ pub(crate) fn skipped(why: &str) {
     // Past the test harness, which would swallow what a passing test prints.
     let _ = std::io::stderr().write_all(format!("SKIPPED {}: {why}\n", test()).as_bytes());
     append(&format!("skipped\t{}\t{why}\n", test()));
+}
+
+pub(crate) fn not_proven(what: &str) {
+    let _ = std::io::stderr().write_all(format!("NOT PROVEN {}: {what}\n", test()).as_bytes());
+    append(&format!("not proven\t{}\t{what}\n", test()));
 }
 
 fn append(line: &str) {

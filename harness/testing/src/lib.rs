@@ -81,6 +81,11 @@ pub fn skip(why: &str) {
     journal::skipped(why);
 }
 
+/// Says of a test that goes on what it can not show here, because this machine is too busy or too slow.
+pub fn not_proven(what: &str) {
+    journal::not_proven(what);
+}
+
 impl Turn {
     /// A test that begins twice has one turn.
     fn begin(wait: impl FnOnce() -> Machine) -> Turn {

@@ -177,11 +177,6 @@ fn steal_s() -> Option<f64> {
     steal.parse().ok().map(|ticks: f64| ticks / 100.0)
 }
 
-/// Says of a test that passed what it could not show here.
-pub(crate) fn not_proven(what: &str) {
-    eprintln!("NOT PROVEN: {what}, because this machine is busy; repeat the test on an idle one");
-}
-
 /// A second of background traffic, beside a transfer of `bulk` bytes if that is not 0, as the sender saw it.
 pub(crate) fn background(
     pids: [u32; 2],

@@ -49,7 +49,7 @@ fn losses_are_those_that_were_asked_for_and_come_again_with_the_seed() {
             let [first, second] = &whole[..] else {
                 let busy = attempts.iter().any(|(_, waited)| *waited > 0.25);
                 assert!(busy, "{attempts:?}");
-                return support::not_proven("losses come again with the seed");
+                return lmbench_testing::not_proven("losses come again with the seed");
             };
             // 200 expected, 14 is one deviation: five of them.
             assert!((130..=270).contains(&first.len()), "{}", first.len());
