@@ -21,6 +21,7 @@ pub use select::{Choice, SelectError};
 
 use serde::Serialize;
 
+use crate::convergence;
 use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule, day};
 use crate::record::{CellRecord, Record};
 use crate::statistics::Pairing;
@@ -93,7 +94,7 @@ pub struct CellComparison {
     pub pairing: Pairing,
     /// Whether the repeats of both took turns. What changed between the one and the other's is else a part of the difference.
     pub interleaved: bool,
-    /// Why they are not paired, though both are of one run; what is assumed where they did not take turns; what these few repeats can't tell.
+    /// Why migrations did not converge; why they are not paired, though both are of one run; what is assumed where they did not take turns; what these few repeats can't tell.
     pub notes: Vec<String>,
     /// Metrics that have a better and a worse, counted for the adjustment of chances.
     pub questions: usize,
@@ -202,6 +203,7 @@ fn cell(
         .count();
     let (pairing, mut notes) = pairing(base, candidate, other_run.is_none());
     notes.extend(assumed(options.noise, other_run.is_some()));
+    notes.extend(not_converged([base, candidate]));
     notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
     let method = metrics::Method {
         pairing,
@@ -239,6 +241,20 @@ fn assumed(noise: &[Record], other_run: bool) -> Option<String> {
         _ => return None,
     };
     Some(format!("not interleaved; {known}"))
+}
+
+/// Why migrations of either did not converge.
+fn not_converged(cells: [&CellRecord; 2]) -> Vec<String> {
+    let told = |(whose, cell): (&str, &CellRecord)| {
+        let (why, repeats) = convergence::of_cell(cell)?;
+        let (stalled, done) = (repeats.len(), cell.repeats.len());
+        Some(format!(
+            "{stalled} of {done} of the {whose} did not converge{}",
+            why.after(": ")
+        ))
+    };
+    let named = ["base", "candidate"].into_iter().zip(cells);
+    named.filter_map(told).collect()
 }
 
 /// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.

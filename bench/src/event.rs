@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::convergence::Convergence;
 use crate::record::Repeat;
 
 /// One thing that happened in a run.
@@ -150,6 +151,24 @@ pub struct Progress {
     pub throttle_percent: Option<u32>,
     /// The downtime that QEMU expects if it switched over now, ms.
     pub expected_downtime_ms: Option<f64>,
+    /// The least memory that was left after a dirty sync.
+    pub least_left_bytes: Option<u64>,
+    /// The downtime limit that is set now, ms.
+    pub downtime_limit_ms: Option<f64>,
+}
+
+impl Progress {
+    /// What decides whether it converges.
+    pub fn convergence(&self) -> Convergence {
+        Convergence {
+            dirtied_bps: self.dirty_rate_bps,
+            sent_bps: Some(self.throughput_bps / 8.0),
+            least_left_bytes: self.least_left_bytes.map(|bytes| bytes as f64),
+            limit_ms: self.downtime_limit_ms,
+            throttle_percent: self.throttle_percent.map(f64::from),
+            first_pass: self.pass <= 1,
+        }
+    }
 }
 
 #[cfg(test)]

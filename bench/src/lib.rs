@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod control;
+pub mod convergence;
 pub mod doctor;
 pub mod error;
 pub mod event;

@@ -176,6 +176,8 @@ pub const ALL: &[Metric] = &[
     detail(row("blackout_announce_ms", Topic::Time, Unit::Millisecond, Neutral, Both, "RESUME on the destination to the first frame (QEMU's RARP, the guest's ARP) that tells the tenant network of the move, as seen on the source; negative if it came before")),
     detail(row("blackout_answer_ms", Topic::Time, Unit::Millisecond, Lower, Both, "RESUME on the destination to the first packet that the guest answered on the tenant network")),
     row("iterations", Topic::Time, Unit::Count, Neutral, Source, "dirty syncs; the last ones belong to the switch-over"),
+    row("downtime_limit_ms", Topic::Time, Unit::Millisecond, Neutral, Source, "the downtime limit at the end: the scenario's, or what policy or operator set last"),
+    row("remaining_bytes_min", Topic::Time, Unit::Byte, Neutral, Source, "of a migration that did not complete: the least RAM that was left after a dirty sync, which is what has to fit into the downtime limit; of one that never ended its first pass, what was left of it"),
     row("throttle_max_percent", Topic::Time, Unit::Percent, Lower, Source, "highest auto-converge throttle"),
     row("guest_pause_ms", Topic::Guest, Unit::Millisecond, Lower, Guest, "longest gap between the guest's heartbeats around migration, seen from outside"),
     row("settle_pause_ms", Topic::Guest, Unit::Millisecond, Neutral, Guest, "the same before migration: the noise of `guest_pause_ms`"),

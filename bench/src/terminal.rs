@@ -34,6 +34,6 @@ pub use replay::replay_text;
 pub use show::{events_text, show_text};
 pub use status::status_text;
 pub use summary::summary_text;
-pub(crate) use summary::{outcomes, troubles, words};
+pub(crate) use summary::{UNFINISHED, outcomes, troubles, words};
 pub(crate) use table::{table, wrapped};
 pub use watch::{Board as WatchBoard, NoDashboard};

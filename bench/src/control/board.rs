@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::convergence::Convergence;
 use crate::event::{Decision, Progress, RunEvent};
 
 /// How a run stands.
@@ -71,6 +72,9 @@ pub struct MigrationStatus {
     pub throttle_percent: Option<u32>,
     /// The downtime that QEMU expects if it switched over now.
     pub expected_downtime_ms: Option<f64>,
+    /// What decides whether it converges.
+    #[serde(default)]
+    pub convergence: Convergence,
     /// The last decisions, oldest first.
     pub decisions: Vec<Decided>,
 }
@@ -205,6 +209,7 @@ impl Known {
                     dirty_bytes_per_s: progress.dirty_rate_bps,
                     throttle_percent: progress.throttle_percent,
                     expected_downtime_ms: progress.expected_downtime_ms,
+                    convergence: progress.convergence(),
                     decisions: self.decisions.iter().cloned().collect(),
                 }
             });
@@ -264,6 +269,8 @@ mod tests {
             remaining_bytes: 7,
             throttle_percent: None,
             expected_downtime_ms: Some(300.0),
+            least_left_bytes: None,
+            downtime_limit_ms: Some(300.0),
         };
         board.observe(&RunEvent::Progress(progress), at(113));
     }

@@ -105,6 +105,35 @@ pub(crate) fn troubled() -> Record {
     record
 }
 
+/// One cell that completes, and one that never does.
+pub(crate) fn stalled() -> Record {
+    let mut record = empty("stalled", 2, 2);
+    let mut noise = Pcg64Mcg::new(7);
+    for number in 1..=2 {
+        let started_ms = f64::from(number) * 1e4;
+        record.push(0, completed(number, started_ms, 0, &mut noise));
+        let share = f64::from(number) / 10.0;
+        let metrics = [
+            ("dirty_rate_bps", 1.28e8 + share),
+            ("guest_throughput_bps", 9.4e8),
+            ("guest_pause_ms", 12.0 + share),
+            ("ram_bytes", 2.3e9),
+            ("remaining_bytes_min", 1.9e8),
+            ("downtime_limit_ms", 300.0),
+            ("throttle_max_percent", 40.0),
+            ("iterations", 31.0 + f64::from(number)),
+        ];
+        let reason = format!("not converged after 20.{number} s, in pass 3{number}");
+        let stalled = Repeat {
+            metrics: metrics.map(|(id, value)| (id.to_owned(), value)).into(),
+            ..Repeat::unfinished(number, started_ms, Outcome::DidNotConverge, reason)
+        };
+        record.push(1, stalled);
+    }
+    stamp(&mut record);
+    record
+}
+
 fn fill(record: &mut Record, repeats: u32) {
     let mut noise = Pcg64Mcg::new(7);
     for repeat in 1..=repeats {

@@ -4,12 +4,23 @@
 
 use std::collections::BTreeMap;
 
-use super::values::by_metric;
-use super::{Repeat, Summary};
+use super::values::{by_metric, completed};
+use super::{CellRecord, Repeat, Summary};
 use crate::statistics::{median, median_interval};
 
 /// Summaries of every metric that at least one completed repeat has.
 pub fn summarise(repeats: &[Repeat]) -> BTreeMap<String, Summary> {
+    summaries(completed(repeats))
+}
+
+impl CellRecord {
+    /// What its unfinished migrations measured. It does not speak for completed ones: who is given up early sends less.
+    pub fn unfinished_summary(&self) -> BTreeMap<String, Summary> {
+        summaries(self.unfinished())
+    }
+}
+
+fn summaries<'a>(repeats: impl Iterator<Item = &'a Repeat>) -> BTreeMap<String, Summary> {
     by_metric(repeats)
         .into_iter()
         .filter_map(|(id, values)| Some((id.to_owned(), summary(values)?)))
@@ -74,6 +85,16 @@ mod tests {
             },
             Repeat::unfinished(3, 0.0, Outcome::Failed, "the link went away"),
         ];
+        let mut cell = CellRecord {
+            id: "cell".to_owned(),
+            parameters: indexmap::IndexMap::new(),
+            settled: false,
+            summary: BTreeMap::new(),
+            repeats: repeats.to_vec(),
+        };
+        assert!((cell.unfinished_summary()["iterations"].median - 99.0).abs() < 1e-9);
+        cell.repeats.remove(1);
+        assert!(cell.unfinished_summary().is_empty());
         let summaries = summarise(&repeats);
         assert_eq!(summaries.keys().collect::<Vec<_>>(), ["iterations"]);
         assert_eq!(

@@ -1,4 +1,5 @@
-//! The values that a cell's completed repeats have, in the order of the repeats. What is no finite number is none.
+//! The values that a cell's completed repeats have, in the order of the repeats, and those of its unfinished ones. What is no finite number
+//! is none.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,14 @@ impl CellRecord {
     /// The repeats that have values to speak of.
     pub fn completed(&self) -> impl Iterator<Item = &Repeat> {
         completed(&self.repeats)
+    }
+
+    /// Those that ended otherwise and were measured all the same.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Repeat> {
+        let repeats = self.repeats.iter();
+        repeats.filter(|repeat| {
+            repeat.outcome != Outcome::Completed && repeat.outcome.has_metrics()
+        })
     }
 
     /// A metric's values.
@@ -20,13 +29,15 @@ impl CellRecord {
 
     /// All metrics' values.
     pub fn values_by_metric(&self) -> BTreeMap<&str, Vec<f64>> {
-        by_metric(&self.repeats)
+        by_metric(self.completed())
     }
 }
 
-pub(super) fn by_metric(repeats: &[Repeat]) -> BTreeMap<&str, Vec<f64>> {
+pub(super) fn by_metric<'a>(
+    repeats: impl Iterator<Item = &'a Repeat>,
+) -> BTreeMap<&'a str, Vec<f64>> {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for repeat in completed(repeats) {
+    for repeat in repeats {
         for (id, value) in repeat.metrics.iter().filter(|(_, value)| value.is_finite()) {
             values.entry(id).or_default().push(*value);
         }
@@ -34,7 +45,7 @@ pub(super) fn by_metric(repeats: &[Repeat]) -> BTreeMap<&str, Vec<f64>> {
     values
 }
 
-fn completed(repeats: &[Repeat]) -> impl Iterator<Item = &Repeat> {
+pub(super) fn completed(repeats: &[Repeat]) -> impl Iterator<Item = &Repeat> {
     repeats
         .iter()
         .filter(|repeat| repeat.outcome == Outcome::Completed)

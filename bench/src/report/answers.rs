@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use super::Source;
 use super::label::{self, Axis};
 use super::model::{Answer, Comparison, Difference, Section, Weight};
+use crate::convergence;
 use crate::record::{CellRecord, Outcome, Record, Repeat};
 use crate::terminal::text::{clean_short, counted};
 
@@ -168,8 +169,18 @@ fn undone(record: &Record) -> Option<Answer> {
     (!parts.is_empty()).then(|| answer(Weight::Warning, Section::Troubles, text))
 }
 
-/// Who converges, of all that was tried: by policy if the policies vary, else by cell.
+/// Who converges, and why others do not.
 fn convergence(record: &Record) -> Option<Answer> {
+    let mut answer = converged(record)?;
+    answer.points = stalled_cells(record);
+    if !answer.points.is_empty() {
+        answer.text = format!("{}:", answer.text.trim_end_matches('.'));
+    }
+    Some(answer)
+}
+
+/// Who converges, of all that was tried: by policy if the policies vary, else by cell.
+fn converged(record: &Record) -> Option<Answer> {
     let judged = |repeat: &&Repeat| {
         matches!(
             repeat.outcome,
@@ -236,6 +247,22 @@ fn convergence(record: &Record) -> Option<Answer> {
     let thing = if policy.is_some() { "policy" } else { "cell" };
     let text = convergence_text(thing, &groups);
     Some(answer(Weight::Finding, Section::Matrix, text))
+}
+
+/// Why cells did not converge, a line each.
+fn stalled_cells(record: &Record) -> Vec<String> {
+    let axes = label::axes(record);
+    let told = |cell: &CellRecord| {
+        let (why, _) = convergence::of_cell(cell)?;
+        Some(format!("{}{}", label::cell(record, cell, &axes), why.after(": ")))
+    };
+    let mut told: Vec<String> = record.cells.iter().filter_map(told).collect();
+    let more = told.len().saturating_sub(STALLED);
+    told.truncate(STALLED);
+    if more > 0 {
+        told.push(format!("and {} below", counted(more, "other")));
+    }
+    told
 }
 
 fn convergence_text(thing: &str, groups: &[(String, usize, usize)]) -> String {
@@ -449,6 +476,7 @@ const PHRASES: &[(&str, &str, &str)] = &[
     ("workload_slowdown", "slows the guest down ", " as much"),
     ("wire_bytes", "sends ", " the bytes"),
 ];
+const STALLED: usize = 3;
 const NAMES: usize = 6;
 const POINTS: usize = 12;
 

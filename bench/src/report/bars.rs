@@ -3,9 +3,10 @@
 use super::Source;
 use super::model::{Bar, Bars, Part};
 use super::spread::ROWS;
-use super::values::{CPU_PARTS, CPU_PARTS_OLDER, summary_of};
+use super::values::{CPU_PARTS, CPU_PARTS_OLDER, of_cell};
 use crate::metric::Unit;
 use crate::record::{CellRecord, Outcome, Repeat};
+use crate::statistics::median;
 
 /// The blackout of each cell's median repeat: parts of a real one add up, medians of parts would not.
 pub(super) fn blackout(sources: &[Source]) -> Option<Bars> {
@@ -76,11 +77,14 @@ pub(super) fn processor(sources: &[Source]) -> Option<Bars> {
     // Bars of one picture mean the same.
     let all_newer = cells()
         .filter(|cell| cell.completed().next().is_some())
-        .all(|cell| summary_of(cell, CPU_PARTS[0]).is_some());
+        .all(|cell| !of_cell(cell, CPU_PARTS[0]).is_empty());
     let mut rows = Vec::new();
     let mut left_out = 0;
     for (cell, record) in cells().enumerate() {
-        let median = |id: &str| summary_of(record, id).map(|summary| summary.median.max(0.0));
+        let median = |id: &str| {
+            let values: Vec<f64> = of_cell(record, id).into_values().collect();
+            Some(median(&values)?.max(0.0))
+        };
         let parts = if all_newer {
             &CPU_PARTS
         } else {

@@ -8,6 +8,7 @@ use super::model::{
     Bars, Comparison, Instruments, NOT_CALIBRATED, Overview, Report, Verdict, Weight,
 };
 use crate::metric::Unit;
+use crate::terminal::UNFINISHED;
 use crate::terminal::calibration::{COLUMNS, LEGEND};
 
 /// The report as Markdown.
@@ -42,7 +43,14 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     if let Some(overview) = &report.overview {
-        page += "\n## The matrix\n\nMedians of completed repeats; what is really better than all others of its run is **bold**.\n\n";
+        page += "\n## The matrix\n\nMedians of completed repeats; what is really better than all others of its run is **bold**.";
+        if report.has_unfinished() {
+            put(
+                &mut page,
+                &format!(" {UNFINISHED}: of migrations that did not complete."),
+            );
+        }
+        page += "\n\n";
         matrix(&mut page, report, overview);
     }
     if !report.comparisons.is_empty() {
@@ -116,6 +124,7 @@ fn matrix(page: &mut String, report: &Report, overview: &Overview) {
             .map(|(column, value)| match value {
                 None => "–".to_owned(),
                 Some(shade) if shade.best => format!("**{}**", column.unit.format(shade.value)),
+                Some(shade) if shade.unfinished => column.unit.format(shade.value) + UNFINISHED,
                 Some(shade) => column.unit.format(shade.value),
             });
         let fixed = [text(&cell.label), text(&cell.outcomes)];

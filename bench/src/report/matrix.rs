@@ -123,12 +123,14 @@ fn grid(
 /// The medians with their colours.
 fn shades(
     quantity: &Quantity,
-    summaries: Vec<Option<Summary>>,
+    summaries: Vec<Option<(Summary, bool)>>,
     standing: Standing,
 ) -> Vec<Option<Shade>> {
-    let medians: Vec<f64> = summaries.iter().flatten().map(|s| s.median).collect();
+    let completed = summaries.iter().flatten();
+    let completed = completed.filter(|(_, unfinished)| !unfinished);
+    let medians: Vec<f64> = completed.map(|(summary, _)| summary.median).collect();
     let scale = Scale::of(&medians, quantity.direction).filter(|_| standing.differs);
-    let shade = |(cell, summary): (usize, Summary)| {
+    let shade = |cell: usize, (summary, unfinished): (Summary, bool)| {
         let mut more = format!("{} repeats", summary.n);
         if summary.n > 1 {
             more = format!(
@@ -137,21 +139,25 @@ fn shades(
                 quantity.unit.format(summary.max)
             );
         }
+        if summary.n == 1 {
+            "1 repeat".clone_into(&mut more);
+        }
+        if unfinished {
+            more += ", not completed";
+        }
+        let scale = scale.as_ref().filter(|_| !unfinished);
         Shade {
             value: summary.median,
-            more: if summary.n == 1 {
-                "1 repeat".to_owned()
-            } else {
-                more
-            },
-            level: scale.as_ref().map(|scale| scale.level(summary.median)),
-            best: standing.best == Some(cell),
+            more,
+            level: scale.map(|scale| scale.level(summary.median)),
+            best: standing.best == Some(cell) && !unfinished,
+            unfinished,
         }
     };
     summaries
         .into_iter()
         .enumerate()
-        .map(|(cell, summary)| Some(shade((cell, summary?))))
+        .map(|(cell, summary)| Some(shade(cell, summary?)))
         .collect()
 }
 

@@ -44,6 +44,14 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
+impl Report {
+    /// Whether the matrix holds figures of migrations that did not complete.
+    pub fn has_unfinished(&self) -> bool {
+        let rows = self.overview.iter().flat_map(|overview| &overview.rows);
+        rows.flatten().flatten().any(|shade| shade.unfinished)
+    }
+}
+
 /// How much an answer weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -132,6 +140,8 @@ pub struct Shade {
     pub level: Option<u8>,
     /// Whether it is the best of its column.
     pub best: bool,
+    /// Whether it is of migrations that did not complete, as the cell has no others.
+    pub unfinished: bool,
 }
 
 /// One row for each cell, one column for each metric.

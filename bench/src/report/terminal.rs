@@ -6,7 +6,7 @@ use super::model::{Comparison, Instruments, NOT_CALIBRATED, Report, Weight};
 use crate::metric::Unit;
 use crate::terminal::calibration::COLUMNS;
 use crate::terminal::text::counted;
-use crate::terminal::{table, wrapped};
+use crate::terminal::{UNFINISHED, table, wrapped};
 
 /// The report as text of at most 100 columns, unless a cell's name is longer than they allow.
 pub fn terminal(report: &Report) -> String {
@@ -37,7 +37,12 @@ pub fn terminal(report: &Report) -> String {
     for instruments in &report.instruments {
         page += &instrument_table(instruments);
     }
-    page += "\nMedians of completed repeats, * is really better than all others. `-o report.html` writes the whole report with its charts.\n";
+    let unfinished = if report.has_unfinished() {
+        format!(", {UNFINISHED} of migrations that did not complete")
+    } else {
+        String::new()
+    };
+    page += &format!("\nMedians of completed repeats{unfinished}, * is really better than all others. `-o report.html` writes the whole report with its charts.\n");
     page
 }
 
@@ -66,7 +71,11 @@ fn matrix(report: &Report) -> String {
                 row.extend(columns.clone().map(|index| match &values[index] {
                     None => "-".to_owned(),
                     Some(shade) => {
-                        let mark = if shade.best { " *" } else { "" };
+                        let mark = match (shade.best, shade.unfinished) {
+                            (true, _) => " *",
+                            (_, true) => UNFINISHED,
+                            (false, false) => "",
+                        };
                         overview.columns[index].unit.format(shade.value) + mark
                     }
                 }));

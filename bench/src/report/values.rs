@@ -31,15 +31,23 @@ pub(super) fn of_cell(cell: &CellRecord, id: &str) -> BTreeMap<u32, f64> {
 }
 
 /// The summary of a cell's completed repeats, without the interval, which takes longer than all the rest and is asked for in one place.
-pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<Summary> {
-    let values: Vec<f64> = of_cell(cell, id).into_values().collect();
-    Some(Summary {
+/// Of a cell that has none that of the others; then the second is true.
+pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<(Summary, bool)> {
+    let unfinished = cell.completed().next().is_none();
+    let values: Vec<f64> = if unfinished {
+        let repeats = cell.unfinished();
+        repeats.filter_map(|repeat| value(repeat, id)).collect()
+    } else {
+        of_cell(cell, id).into_values().collect()
+    };
+    let summary = Summary {
         n: u32::try_from(values.len()).unwrap_or(u32::MAX),
         median: median(&values)?,
         ci95: None,
         min: values.iter().copied().min_by(f64::total_cmp)?,
         max: values.iter().copied().max_by(f64::total_cmp)?,
-    })
+    };
+    Some((summary, unfinished))
 }
 
 /// Figures that only older records are judged by, and what took their place: CPU time with what QEMU used before `migrate`, and the speed of

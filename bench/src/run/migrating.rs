@@ -17,6 +17,7 @@ use super::metering;
 use super::operator::{Operator, recover_event};
 use super::recovery::Recovery;
 use super::wiring::Wired;
+use crate::convergence::limit_set;
 use crate::event::{Decision, Progress, RunEvent};
 
 /// Starts the migration and does what it calls for until the source says that it is over.
@@ -50,6 +51,7 @@ pub(super) async fn until_ended(
     faults.act(hands).await?;
     let mut recovery = Recovery::new(hosts, setup, attempt.notes.clone());
     let mut standstill = Standstill::default();
+    let mut downtime_limit_ms = setup.migration.downtime_limit.as_secs_f64() * 1e3;
     let mut migration = std::pin::pin!(hosts.source.call::<Ended>(migrate));
     loop {
         tokio::select! {
@@ -76,13 +78,14 @@ pub(super) async fn until_ended(
                     operator.heard(&stage);
                 }
                 Notice::Decided { elapsed_ns, event } => {
+                    downtime_limit_ms = limit_set(&event.data).unwrap_or(downtime_limit_ms);
                     (attempt.observer)(RunEvent::Decision(Decision {
                         elapsed: Duration::from_nanos(elapsed_ns),
                         by: event.name,
                         data: event.data,
                     }));
                 }
-                Notice::Progress { elapsed_ns, progress } => {
+                Notice::Progress { elapsed_ns, progress, least_left_bytes } => {
                     if let Some(data) = standstill.on_progress(Duration::from_nanos(elapsed_ns), &progress) {
                         attempt.notes.add("no-progress", data);
                     }
@@ -95,6 +98,8 @@ pub(super) async fn until_ended(
                         remaining_bytes: progress.remaining_bytes,
                         throttle_percent: progress.throttle_percent,
                         expected_downtime_ms: progress.expected_downtime_ms,
+                        least_left_bytes,
+                        downtime_limit_ms: Some(downtime_limit_ms),
                     }));
                 }
                 Notice::Carrier(_) | Notice::Died(_) => {}

@@ -1,5 +1,7 @@
 //! Everything about one run: what it ran on, every metric of every cell, every repeat.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::metric::{self, ALL, format_value};
@@ -15,8 +17,18 @@ pub fn show_text(record: &Record, all: bool) -> String {
     let mut text = environment(record);
     for cell in &record.cells {
         text += &format!("\n{}: {}\n", clean(&cell.id), outcomes(&cell.outcomes()));
+        let completed = cell.completed().count();
         if !cell.summary.is_empty() {
-            text += &format!("\n{}", metrics_table(cell, all));
+            text += &format!("\n{}", metrics_table(&cell.summary, completed, all));
+        }
+        let unfinished = cell.unfinished_summary();
+        if !unfinished.is_empty() && (all || completed == 0) {
+            let number = cell.unfinished().count();
+            text += &format!(
+                "\nof {} that did not complete:\n{}",
+                counted(number, "migration"),
+                metrics_table(&unfinished, number, all)
+            );
         }
         if !cell.repeats.is_empty() {
             text += &format!("\n{}", repeats_table(cell));
@@ -170,19 +182,18 @@ fn counted_entries(number: usize) -> String {
     }
 }
 
-fn metrics_table(cell: &CellRecord, all: bool) -> String {
-    let repeats = cell.outcomes().get(&Outcome::Completed).copied();
+fn metrics_table(summaries: &BTreeMap<String, Summary>, repeats: usize, all: bool) -> String {
     let mut rows = Vec::new();
     let mut topic = None;
     // The registry's order first; what a newer program added follows.
     let hidden = |id: &str| !all && metric::metric(id).is_some_and(|metric| metric.detail);
-    let left_out = cell.summary.keys().filter(|id| hidden(id)).count();
+    let left_out = summaries.keys().filter(|id| hidden(id)).count();
     let shown = ALL.iter().filter(|metric| !hidden(metric.id));
     let known = shown.filter_map(|metric| {
-        let (id, summary) = cell.summary.get_key_value(metric.id)?;
+        let (id, summary) = summaries.get_key_value(metric.id)?;
         Some((metric.topic.name(), id, summary))
     });
-    let unknown = cell.summary.iter();
+    let unknown = summaries.iter();
     let unknown = unknown.filter(|(id, _)| metric::metric(id).is_none());
     for (heading, id, summary) in known.chain(unknown.map(|(id, summary)| ("others", id, summary)))
     {
@@ -191,8 +202,8 @@ fn metrics_table(cell: &CellRecord, all: bool) -> String {
         }
         rows.push(metric_row(id, summary, repeats));
     }
-    let several = cell.summary.values().any(|summary| summary.n > 1);
-    let stated = cell.summary.values().any(|summary| summary.ci95.is_some());
+    let several = summaries.values().any(|summary| summary.n > 1);
+    let stated = summaries.values().any(|summary| summary.ci95.is_some());
     let header: &[&str] = match (several, stated) {
         (false, _) => &["metric", "value"],
         (true, false) => &["metric", "median", "smallest–largest"],
@@ -208,11 +219,11 @@ fn metrics_table(cell: &CellRecord, all: bool) -> String {
     format!("{table}and {} with --all\n", counted(left_out, "detail"))
 }
 
-fn metric_row(id: &str, summary: &Summary, repeats: Option<usize>) -> Vec<String> {
+fn metric_row(id: &str, summary: &Summary, repeats: usize) -> Vec<String> {
     let unit = metric::metric(id).map_or(metric::Unit::Count, |metric| metric.unit);
     let beside = |low, high| unit.format_range_beside(summary.median, low, high);
     let mut name = format!("  {}", clean_short(id, 48));
-    if repeats.is_some_and(|repeats| repeats != summary.n as usize) {
+    if repeats != summary.n as usize {
         name += &format!(" (of {})", summary.n);
     }
     vec![

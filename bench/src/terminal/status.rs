@@ -72,20 +72,11 @@ fn of_migration(migration: &MigrationStatus) -> String {
             "remaining",
             Unit::Byte.format(migration.remaining_bytes as f64),
         ),
-        (
-            "sends",
-            Unit::BytePerSecond.format(migration.throughput_bits_per_s / 8.0),
-        ),
     ];
-    if let Some(rate) = migration.dirty_bytes_per_s {
-        lines.push(("guest dirties", Unit::BytePerSecond.format(rate)));
-    }
-    if let Some(percent) = migration.throttle_percent {
-        lines.push(("throttle", format!("{percent} %")));
-    }
     if let Some(downtime) = migration.expected_downtime_ms {
         lines.push(("expected downtime", Unit::Millisecond.format(downtime)));
     }
+    lines.push(("convergence", migration.convergence.words()));
     lines.push(("as of", format!("{} ago", seconds(migration.read_s_ago))));
     let mut text: String = lines
         .iter()
@@ -115,6 +106,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::convergence::Convergence;
 
     fn status() -> Status {
         Status {
@@ -143,6 +135,14 @@ mod tests {
                     dirty_bytes_per_s: Some(1e8),
                     throttle_percent: Some(20),
                     expected_downtime_ms: Some(2100.0),
+                    convergence: Convergence {
+                        dirtied_bps: Some(1e8),
+                        sent_bps: Some(6e7),
+                        least_left_bytes: Some(9e7),
+                        limit_ms: Some(500.0),
+                        throttle_percent: Some(20.0),
+                        first_pass: false,
+                    },
                     decisions: vec![Decided {
                         at_s: 3.2,
                         by: "operator".to_owned(),

@@ -2,8 +2,12 @@
 //!
 //! Everything else about a cell is in `show`.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use crate::convergence;
 use crate::metric::{self, format_value};
 use crate::record::{CellRecord, Outcome, Record, Summary};
 
@@ -15,17 +19,18 @@ use super::time;
 pub fn summary_text(record: &Record) -> String {
     let mut text = headline(record);
     let mut legend = Vec::new();
+    let shown: Vec<Shown> = record.cells.iter().map(Shown::of).collect();
     for (number, columns) in [TIMES, COSTS].into_iter().enumerate() {
         let columns: Vec<&Column> = columns
             .iter()
-            .filter(|column| column.has_data(record))
+            .filter(|column| column.has_data(&shown))
             .collect();
         if !columns.is_empty() || number == 0 {
-            text += &format!("\n{}", cells_table(record, &columns, number == 0));
+            text += &format!("\n{}", cells_table(&shown, &columns, number == 0));
         }
         legend.extend(columns);
     }
-    text += &legend_text(&legend);
+    text += &legend_text(&legend, shown.iter().any(Shown::has_marks));
     let troubles = troubles(record);
     if !troubles.is_empty() {
         text += &format!("\n{troubles}");
@@ -34,7 +39,7 @@ pub fn summary_text(record: &Record) -> String {
 }
 
 /// What the columns mean, in a few lines; the exact definitions are in the README.
-fn legend_text(columns: &[&Column]) -> String {
+fn legend_text(columns: &[&Column], with_marks: bool) -> String {
     if columns.is_empty() {
         return String::new();
     }
@@ -43,11 +48,15 @@ fn legend_text(columns: &[&Column]) -> String {
         .map(|column| format!("{}: {}", column.name, column.meaning))
         .collect::<Vec<_>>()
         .join("; ");
-    let medians = "Medians of completed repeats; below, when there are several, smallest–largest.";
+    let mut medians =
+        "Medians of completed repeats; below, when there are several, smallest–largest.".to_owned();
+    if with_marks {
+        medians += &format!("\n{UNFINISHED} of migrations that did not complete.");
+    }
     format!("\n{medians}\n{}", wrapped(&(words + "."), 0))
 }
 
-/// What did not end well, a line per cell and reason; empty when everything did.
+/// What did not end well, a line per cell and reason; empty when everything did. Cells that did not converge stand together at the end.
 pub(crate) fn troubles(record: &Record) -> String {
     let mut lines: Vec<(String, Vec<u32>)> = Vec::new();
     let mut add =
@@ -57,7 +66,10 @@ pub(crate) fn troubles(record: &Record) -> String {
         };
     for cell in &record.cells {
         for repeat in &cell.repeats {
-            if repeat.outcome != Outcome::Completed {
+            if !matches!(
+                repeat.outcome,
+                Outcome::Completed | Outcome::DidNotConverge
+            ) {
                 let reason = repeat.reason.as_deref().unwrap_or("no reason recorded");
                 add(
                     format!(
@@ -93,7 +105,33 @@ pub(crate) fn troubles(record: &Record) -> String {
             .join(" ");
         wrapped(&line.replacen("#:", &format!(" {numbers}:"), 1), 4)
     };
-    lines.iter().map(numbered).collect()
+    let others: String = lines.iter().map(numbered).collect();
+    let stalled = record.cells.iter().filter_map(stalled);
+    others + &stalled.collect::<String>()
+}
+
+/// How many of a cell's migrations did not converge, why, and how the first of them was given up.
+fn stalled(cell: &CellRecord) -> Option<String> {
+    let (why, repeats) = convergence::of_cell(cell)?;
+    let numbers: Vec<String> = repeats
+        .iter()
+        .map(|repeat| format!("#{}", repeat.repeat))
+        .collect();
+    let reason = repeats.first().and_then(|repeat| repeat.reason.as_deref());
+    let reason = clean_short(reason.unwrap_or_default(), LONGEST_REASON);
+    let reason = match numbers.as_slice() {
+        [_] => reason,
+        [first, ..] => format!("{first} {reason}"),
+        [] => return None,
+    };
+    let line = format!(
+        "{}: {} {}: {reason}{}",
+        words(Outcome::DidNotConverge),
+        clean(&cell.id),
+        numbers.join(" "),
+        why.after("; ")
+    );
+    Some(wrapped(&line, 4))
 }
 
 /// An outcome in a sentence.
@@ -105,7 +143,7 @@ pub(crate) fn words(outcome: Outcome) -> &'static str {
 }
 
 /// `2 completed, 1 failed`, or `nothing yet`.
-pub(crate) fn outcomes(counts: &std::collections::BTreeMap<Outcome, usize>) -> String {
+pub(crate) fn outcomes(counts: &BTreeMap<Outcome, usize>) -> String {
     if counts.is_empty() {
         return "nothing yet".to_owned();
     }
@@ -188,7 +226,34 @@ fn version(qemu: &str) -> &str {
     qemu.split_whitespace().next().unwrap_or(qemu)
 }
 
-fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> String {
+/// A cell with the figures that are shown of it: of its completed migrations, or if there are none of the others, marked.
+struct Shown<'a> {
+    cell: &'a CellRecord,
+    summary: Cow<'a, BTreeMap<String, Summary>>,
+    unfinished: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn of(cell: &'a CellRecord) -> Self {
+        let unfinished = cell.completed().next().is_none();
+        let summary = if unfinished {
+            Cow::Owned(cell.unfinished_summary())
+        } else {
+            Cow::Borrowed(&cell.summary)
+        };
+        Shown {
+            cell,
+            summary,
+            unfinished,
+        }
+    }
+
+    fn has_marks(&self) -> bool {
+        self.unfinished && !self.summary.is_empty()
+    }
+}
+
+fn cells_table(cells: &[Shown<'_>], columns: &[&Column], with_outcomes: bool) -> String {
     let fixed: &[&str] = if with_outcomes {
         &["cell", "outcome"]
     } else {
@@ -199,12 +264,12 @@ fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> Str
         .copied()
         .chain(columns.iter().map(|column| column.header))
         .collect();
-    let row = |cell: &CellRecord| {
-        let mut row = vec![cell_lines(cell)];
+    let row = |shown: &Shown<'_>| {
+        let mut row = vec![cell_lines(shown.cell)];
         if with_outcomes {
-            row.push(outcomes(&cell.outcomes()).replace(", ", "\n"));
+            row.push(outcomes(&shown.cell.outcomes()).replace(", ", "\n"));
         }
-        row.extend(columns.iter().map(|column| column.text(cell)));
+        row.extend(columns.iter().map(|column| column.text(shown)));
         row
     };
     let breakable: &[usize] = if with_outcomes { &[1] } else { &[] };
@@ -212,7 +277,7 @@ fn cells_table(record: &Record, columns: &[&Column], with_outcomes: bool) -> Str
         &header,
         &[0, 1][..fixed.len()],
         breakable,
-        record.cells.iter().map(row).collect(),
+        cells.iter().map(row).collect(),
     )
 }
 
@@ -228,17 +293,23 @@ struct Column {
 }
 
 impl Column {
-    fn has_data(&self, record: &Record) -> bool {
-        let has = |id: &str| {
-            record
-                .cells
-                .iter()
-                .any(|cell| cell.summary.contains_key(id))
-        };
+    fn has_data(&self, cells: &[Shown<'_>]) -> bool {
+        let has = |id: &str| cells.iter().any(|cell| cell.summary.contains_key(id));
         self.ids.iter().any(|id| has(id)) && !self.better.is_some_and(has)
     }
 
-    fn text(&self, cell: &CellRecord) -> String {
+    fn text(&self, cell: &Shown<'_>) -> String {
+        let text = self.unmarked(cell);
+        if !cell.unfinished || text == "-" {
+            return text;
+        }
+        match text.split_once('\n') {
+            Some((first, rest)) => format!("{first}{UNFINISHED}\n{rest}"),
+            None => text + UNFINISHED,
+        }
+    }
+
+    fn unmarked(&self, cell: &Shown<'_>) -> String {
         let values: Vec<Option<&Summary>> =
             self.ids.iter().map(|id| cell.summary.get(*id)).collect();
         match values.as_slice() {
@@ -384,6 +455,8 @@ const COSTS: &[Column] = &[
         Some("cpu_migration_s"),
     ),
 ];
+/// Behind figures of migrations that did not complete.
+pub(crate) const UNFINISHED: &str = "†";
 const LONGEST_NAME: usize = 60;
 const LONGEST_PARAMETER: usize = 31;
 const LONGEST_REASON: usize = 400;

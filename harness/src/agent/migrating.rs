@@ -19,6 +19,8 @@ pub(super) struct Sampler {
     pub(super) processes: Processes,
     pub(super) started_ns: u64,
     pub(super) noticed_ns: u64,
+    /// Of all dirty syncs so far but the first, which finds all memory dirty.
+    pub(super) least_left_bytes: Option<u64>,
     /// Whether readings are kept; the last one always is.
     pub(super) keeps: bool,
 }
@@ -32,6 +34,11 @@ impl Observer for Sampler {
                     .sample(asked_ns, trigger, reading.raw.clone()),
             );
         }
+        if trigger == "pass" && reading.progress.pass > 1 {
+            let left = reading.progress.remaining_bytes;
+            let least = self.least_left_bytes.unwrap_or(left);
+            self.least_left_bytes = Some(least.min(left));
+        }
         if reading.progress.in_post_copy() {
             let left = Stage::Left(reading.progress.remaining_bytes);
             let _ = self.told.send(Told::Notice(Notice::Reached(left)));
@@ -43,6 +50,7 @@ impl Observer for Sampler {
             let _ = self.told.send(Told::Notice(Notice::Progress {
                 elapsed_ns,
                 progress: reading.progress.clone(),
+                least_left_bytes: self.least_left_bytes,
             }));
         }
     }

@@ -261,6 +261,9 @@ pub enum Notice {
         elapsed_ns: u64,
         /// How far it is.
         progress: Progress,
+        /// The least memory that was left after a dirty sync.
+        #[serde(default)]
+        least_left_bytes: Option<u64>,
     },
     /// A policy, the timeout or an operator has decided something, or the hypervisor has refused it.
     Decided {

@@ -296,6 +296,7 @@ impl Agent {
                 processes,
                 started_ns: monotonic_ns(),
                 noticed_ns: 0,
+                least_left_bytes: None,
                 keeps: plan.sample.is_some(),
             };
             (launched.guest.clone(), sampler)

@@ -318,10 +318,7 @@ async fn a_cancel_that_the_hypervisor_calls_a_failure_is_a_cancel() {
         let ended = ended.unwrap();
         assert_eq!(ended.ending, wanted);
         let reason = ended.reason.unwrap();
-        assert!(
-            reason.ends_with("(reported as failed: Channel error: Input/output error)"),
-            "{reason}"
-        );
+        assert!(!reason.contains("Channel error"), "{reason}");
     }
 }
 

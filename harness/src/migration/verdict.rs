@@ -5,8 +5,8 @@ use crate::guest::Reading;
 use std::time::Duration;
 
 impl Running<'_> {
-    /// A cancel shuts QEMU's socket, and QEMU 10 may report the error of that instead of the cancel. What was reported
-    /// before the cancel has failed by itself.
+    /// A cancel shuts QEMU's socket, and QEMU 10 may report the error of that instead of the cancel, which says nothing of why it was
+    /// cancelled. What was reported before the cancel has failed by itself.
     pub(super) fn judge(
         &self,
         status: &str,
@@ -15,13 +15,7 @@ impl Running<'_> {
     ) -> (Ending, Option<String>) {
         let by_cancel =
             status == "failed" && self.cancelled.is_some_and(|(at, _)| finished_ns >= at);
-        if !by_cancel {
-            return self.verdict(status, last);
-        }
-        let (ending, reason) = self.verdict("cancelled", last);
-        let words = last.error.as_deref().unwrap_or("without a reason");
-        let reason = reason.map(|reason| format!("{reason} (reported as failed: {words})"));
-        (ending, reason)
+        self.verdict(if by_cancel { "cancelled" } else { status }, last)
     }
 
     fn verdict(&self, status: &str, last: &Reading) -> (Ending, Option<String>) {

@@ -11,12 +11,18 @@ use crate::report::model::{
     Comparison, Definition, Difference, Grid, Overview, Quantity, Range, Report, RunFacts, Shade,
     Verdict,
 };
+use crate::terminal::UNFINISHED;
 
 /// Cells by metrics.
 pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) {
     put!(
         page,
-        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>"
+        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.{}</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>",
+        if report.has_unfinished() {
+            " † is of migrations that did not complete."
+        } else {
+            ""
+        }
     );
     for column in &overview.columns {
         put!(
@@ -58,10 +64,10 @@ fn shade(page: &mut String, quantity: &Quantity, shade: Option<&Shade>) {
         shade.value,
         Escaped(&shade.more),
         Escaped(&quantity.unit.format(shade.value)),
-        if shade.best {
-            "<span class=\"best\" title=\"best\">★</span>"
-        } else {
-            ""
+        match (shade.best, shade.unfinished) {
+            (true, _) => "<span class=\"best\" title=\"best\">★</span>",
+            (_, true) => UNFINISHED,
+            (false, false) => "",
         }
     );
 }

@@ -206,9 +206,10 @@ fn sign(value: f64) -> u64 {
     }
 }
 
-/// Metrics that a migration with post-copy lacks, since its memory comes later and nobody sees its state drain; and this one asked for no
-/// page.
-const NOT_GIVEN: [&str; 4] = [
+/// Metrics that a migration with post-copy lacks, since its memory comes later and nobody sees its state drain; this one asked for no
+/// page, and it completed.
+const NOT_GIVEN: [&str; 5] = [
+    "remaining_bytes_min",
     "blackout_ram_ms",
     "blackout_drain_ms",
     "postcopy_stall_us_p50",

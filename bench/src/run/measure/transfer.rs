@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::time_line::TimeLine;
 use super::{Measured, Values, network, number, post_copy};
+use crate::convergence;
 use crate::scenario::Cell;
 
 /// Values of the transfer; returns the RAM bytes, which CPU time is divided by.
@@ -25,6 +26,10 @@ pub(super) fn measure(
     );
     values.put("throttle_max_percent", throttle(line, &cell.setup.policy));
     values.put("dirty_rate_bps", dirty_rate(line));
+    values.put("downtime_limit_ms", downtime_limit(line, cell));
+    if measured.ended.ending != Ending::Completed {
+        values.put("remaining_bytes_min", least_left(line));
+    }
     // A cancelled migration's final answer has no counters, and QEMU 9.2.4 may leave them out of a completed one's
     // (qemu-project/qemu#3151): then the last answer before it stands.
     let (at_ms, sample) = line
@@ -143,6 +148,30 @@ fn dirty_rate(line: &TimeLine<'_>) -> Option<f64> {
     crate::statistics::median(&rates)
 }
 
+/// The scenario's, or what was set last.
+fn downtime_limit(line: &TimeLine<'_>, cell: &Cell) -> f64 {
+    let decisions = line.events.iter();
+    let decisions = decisions.filter(|event| DECIDERS.contains(&event.name.as_str()));
+    let set = decisions
+        .rev()
+        .find_map(|event| convergence::limit_set(&event.data));
+    set.unwrap_or_else(|| cell.setup.migration.downtime_limit.as_secs_f64() * 1e3)
+}
+
+/// The least that was left after a dirty sync, which is what has to fit into the downtime limit; the first finds all memory dirty. Of a
+/// migration that got no further, what was left of the first pass.
+fn least_left(line: &TimeLine<'_>) -> Option<f64> {
+    let left = |sample: &TimedSample| number(&sample.migration, "/ram/remaining");
+    let passes = line.answers().filter(|(_, sample)| {
+        let pass = number(&sample.migration, "/ram/dirty-sync-count");
+        sample.trigger == "pass" && pass.is_some_and(|pass| pass > 1.0)
+    });
+    let least = passes.filter_map(|(_, sample)| left(sample));
+    least
+        .min_by(f64::total_cmp)
+        .or_else(|| line.answers().rev().find_map(|(_, sample)| left(sample)))
+}
+
 fn in_post_copy(line: &TimeLine<'_>) -> bool {
     let is = |data: &Value| {
         let status = data["status"].as_str();
@@ -155,6 +184,8 @@ fn in_post_copy(line: &TimeLine<'_>) -> bool {
             .any(|event| event.name == "MIGRATION" && is(&event.data))
 }
 
+/// Names of the events that tell a decision.
+const DECIDERS: [&str; 3] = ["policy", "timeout", "operator"];
 /// QEMU's shortest time between two measurements of the dirty rate.
 const DIRTY_RATE_PERIOD_MS: f64 = 1000.0;
 

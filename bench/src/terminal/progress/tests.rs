@@ -6,7 +6,7 @@ use indicatif::ProgressDrawTarget;
 
 use super::*;
 use crate::event::{Phase, Progress};
-use crate::record::{Outcome, Repeat, example};
+use crate::record::example;
 
 /// Two migrations with a reading every second, each with the time it comes at.
 fn events() -> Vec<(u64, RunEvent)> {
@@ -44,8 +44,7 @@ fn events() -> Vec<(u64, RunEvent)> {
             (1..=12).map(|second| (start + 10 + second, RunEvent::Progress(progress(second)))),
         );
         let completed = record.cells[1].repeats[0].clone();
-        let stalled =
-            Repeat::unfinished(2, 0.0, Outcome::DidNotConverge, "not converged after 20 s");
+        let stalled = example::stalled().cells[1].repeats[1].clone();
         let repeat = if position == 1 { completed } else { stalled };
         events.push((
             start + 25,
@@ -72,6 +71,8 @@ fn progress(second: u64) -> Progress {
         remaining_bytes: (15 - second) << 24,
         throttle_percent: (second > 8).then_some(20),
         expected_downtime_ms: None,
+        least_left_bytes: (second > 4).then_some(60 << 20),
+        downtime_limit_ms: Some(300.0),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::convergence;
 use crate::event::{Phase, Progress, RunEvent};
 use crate::metric::{Unit, format_value};
 use crate::record::{Outcome, Repeat};
@@ -110,7 +111,7 @@ pub(super) fn phase(phase: Phase, limit: Option<Duration>) -> String {
     })
 }
 
-/// A reading of a migration; speeds are in bytes, so that sending and dirtying compare at a glance.
+/// A reading of a migration, with what decides whether it converges.
 pub(super) fn reading(progress: &Progress) -> String {
     let mut parts = vec![
         time::duration(progress.elapsed),
@@ -120,20 +121,10 @@ pub(super) fn reading(progress: &Progress) -> String {
         parts.push(clean_short(&progress.status, 30));
     }
     parts.push(format!(
-        "sends {}",
-        Unit::BytePerSecond.format(progress.throughput_bps / 8.0)
-    ));
-    if let Some(rate) = progress.dirty_rate_bps {
-        parts.push(format!("dirties {}", Unit::BytePerSecond.format(rate)));
-    }
-    parts.push(format!(
         "{} left",
         Unit::Byte.format(progress.remaining_bytes as f64)
     ));
-    if let Some(percent) = progress.throttle_percent.filter(|percent| *percent > 0) {
-        parts.push(format!("throttle {percent} %"));
-    }
-    parts.join(", ")
+    format!("{}; {}", parts.join(", "), progress.convergence().words())
 }
 
 /// How a migration ended, with the numbers that matter most.
@@ -158,6 +149,9 @@ pub(super) fn ending(repeat: &Repeat) -> String {
             .replacen(", in", " in", 1);
     } else if let Some(reason) = &repeat.reason {
         text += &format!(": {}", clean_short(reason, 400));
+    }
+    if let Some(why) = convergence::of_repeat(repeat) {
+        text += &why.after("; ");
     }
     if repeat
         .integrity

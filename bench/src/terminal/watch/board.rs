@@ -1,16 +1,14 @@
 //! What the dashboard knows of a run, put together from its events. Reads no clock and draws nothing.
 //!
 //! How the run stands is `control::Board`'s knowledge, place and time left are the progress display's; added here are the curves, the
-//! cells' results and the downtime limit.
+//! cells' results.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::curves::Curves;
 use crate::control::{self, MigrationStatus, Status};
-use crate::event::{Decision, Phase, RunEvent};
+use crate::event::{Phase, RunEvent};
 use crate::plan::Plan;
 use crate::record::{CellRecord, Record, Repeat, summarise};
 use crate::terminal::progress::tracker::Tracker;
@@ -25,12 +23,8 @@ pub struct Board {
     pub(super) tracker: Tracker,
     /// All cells, their repeats without what is not shown.
     pub(super) cells: Vec<CellRecord>,
-    /// Of each cell's migrations when they begin.
-    limits: Vec<Duration>,
     /// The cell that is being measured.
     pub(super) current: Option<usize>,
-    /// What is set in the migration that goes on, or was in the last one.
-    pub(super) downtime_limit: Option<Duration>,
     /// Of the migration that goes on, or of the last one.
     pub(super) curves: Curves,
     /// How the last migration stood at its end.
@@ -71,7 +65,6 @@ impl Board {
                 settled: earlier.is_some_and(|cell| cell.settled),
             }
         });
-        let limit = |cell: &crate::scenario::Cell| cell.setup.migration.downtime_limit;
         Board {
             scenario: plan.scenario.clone(),
             opened: now,
@@ -79,9 +72,7 @@ impl Board {
             run: control::Board::default(),
             tracker: Tracker::default(),
             cells: cells.collect(),
-            limits: plan.cells.iter().map(limit).collect(),
             current: None,
-            downtime_limit: None,
             curves: Curves::default(),
             last: None,
             warnings: 0,
@@ -108,13 +99,9 @@ impl Board {
             } => {
                 self.curves = Curves::default();
                 self.last = None;
-                self.downtime_limit = self.current.map(|index| self.limits[index]);
             }
-            RunEvent::Phase { .. } => {}
             RunEvent::Progress(progress) => self.curves.push(progress),
-            RunEvent::Decision(decision) => {
-                self.downtime_limit = limit_set(decision).or(self.downtime_limit);
-            }
+            RunEvent::Phase { .. } | RunEvent::Decision(_) => {}
             RunEvent::RepeatFinished { cell, repeat } => self.finish(cell, repeat),
             RunEvent::Warning(text) => {
                 self.warnings += 1;
@@ -176,65 +163,6 @@ fn slim(repeat: &Repeat) -> Repeat {
     }
 }
 
-/// The downtime limit that a decision has set: a policy's `action`, or an operator's `order` that was not refused.
-fn limit_set(decision: &Decision) -> Option<Duration> {
-    let data = &decision.data;
-    if data.get("outcome").and_then(Value::as_str) == Some("refused") {
-        return None;
-    }
-    let deed = data.get("action").or_else(|| data.get("order"))?;
-    let ms = deed.get("set")?.get("downtime-limit")?.get("ms")?;
-    Some(Duration::from_millis(ms.as_u64()?))
-}
-
 /// Metrics of the cells' table.
 pub(super) const TOTAL_TIME: &str = "total_time_ms";
 pub(super) const BLACKOUT: &str = "blackout_ms";
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_limit_is_known_after_it_was_set() {
-        for (data, limit) in [
-            (
-                json!({ "action": { "set": { "downtime-limit": { "ms": 169 } } } }),
-                Some(169),
-            ),
-            (
-                json!({ "order": { "set": { "downtime-limit": { "ms": 500 } } }, "outcome": "done" }),
-                Some(500),
-            ),
-            (
-                json!({ "order": { "set": { "downtime-limit": { "ms": 9 } } }, "outcome": "refused" }),
-                None,
-            ),
-            (json!({ "action": "start-post-copy" }), None),
-            (
-                json!({ "action": { "set": { "downtime-limit": { "ms": "1" } } } }),
-                None,
-            ),
-            (
-                json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": 1 } } } }),
-                None,
-            ),
-            (json!(null), None),
-        ] {
-            let decision = Decision {
-                elapsed: Duration::ZERO,
-                by: "policy".to_owned(),
-                data,
-            };
-            let found = limit_set(&decision);
-            assert_eq!(
-                found,
-                limit.map(Duration::from_millis),
-                "{}",
-                decision.words()
-            );
-        }
-    }
-}

@@ -150,6 +150,8 @@ mod tests {
             remaining_bytes: milliseconds,
             throttle_percent: Some((milliseconds / 1000 % 99) as u32),
             expected_downtime_ms: None,
+            least_left_bytes: None,
+            downtime_limit_ms: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The dashboard's picture: a pure function of the board, the time and the window.
 //!
-//! From top to bottom: where the run stands, the migration's curves, the last decisions, the cells, a foot. What the window has no room
+//! From top to bottom: where the run stands, what keeps the migration from converging, its curves, the last decisions, the cells, a foot. What the window has no room
 //! for is left out from below.
 
 mod cells;
@@ -34,13 +34,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Duration, look: Lo
     let heights = Heights::of(area.height);
     let parts = Layout::vertical([
         Constraint::Length(HEAD),
+        Constraint::Length(heights.convergence),
         Constraint::Length(heights.curves),
         Constraint::Length(heights.decisions),
         Constraint::Length(heights.cells),
         Constraint::Length(FOOT),
     ]);
-    let [head, curves, decisions, cells, foot] = parts.areas(area);
+    let [head, convergence, curves, decisions, cells, foot] = parts.areas(area);
     head::draw(frame, head, board, &view, look);
+    head::draw_convergence(frame, convergence, &view);
     curves::draw(frame, curves, board, &view, look);
     draw_decisions(frame, decisions, &view, look);
     cells::draw(frame, cells, board, look);
@@ -67,6 +69,7 @@ impl Look {
 /// Lines of the parts between head and foot; together all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Heights {
+    convergence: u16,
     curves: u16,
     decisions: u16,
     cells: u16,
@@ -74,7 +77,9 @@ struct Heights {
 
 impl Heights {
     fn of(height: u16) -> Self {
-        let rest = height - HEAD - FOOT;
+        // A sentence of some 110 letters.
+        let convergence = if height < 20 { 0 } else { 2 };
+        let rest = height - HEAD - FOOT - convergence;
         let title = u16::from(rest >= 12);
         let each = match rest {
             ..17 => 1,
@@ -90,6 +95,7 @@ impl Heights {
             (after * 4 / 9).min(DECISIONS_MAX)
         };
         Heights {
+            convergence,
             curves,
             decisions,
             cells: after - decisions,
@@ -184,7 +190,12 @@ mod tests {
     fn the_parts_fill_every_window() {
         for height in HEIGHT_MIN..300 {
             let heights = Heights::of(height);
-            let sum = HEAD + heights.curves + heights.decisions + heights.cells + FOOT;
+            let sum = HEAD
+                + heights.convergence
+                + heights.curves
+                + heights.decisions
+                + heights.cells
+                + FOOT;
             assert_eq!(sum, height, "{heights:?}");
         }
     }

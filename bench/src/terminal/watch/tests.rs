@@ -79,6 +79,8 @@ fn reading(tenths: u64) -> RunEvent {
         remaining_bytes: ((240 - tenths) << 20) / 2,
         throttle_percent: (tenths > 60).then_some(20 + 10 * (tenths as u32 / 40)),
         expected_downtime_ms: (tenths > 20).then(|| 4000.0 / seconds),
+        least_left_bytes: (tenths > 40).then_some(60 << 20),
+        downtime_limit_ms: Some(if tenths > 30 { 400.0 } else { 300.0 }),
     })
 }
 

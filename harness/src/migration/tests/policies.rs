@@ -11,20 +11,16 @@ async fn a_policy_that_gives_up_has_not_converged() {
         completion_timeout_per_gib: Duration::from_secs(1),
         ..NovaSpec::default()
     });
-    for (abrupt, words) in [
-        (false, ""),
-        (
-            true,
-            " (reported as failed: Channel error: Input/output error)",
-        ),
-    ] {
+    for abrupt in [false, true] {
         let guest = Simulated::default();
         guest.state().abrupt = abrupt;
         let (ended, kept) = migrate(guest, policy.clone(), TimeoutAction::Cancel, false).await;
         let ended = ended.unwrap();
         assert_eq!(ended.ending, Ending::TimedOut);
-        let wanted = "the policy gave up after 2.5 s, in pass 3: not complete after the completion timeout of 2 s: it gives up";
-        assert_eq!(ended.reason.unwrap(), format!("{wanted}{words}"));
+        assert_eq!(
+            ended.reason.unwrap(),
+            "the policy gave up after 2.5 s, in pass 3: not complete after the completion timeout of 2 s: it gives up"
+        );
         assert_eq!(kept.iter().filter(|name| *name == "timeout").count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! QEMU's counters and the network's, with what each of them does not say.
 
+use lmbench_harness::migration::Ending;
 use lmbench_harness::role::Role::Source;
 use serde_json::{Value, json};
 
@@ -222,4 +223,40 @@ fn without_compression_both_speeds_stand() {
         story.value("guest_throughput_bps"),
         Some(1000.0 * 4096.0 * 8.0)
     );
+}
+
+// What is left falls during a pass and rises at its end: only what a sync finds has to be sent while the guest stands still.
+#[test]
+fn the_least_left_is_what_a_dirty_sync_found() {
+    let answer = |sync: u64, left: u64| ram(&[("dirty-sync-count", sync), ("remaining", left)]);
+    let story = || {
+        Story::new(1000.0)
+            .ram(100.0, "pass", "active", answer(1, 90))
+            .ram(200.0, "interval", "active", answer(1, 40))
+    };
+    let stalled = |story: Story| story.ended(Ending::TimedOut, "not converged", "source");
+    let least = "remaining_bytes_min";
+    assert_eq!(stalled(story()).value(least), Some(40.0), "the first pass");
+    let three = || {
+        story()
+            .ram(300.0, "pass", "active", answer(2, 70))
+            .ram(400.0, "interval", "active", answer(2, 5))
+            .ram(500.0, "pass", "active", answer(3, 80))
+    };
+    assert_eq!(stalled(three()).value(least), Some(70.0));
+    assert_eq!(three().value(least), None, "it completed");
+}
+
+#[test]
+fn the_downtime_limit_is_the_last_that_was_set() {
+    let limit = |story: Story| story.value("downtime_limit_ms");
+    let story = || Story::new(1000.0).with("[migration]\ndowntime-limit = \"200 ms\"");
+    assert_eq!(limit(story()), Some(200.0));
+    let set = |ms: u64| json!({ "action": { "set": { "downtime-limit": { "ms": ms } } } });
+    let raised = story()
+        .event(Source, 100.0, "policy", set(300))
+        .event(Source, 200.0, "policy", set(400))
+        .event(Source, 300.0, "refused", json!({ "reason": "no" }))
+        .event(Source, 400.0, "policy", json!({ "action": "pause" }));
+    assert_eq!(limit(raised), Some(400.0));
 }

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{BOLD, DIM, Look, draw_ends};
 use crate::metric::Unit;
@@ -17,7 +18,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View
     draw_run(frame, run, view);
     draw_place(frame, place, board, look);
     draw_phase(frame, phase, view);
-    draw_reading(frame, reading, board, view, look);
+    draw_reading(frame, reading, view, look);
 }
 
 fn draw_run(frame: &mut Frame<'_>, area: Rect, view: &View) {
@@ -66,7 +67,17 @@ fn draw_phase(frame: &mut Frame<'_>, area: Rect, view: &View) {
     draw_ends(frame, area, Line::raw(left), Line::raw(policy));
 }
 
-fn draw_reading(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, look: Look) {
+/// What keeps it from converging, or has kept it.
+pub(super) fn draw_convergence(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let Some(migration) = &view.migration else {
+        return;
+    };
+    let style = if view.is_live { Style::new() } else { DIM };
+    let words = Paragraph::new(migration.convergence.words());
+    frame.render_widget(words.style(style).wrap(Wrap { trim: true }), area);
+}
+
+fn draw_reading(frame: &mut Frame<'_>, area: Rect, view: &View, look: Look) {
     let Some(migration) = &view.migration else {
         return;
     };
@@ -78,11 +89,11 @@ fn draw_reading(frame: &mut Frame<'_>, area: Rect, board: &Board, view: &View, l
     if !view.is_live {
         left = format!("last seen: {left}");
     }
-    let limit = board.downtime_limit;
-    let limit_text = limit.map(|limit| Unit::Millisecond.format(limit.as_secs_f64() * 1e3));
+    let limit = migration.convergence.limit_ms;
+    let limit_text = limit.map(|limit| Unit::Millisecond.format(limit));
     let right = match (migration.expected_downtime_ms, limit_text) {
         (Some(expected), limit_text) => {
-            let is_over = limit.is_some_and(|limit| expected > limit.as_secs_f64() * 1e3);
+            let is_over = limit.is_some_and(|limit| expected > limit);
             let colour = match limit {
                 None => Style::new(),
                 Some(_) if is_over => look.colour(Color::Red),
