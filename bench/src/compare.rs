@@ -21,6 +21,7 @@ pub use select::{Choice, SelectError};
 
 use serde::Serialize;
 
+use crate::conditions;
 use crate::convergence;
 use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule, day};
 use crate::record::{CellRecord, Record};
@@ -94,7 +95,7 @@ pub struct CellComparison {
     pub pairing: Pairing,
     /// Whether the repeats of both took turns. What changed between the one and the other's is else a part of the difference.
     pub interleaved: bool,
-    /// Why migrations did not converge; why they are not paired, though both are of one run; what is assumed where they did not take turns; what these few repeats can't tell.
+    /// Why migrations did not converge, what they did not get of what was asked; why they are not paired, though both are of one run; what is assumed where they did not take turns; what these few repeats can't tell.
     pub notes: Vec<String>,
     /// Metrics that have a better and a worse, counted for the adjustment of chances.
     pub questions: usize,
@@ -204,6 +205,7 @@ fn cell(
     let (pairing, mut notes) = pairing(base, candidate, other_run.is_none());
     notes.extend(assumed(options.noise, other_run.is_some()));
     notes.extend(not_converged([base, candidate]));
+    notes.extend(not_as_asked([base, candidate]));
     notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
     let method = metrics::Method {
         pairing,
@@ -212,7 +214,12 @@ fn cell(
         other_run,
         rule,
     };
-    let metrics = metrics::compared(base, candidate, &asked.both, &method);
+    let mut metrics = metrics::compared(base, candidate, &asked.both, &method);
+    if !conditions::are_same(base, candidate) {
+        for metric in &mut metrics {
+            metric.verdict = metric.verdict.map(|_| Verdict::CantTell);
+        }
+    }
     notes.extend(too_few(base, candidate, questions, rule));
     CellComparison {
         base: base.id.clone(),
@@ -241,6 +248,21 @@ fn assumed(noise: &[Record], other_run: bool) -> Option<String> {
         _ => return None,
     };
     Some(format!("not interleaved; {known}"))
+}
+
+/// What either did not get of what its scenario asked for.
+fn not_as_asked(cells: [&CellRecord; 2]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (whose, cell) in ["base", "candidate"].into_iter().zip(cells) {
+        let missed = conditions::missed(cell).into_iter();
+        told.extend(
+            missed.map(|missed| format!("the {whose} not as asked, {}", missed.deviation.words())),
+        );
+    }
+    if !conditions::are_same(cells[0], cells[1]) {
+        told.push("they did not get the same conditions: nothing is said to be better".to_owned());
+    }
+    told
 }
 
 /// Why migrations of either did not converge.

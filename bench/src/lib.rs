@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod cli;
 pub mod commands;
 pub mod compare;
+pub mod conditions;
 pub mod control;
 pub mod convergence;
 pub mod doctor;

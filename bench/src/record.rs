@@ -154,9 +154,23 @@ pub struct Repeat {
     pub integrity: Option<Integrity>,
     /// What happened, in the order of the run's clock.
     pub events: Vec<Event>,
+    /// What the scenario asked for and this migration did not get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<Deviation>,
     /// Histogram of the guest's operation latency during migration: pairs of nanoseconds and count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub op_latency_ns: Vec<(u64, u64)>,
+}
+
+/// A condition of the scenario beside what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deviation {
+    /// The setting by its path in the scenario.
+    pub setting: String,
+    /// What was asked, in words.
+    pub asked: String,
+    /// What was measured instead, in words.
+    pub got: String,
 }
 
 /// The proof that nothing was lost.

@@ -195,6 +195,7 @@ fn record(plan: &Plan, repeats: &[(usize, u32, Outcome)]) -> Record {
                 metrics: BTreeMap::new(),
                 integrity: None,
                 events: Vec::new(),
+                deviations: Vec::new(),
                 op_latency_ns: Vec::new(),
             })
             .collect(),

@@ -117,6 +117,16 @@ pub enum Network {
     Management,
 }
 
+impl Network {
+    /// The word in scenarios and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Migration => "migration",
+            Network::Management => "management",
+        }
+    }
+}
+
 /// A link between the two hosts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkSpec {

@@ -181,6 +181,7 @@ impl Repeat {
             metrics: BTreeMap::new(),
             integrity: None,
             events: Vec::new(),
+            deviations: Vec::new(),
             op_latency_ns: Vec::new(),
         }
     }

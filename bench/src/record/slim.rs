@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::read::{bytes, consistent, damaged, decoded};
 use super::{
-    Calibration, CellRecord, Environment, Event, Integrity, Outcome, Record, RecordError, Repeat,
-    ScenarioText, Summary,
+    Calibration, CellRecord, Deviation, Environment, Event, Integrity, Outcome, Record,
+    RecordError, Repeat, ScenarioText, Summary,
 };
 
 impl Record {
@@ -89,6 +89,8 @@ struct SlimRepeat<'a> {
     metrics: BTreeMap<String, f64>,
     #[serde(default)]
     integrity: Option<Integrity>,
+    #[serde(default)]
+    deviations: Vec<Deviation>,
     #[serde(borrow)]
     events: &'a RawValue,
 }
@@ -139,6 +141,7 @@ impl SlimRepeat<'_> {
             metrics: self.metrics,
             integrity: self.integrity,
             events: Vec::<Event>::new(),
+            deviations: self.deviations,
             op_latency_ns: Vec::new(),
         }
     }

@@ -14,9 +14,8 @@ impl CellRecord {
     /// Those that ended otherwise and were measured all the same.
     pub fn unfinished(&self) -> impl Iterator<Item = &Repeat> {
         let repeats = self.repeats.iter();
-        repeats.filter(|repeat| {
-            repeat.outcome != Outcome::Completed && repeat.outcome.has_metrics()
-        })
+        repeats
+            .filter(|repeat| repeat.outcome != Outcome::Completed && repeat.outcome.has_metrics())
     }
 
     /// A metric's values.

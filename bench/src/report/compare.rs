@@ -13,6 +13,7 @@ use super::Source;
 use super::label::{self, Axis, quantity};
 use super::model::{Best, Comparison, Difference, Range, Verdict};
 use super::values::of_cell;
+use crate::conditions;
 use crate::judge::{Difference as Decided, Family, NoiseFloor, RULE};
 use crate::metric::Direction;
 use crate::record::{CellRecord, Outcome, Record};
@@ -145,7 +146,10 @@ fn of_axes(record: &Record) -> Vec<Comparison> {
 /// Every value of an axis against the first one that has results.
 fn of_axis(record: &Record, axis: &Axis, families: usize) -> Option<Comparison> {
     let cells_at = |value: &String| -> Vec<&CellRecord> {
-        let cells = record.cells.iter();
+        let cells = record
+            .cells
+            .iter()
+            .filter(|cell| conditions::as_asked(cell));
         cells.filter(|cell| is_at(cell, axis, value)).collect()
     };
     let has_results = |value: &&String| {
@@ -244,7 +248,13 @@ fn cell_pairs(
     [base, candidate]: [&str; 2],
     id: &str,
 ) -> Vec<(Vec<f64>, Vec<f64>)> {
-    let cells = record.cells.iter().filter(|cell| is_at(cell, axis, base));
+    let ranked = || {
+        record
+            .cells
+            .iter()
+            .filter(|cell| conditions::as_asked(cell))
+    };
+    let cells = ranked().filter(|cell| is_at(cell, axis, base));
     let pairs_of = |cell: &CellRecord| {
         let is_sibling = |other: &&CellRecord| {
             is_at(other, axis, candidate)
@@ -253,7 +263,7 @@ fn cell_pairs(
                     *key == axis.key || other.parameters.get(key) == Some(value)
                 })
         };
-        let candidates = of_cell(record.cells.iter().find(is_sibling)?, id);
+        let candidates = of_cell(ranked().find(is_sibling)?, id);
         let pairs = of_cell(cell, id)
             .into_iter()
             .filter_map(|(repeat, base)| Some((base, *candidates.get(&repeat)?)));
@@ -269,7 +279,8 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
     let mut asked: Vec<Vec<Asked>> = Vec::new();
     for cell in other.cells.iter().take(CELLS) {
         let mut same = base.cells.iter();
-        let Some(same) = same.find(|b| only || b.parameters == cell.parameters) else {
+        let same = same.find(|b| only || b.parameters == cell.parameters);
+        let Some(same) = same.filter(|same| conditions::are_same(same, cell)) else {
             continue;
         };
         let name = label::cell(other, cell, &axes);

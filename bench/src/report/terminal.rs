@@ -42,7 +42,9 @@ pub fn terminal(report: &Report) -> String {
     } else {
         String::new()
     };
-    page += &format!("\nMedians of completed repeats{unfinished}, * is really better than all others. `-o report.html` writes the whole report with its charts.\n");
+    page += &format!(
+        "\nMedians of completed repeats{unfinished}, * is really better than all others. `-o report.html` writes the whole report with its charts.\n"
+    );
     page
 }
 

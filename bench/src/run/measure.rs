@@ -3,12 +3,14 @@
 //! `time_line` puts both hosts on one clock, `pauses` finds heartbeat gaps, `answers` those of packets, `blackout` cuts the blackout into its parts,
 //! `workload` compares the guest with its
 //! undisturbed self, `transfer`, `network` and `processors` account
-//! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `decisions` for its policies, `proof`
+//! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `decisions` for its policies,
+//! `conditions` tells what the scenario asked for and did not get, `proof`
 //! tells whether it is still the same guest. To add a metric: its line in the registry (`crate::metric`), its value in the
 //! file here that has what it needs, and an exact expectation in that file's tests.
 
 mod answers;
 mod blackout;
+mod conditions;
 mod decisions;
 mod instrument;
 mod network;
@@ -121,6 +123,7 @@ pub(super) fn finish(
     let last_ms = line.events.last().map_or(0.0, |last| last.at_ms);
     let post_copy = post_copy::event(measured, last_ms);
     let connections: Vec<_> = line.connections().collect();
+    let deviations = conditions::deviations(&line, cell);
     let repeat = Repeat {
         outcome,
         reason,
@@ -134,6 +137,7 @@ pub(super) fn finish(
             .chain(link_event)
             .chain(post_copy)
             .collect(),
+        deviations,
         op_latency_ns,
         ..Repeat::completed(number, started_ms, BTreeMap::new())
     };

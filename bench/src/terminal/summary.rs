@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::conditions;
 use crate::convergence;
 use crate::metric::{self, format_value};
 use crate::record::{CellRecord, Outcome, Record, Summary};
@@ -66,10 +67,7 @@ pub(crate) fn troubles(record: &Record) -> String {
         };
     for cell in &record.cells {
         for repeat in &cell.repeats {
-            if !matches!(
-                repeat.outcome,
-                Outcome::Completed | Outcome::DidNotConverge
-            ) {
+            if !matches!(repeat.outcome, Outcome::Completed | Outcome::DidNotConverge) {
                 let reason = repeat.reason.as_deref().unwrap_or("no reason recorded");
                 add(
                     format!(
@@ -107,7 +105,23 @@ pub(crate) fn troubles(record: &Record) -> String {
     };
     let others: String = lines.iter().map(numbered).collect();
     let stalled = record.cells.iter().filter_map(stalled);
-    others + &stalled.collect::<String>()
+    let missed = record.cells.iter().map(missed);
+    others + &stalled.chain(missed).collect::<String>()
+}
+
+/// What a cell's migrations did not get of what was asked, a line each.
+fn missed(cell: &CellRecord) -> String {
+    let line = |missed: &conditions::Missed<'_>| {
+        let numbers: Vec<String> = missed.repeats.iter().map(|n| format!("#{n}")).collect();
+        let line = format!(
+            "not as asked, so not ranked: {} {}: {}",
+            clean(&cell.id),
+            numbers.join(" "),
+            clean_short(&missed.deviation.words(), LONGEST_REASON)
+        );
+        wrapped(&line, 4)
+    };
+    conditions::missed(cell).iter().map(line).collect()
 }
 
 /// How many of a cell's migrations did not converge, why, and how the first of them was given up.

@@ -145,11 +145,7 @@ pub(super) fn shaping_commands(interface: &str, link: &LinkSpec) -> Vec<String> 
 
 /// A scenario's key for one of a network's settings.
 pub(super) fn key(network: Network, setting: &str) -> String {
-    let network = match network {
-        Network::Migration => "migration",
-        Network::Management => "management",
-    };
-    format!("network.{network}.{setting}")
+    format!("network.{}.{setting}", network.name())
 }
 
 fn netem(link: &LinkSpec) -> String {

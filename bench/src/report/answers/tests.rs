@@ -107,7 +107,7 @@ fn convergence_names_who_does() {
         ),
     ];
     for (groups, text) in cases {
-        assert_eq!(convergence_text("policy", &groups), text);
+        assert_eq!(convergence::convergence_text("policy", &groups), text);
     }
 }
 
@@ -186,7 +186,7 @@ fn who_failed_did_not_converge() {
             );
         }
     }
-    let text = convergence(&record).unwrap().text;
+    let text = convergence::convergence(&record).unwrap().text;
     assert_eq!(
         text,
         "6 of 8 migrations converged; 2 failed, and none ran into its timeout."

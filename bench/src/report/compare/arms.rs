@@ -3,6 +3,7 @@
 use super::super::label::{self, Axis};
 use super::super::values::of_cell;
 use super::{Asked, METRICS, PAIRS, STARRED, floor_of, sign};
+use crate::conditions;
 use crate::judge::{ByArm, Family, RULE};
 use crate::record::{CellRecord, Record};
 use crate::statistics::{Pairing, median};
@@ -18,8 +19,10 @@ pub(in crate::report) struct Standing {
 
 /// Of the cells of a run, for each of the headline metrics.
 pub(in crate::report) fn standings(record: &Record) -> Vec<Standing> {
+    let is_ranked =
+        |cell: &CellRecord| cell.completed().next().is_some() && conditions::as_asked(cell);
     let cells: Vec<usize> = (0..record.cells.len())
-        .filter(|cell| record.cells[*cell].completed().next().is_some())
+        .filter(|cell| is_ranked(&record.cells[*cell]))
         .collect();
     if cells.len() < 2 || cells.len() > STARRED {
         return vec![Standing::default(); METRICS.len()];

@@ -150,6 +150,9 @@ pub(super) fn ending(repeat: &Repeat) -> String {
     } else if let Some(reason) = &repeat.reason {
         text += &format!(": {}", clean_short(reason, 400));
     }
+    for deviation in &repeat.deviations {
+        text += &format!("; not as asked: {}", clean_short(&deviation.words(), 400));
+    }
     if let Some(why) = convergence::of_repeat(repeat) {
         text += &why.after("; ");
     }

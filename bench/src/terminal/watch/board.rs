@@ -159,6 +159,7 @@ fn slim(repeat: &Repeat) -> Repeat {
         metrics,
         integrity: None,
         events: Vec::new(),
+        deviations: Vec::new(),
         op_latency_ns: Vec::new(),
     }
 }
