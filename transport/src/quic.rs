@@ -24,6 +24,7 @@ mod bdp;
 mod budget;
 mod config;
 mod control;
+mod credit;
 mod fault;
 mod listener;
 mod session;
@@ -74,10 +75,10 @@ pub struct Settings {
     /// round trips while the connection is idle and survives a path that takes less; without, such a path loses every datagram.
     pub mtu_discovery: bool,
     /// How many bytes a channel may have received that nobody has read yet. Bounds a channel's rate to one window per round trip,
-    /// and to a third of it where packets are lost, since what follows a gap waits. Channels with connections of their own come to
-    /// it as they are read, and with more than one or two of them to less: a session has 128 MiB for all (`budget.rs`).
+    /// and to a third of it where packets are lost, since what follows a gap waits. A channel comes to it as it is read, and where there
+    /// are more than one or two of them to less: they share what a session has (`budget.rs`).
     pub stream_window: u64,
-    /// The same for all channels of a connection together. At most 128 MiB.
+    /// The same for all channels of a connection together, at most 112 MiB. Channels with connections of their own have 128 MiB together.
     pub connection_window: u64,
     /// How many bytes may wait for their acknowledgement on the sending side, for all channels of a connection together. An upper
     /// bound: no more is used than the path needs by its round trip time.
@@ -114,8 +115,7 @@ pub struct Settings {
 #[serde(rename_all = "kebab-case")]
 pub enum Connections {
     /// A stream of the session's one connection. They share its congestion window, its socket, its one core and its
-    /// [`Settings::connection_window`]: channels that nobody reads can fill it and hold up the others. Multifd's channels wait for
-    /// each other at the destination, so with many of them that can hold up the migration for ever.
+    /// [`Settings::connection_window`], of which each has a part (`credit.rs`).
     Shared,
     /// A connection on a UDP socket of its own, as with TCP. Costs a handshake and a socket per channel.
     #[default]

@@ -1,6 +1,6 @@
 //! Shares out what all channels of a session may have received that nobody has read.
 //!
-//! Every connection begins with [`FLOOR`], which nothing can take away, so no channel ever waits for another one to be read. A window
+//! Every channel begins with a floor, which nothing can take away, so none ever waits for another one to be read. A window
 //! grows while its channel is read, as TCP's does (receive buffer autotuning, Linux `tcp_rcv_space_adjust`): twofold for every half of
 //! it that was read, up to an equal part of what is there. Where channels come later, the larger windows shrink as they are read,
 //! since credit that was given cannot be taken back.
@@ -9,11 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quinn::{Connection, VarInt};
 
+use super::Settings;
+
 /// The bytes of one end of a session.
 pub(super) struct Budget {
+    /// What every channel has, [`FLOOR`] or less.
+    floor: u64,
     /// What can be given beyond the floors.
     whole: u64,
-    /// The most for one connection.
+    /// The most for one channel.
     window_max: u64,
     state: Mutex<State>,
 }
@@ -38,9 +42,12 @@ struct Grant {
 }
 
 impl Budget {
-    pub(super) fn new(channels_max: u32, window_max: u64) -> Arc<Self> {
-        let whole = SESSION_MAX.saturating_sub(u64::from(channels_max) * FLOOR);
+    /// Of that many bytes, at most half of which are floors.
+    pub(super) fn new(bytes: u64, channels_max: u32, window_max: u64) -> Arc<Self> {
+        let floor = FLOOR.min(bytes / 2 / u64::from(channels_max.max(1))).max(1);
+        let whole = bytes.saturating_sub(u64::from(channels_max) * floor);
         Arc::new(Self {
+            floor,
             whole,
             window_max,
             state: Mutex::new(State {
@@ -50,26 +57,25 @@ impl Budget {
         })
     }
 
-    /// For a channel that has a connection of its own.
-    pub(super) fn join(self: &Arc<Self>, connection: &Connection) -> Share {
+    /// For another channel.
+    pub(super) fn join(self: &Arc<Self>) -> Share {
         let mut grant = Grant::default();
         self.lock().channels += 1;
         self.grow(&mut grant, FIRST);
-        set(connection, grant.bytes);
         Share {
             budget: Arc::clone(self),
             grant,
         }
     }
 
-    /// Takes note of bytes that were read. The new window, if there is one.
-    fn read(&self, grant: &mut Grant, len: u64) -> Option<u64> {
+    /// Takes note of bytes that were read. Whether the window is another one now.
+    fn read(&self, grant: &mut Grant, len: u64) -> bool {
         let back = len.min(grant.debt);
         grant.debt -= back;
         self.lock().free += back;
         grant.read += len;
-        if grant.read < FLOOR.midpoint(grant.bytes) {
-            return None;
+        if grant.read < (self.floor + grant.bytes) / 2 {
+            return false;
         }
         grant.read = 0;
         let before = grant.bytes;
@@ -78,14 +84,14 @@ impl Budget {
             grant.debt += grant.bytes - fair;
             grant.bytes = fair;
         } else {
-            self.grow(grant, 2 * (FLOOR + grant.bytes));
+            self.grow(grant, 2 * (self.floor + grant.bytes));
         }
-        (grant.bytes != before).then_some(grant.bytes)
+        grant.bytes != before
     }
 
     /// Raises a window towards that many bytes.
     fn grow(&self, grant: &mut Grant, window: u64) {
-        let wanted = (window.min(self.window_max).saturating_sub(FLOOR)).min(self.fair());
+        let wanted = (window.min(self.window_max).saturating_sub(self.floor)).min(self.fair());
         let mut state = self.lock();
         let step = wanted.saturating_sub(grant.bytes).min(state.free);
         state.free -= step;
@@ -109,11 +115,14 @@ impl Budget {
 }
 
 impl Share {
-    /// Takes note of bytes that were read.
-    pub(super) fn read(&mut self, connection: &Connection, len: usize) {
-        if let Some(bytes) = self.budget.read(&mut self.grant, len as u64) {
-            set(connection, bytes);
-        }
+    /// What the channel may have received and not read, in bytes.
+    pub(super) fn window(&self) -> u64 {
+        self.budget.floor + self.grant.bytes
+    }
+
+    /// Takes note of bytes that were read. Whether the window is another one now.
+    pub(super) fn read(&mut self, len: usize) -> bool {
+        self.budget.read(&mut self.grant, len as u64)
     }
 }
 
@@ -123,8 +132,18 @@ impl Drop for Share {
     }
 }
 
-fn set(connection: &Connection, bytes: u64) {
-    connection.set_receive_window(VarInt::from_u64(FLOOR + bytes).unwrap_or(VarInt::MAX));
+/// For channels with connections of their own.
+pub(super) fn of_connections(settings: &Settings) -> Arc<Budget> {
+    Budget::new(
+        SESSION_MAX,
+        settings.channels_max,
+        settings.connection_window,
+    )
+}
+
+/// What all streams of a connection together may have received and not read.
+pub(super) fn set_window(connection: &Connection, bytes: u64) {
+    connection.set_receive_window(VarInt::from_u64(bytes).unwrap_or(VarInt::MAX));
 }
 
 /// What a connection may have received before it is a channel, and always.
@@ -155,7 +174,7 @@ mod tests {
             let mut grant = Grant::default();
             budget.lock().channels += 1;
             budget.grow(&mut grant, FIRST);
-            let window = FLOOR + grant.bytes;
+            let window = budget.floor + grant.bytes;
             Self {
                 grant,
                 window,
@@ -171,8 +190,8 @@ mod tests {
             let absorbed = len.min(self.shrink);
             self.shrink -= absorbed;
             self.credit += len - absorbed;
-            if let Some(bytes) = budget.read(&mut self.grant, len) {
-                let window = FLOOR + bytes;
+            if budget.read(&mut self.grant, len) {
+                let window = budget.floor + self.grant.bytes;
                 self.credit += window.saturating_sub(self.window);
                 self.shrink += self.window.saturating_sub(window);
                 self.window = window;
@@ -192,7 +211,7 @@ mod tests {
         fn the_sum_is_bounded_and_nobody_starves(
             steps in prop::collection::vec((0..4u8, 0..64usize, 0..(40u64 << 20)), 1..400)
         ) {
-            let budget = Budget::new(64, 64 << 20);
+            let budget = Budget::new(SESSION_MAX, 64, 64 << 20);
             let mut peers = vec![Peer::join(&budget)];
             for (step, index, len) in steps {
                 let index = index % peers.len();
@@ -216,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_single_channel_that_is_read_has_its_whole_window() {
-        let budget = Budget::new(1024, 64 << 20);
+        let budget = Budget::new(SESSION_MAX, 1024, 64 << 20);
         let mut peer = Peer::join(&budget);
         let mut total = 0;
         while peer.window < 32 << 20 {
@@ -230,7 +249,7 @@ mod tests {
     /// Later ones get as much as the first, once that is read on.
     #[test]
     fn channels_that_are_read_come_to_equal_parts() {
-        let budget = Budget::new(64, 64 << 20);
+        let budget = Budget::new(SESSION_MAX, 64, 64 << 20);
         let mut peers = Vec::new();
         for _ in 0..8 {
             peers.push(Peer::join(&budget));

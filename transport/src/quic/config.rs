@@ -85,7 +85,8 @@ fn transport(settings: &Settings, peer: SocketAddr) -> Arc<TransportConfig> {
         .max_idle_timeout(idle)
         .keep_alive_interval(settings.peer_deadline.map(|deadline| deadline / 3))
         .max_concurrent_bidi_streams(streams.into())
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        // The one of `credit.rs`.
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(window(settings.stream_window))
         .receive_window(window(budget::FLOOR))
@@ -167,12 +168,6 @@ pub(super) fn fit_send_window(connection: &quinn::Connection, send_window: u64) 
     connection.set_send_window(window.min(send_window));
 }
 
-/// Gives the session's connection what all its streams may use, once there is one.
-pub(super) fn share_window(connection: &quinn::Connection, settings: &Settings) {
-    let bytes = settings.connection_window.min(budget::SESSION_MAX);
-    connection.set_receive_window(window(bytes));
-}
-
 fn window(bytes: u64) -> VarInt {
     VarInt::from_u64(bytes).unwrap_or(VarInt::MAX)
 }
@@ -187,7 +182,7 @@ fn initial_suite() -> Suite {
 
 const INITIAL_SUITE_IS_RIGHT: &str = "it is the suite that QUIC demands";
 /// What both ends name as the protocol inside.
-const ALPN: &[u8] = b"lmbench/1";
+const ALPN: &[u8] = b"lmbench/2";
 /// The largest payload that a datagram may have over IPv4.
 pub(super) const PAYLOAD_MAX: u16 = 65507;
 /// The largest that a packet of the handshake may have: a length of 14 bits.

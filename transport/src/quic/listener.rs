@@ -10,11 +10,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::control::Control;
 use super::session::Accepted;
 use super::statistics::Ledger;
-use super::stream::QuicStream;
+use super::stream::{QuicStream, Source};
 use super::{Quic, Settings, config, fault, socket};
 use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::channel::Channel;
@@ -93,7 +93,7 @@ impl QuicListener {
             server,
             registry: Arc::default(),
             ledger: Arc::default(),
-            budget: Budget::new(quic.settings.channels_max, quic.settings.connection_window),
+            budget: budget::of_connections(&quic.settings),
             knocks: Knocks::new(quic.token.clone()),
             places: Arc::new(Semaphore::new(quic.settings.pending_max)),
         };
@@ -246,7 +246,7 @@ impl Shared {
             streams,
             connection,
             self.settings.send_window,
-            Some(&self.budget),
+            &Source::Budget(&self.budget),
         );
         joining.deliver(Channel::quic(channel, stream));
         Ok(Arrival::Joined { channel })

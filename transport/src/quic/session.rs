@@ -10,11 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::control::Control;
+use super::credit::Credits;
 use super::statistics::{Connected, Ledger};
-use super::stream::QuicStream;
-use super::{Connections, Quic, Settings, Target, config, fault};
+use super::stream::{QuicStream, Source};
+use super::{Connections, Quic, Settings, Target, fault};
 use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::channel::Channel;
 use crate::preamble::{decode_verdict, encode_verdict};
@@ -27,6 +28,8 @@ pub(super) struct Dialled {
     control: Control,
     ledger: Arc<Ledger>,
     budget: Arc<Budget>,
+    /// Where its channels share the one connection.
+    credits: Option<Arc<Credits>>,
     next: AtomicU32,
 }
 
@@ -41,11 +44,13 @@ pub(super) struct Accepted {
 
 impl Dialled {
     pub(super) fn new(quic: Quic, target: Target, control: Control, ledger: Arc<Ledger>) -> Self {
-        if quic.settings.connections == Connections::Shared {
-            config::share_window(control.connection(), &quic.settings);
-        }
+        let credits = match quic.settings.connections {
+            Connections::Shared => Some(Credits::new(control.connection(), &quic.settings)),
+            Connections::PerChannel => None,
+        };
         Self {
-            budget: Budget::new(quic.settings.channels_max, quic.settings.connection_window),
+            budget: budget::of_connections(&quic.settings),
+            credits,
             quic,
             target,
             control,
@@ -55,7 +60,7 @@ impl Dialled {
     }
 
     async fn open(&self, number: u32) -> Result<QuicStream, CarrierError> {
-        if self.quic.settings.connections == Connections::PerChannel {
+        let Some(credits) = &self.credits else {
             let (connection, streams) = self
                 .quic
                 .connect(&self.target, number, &self.ledger)
@@ -64,11 +69,11 @@ impl Dialled {
                 streams,
                 connection,
                 self.quic.settings.send_window,
-                Some(&self.budget),
+                &Source::Budget(&self.budget),
             ));
-        }
+        };
         let deadline = self.quic.settings.handshake_deadline;
-        let opened = timeout(deadline, self.open_stream(number)).await;
+        let opened = timeout(deadline, self.open_stream(credits, number)).await;
         opened
             .unwrap_or(Err(HandshakeError::TimedOut { after: deadline }))
             .map_err(|source| CarrierError::Handshake {
@@ -78,7 +83,11 @@ impl Dialled {
     }
 
     /// The connection has proven the token; a stream only has to say which channel it is.
-    async fn open_stream(&self, number: u32) -> Result<QuicStream, HandshakeError> {
+    async fn open_stream(
+        &self,
+        credits: &Arc<Credits>,
+        number: u32,
+    ) -> Result<QuicStream, HandshakeError> {
         let connection = self.control.connection().clone();
         let ask = async {
             let (mut send, mut receive) = connection.open_bi().await.map_err(io::Error::from)?;
@@ -91,7 +100,7 @@ impl Dialled {
                 streams,
                 connection,
                 self.quic.settings.send_window,
-                None,
+                &Source::Credits(credits, number),
             )),
             Err(error) => Err(fault::of_stream(&self.target.identity, &connection, error)),
         }
@@ -124,21 +133,19 @@ impl Accepted {
 
 /// Takes the streams that the peer opens beside the control stream. Ends with the connection.
 async fn accept_streams(connection: Connected, registry: Arc<Registry>, settings: Settings) {
-    let mut is_shared = false;
+    let mut credits = None;
     while let Ok(streams) = connection.accept_bi().await {
-        if !std::mem::replace(&mut is_shared, true) {
-            config::share_window(&connection, &settings);
-        }
+        let credits = credits.get_or_insert_with(|| Credits::new(&connection, &settings));
         // One that is silent holds up those behind it and nobody else; the peer has proven the token.
-        let _ = take_stream(streams, &connection, &registry, &settings).await;
+        let _ = take_stream(streams, &connection, credits, (&registry, &settings)).await;
     }
 }
 
 async fn take_stream(
     (mut send, mut receive): (SendStream, RecvStream),
     connection: &Connected,
-    registry: &Registry,
-    settings: &Settings,
+    credits: &Arc<Credits>,
+    (registry, settings): (&Registry, &Settings),
 ) -> io::Result<()> {
     let number = receive.read_u32().await?;
     let joining = registry.join(number, settings.channels_max);
@@ -149,7 +156,7 @@ async fn take_stream(
             (send, receive),
             connection.clone(),
             settings.send_window,
-            None,
+            &Source::Credits(credits, number),
         );
         joining.deliver(Channel::quic(number, stream));
     } else {

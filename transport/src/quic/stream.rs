@@ -1,5 +1,6 @@
 //! A stream of a connection in both directions, which is what a channel is made of.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use bytes::{Buf, Bytes};
 use quinn::{RecvStream, SendStream, StoppedError, VarInt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::budget::{Budget, Share};
+use super::budget::{self, Budget, Share};
 use super::config;
+use super::credit::{Credits, Given, Room};
 use super::statistics::Connected;
 
 /// Both directions. A relay takes them apart and moves whole chunks, without a copy; others read and write.
@@ -30,15 +32,34 @@ pub(crate) struct Outgoing {
     /// The most that may wait, in bytes, and what was sent since that was last fitted to the path.
     send_window: u64,
     unfitted: usize,
+    /// Where the channel has not the whole connection.
+    room: Option<Room>,
+    /// What ends the wait for room beside room.
+    stopped: Option<Acknowledged>,
 }
 
 /// The receiving direction.
 pub(crate) struct Incoming {
     receive: RecvStream,
-    /// Of the session's bytes, with the connection that it is for; `None` where a connection is for all channels.
-    share: Option<(Share, Connected)>,
+    window: Window,
     /// Received and not yet taken.
     peeked: Bytes,
+}
+
+/// What bounds the bytes that nobody has read.
+enum Window {
+    /// The connection's, which is the channel's own.
+    Connection(Share, Connected),
+    /// Credit, since other channels are on the same connection.
+    Credit(Given),
+}
+
+/// Of what a channel takes its part.
+pub(super) enum Source<'session> {
+    /// With a connection of its own.
+    Budget(&'session Arc<Budget>),
+    /// With that number on a connection for all.
+    Credits(&'session Arc<Credits>, u32),
 }
 
 /// Waits for the peer's acknowledgement of everything, the end included.
@@ -56,9 +77,19 @@ impl QuicStream {
         (send, receive): (SendStream, RecvStream),
         connection: Connected,
         send_window: u64,
-        budget: Option<&Arc<Budget>>,
+        source: &Source<'_>,
     ) -> Self {
-        let share = budget.map(|budget| (budget.join(&connection), connection.clone()));
+        let (room, window) = match source {
+            Source::Budget(budget) => {
+                let share = budget.join();
+                budget::set_window(&connection, share.window());
+                (None, Window::Connection(share, connection.clone()))
+            }
+            Source::Credits(credits, number) => {
+                let (room, given) = credits.join(*number);
+                (Some(room), Window::Credit(given))
+            }
+        };
         Self {
             outgoing: Outgoing {
                 send,
@@ -66,10 +97,12 @@ impl QuicStream {
                 connection,
                 send_window,
                 unfitted: 0,
+                room,
+                stopped: None,
             },
             incoming: Incoming {
                 receive,
-                share,
+                window,
                 peeked: Bytes::new(),
             },
         }
@@ -86,13 +119,41 @@ impl QuicStream {
 
 impl Outgoing {
     /// Passes a chunk on as it is. Waits while the windows are full.
-    pub(crate) async fn send(&mut self, chunk: Bytes) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, mut chunk: Bytes) -> io::Result<()> {
         self.unfitted += chunk.len();
         if self.unfitted >= FIT_EVERY {
             self.unfitted = 0;
             config::fit_send_window(&self.connection, self.send_window);
         }
-        Ok(self.send.write_chunk(chunk).await?)
+        while !chunk.is_empty() {
+            let room = poll_fn(|context| self.poll_room(context)).await;
+            let part = chunk.split_to(chunk.len().min(room));
+            self.take_room(part.len());
+            self.send.write_chunk(part).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the peer lets this channel send, and tells how much. Where the stream has ended meanwhile, sending fails for the
+    /// right reason.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let Some(room) = &self.room else {
+            return Poll::Ready(usize::MAX);
+        };
+        if let Poll::Ready(room) = room.poll(context) {
+            self.stopped = None;
+            return Poll::Ready(room);
+        }
+        let stopped = self
+            .stopped
+            .get_or_insert_with(|| Box::pin(self.send.stopped()));
+        stopped.as_mut().poll(context).map(|_| usize::MAX)
+    }
+
+    fn take_room(&mut self, len: usize) {
+        if let Some(room) = &mut self.room {
+            room.take(len);
+        }
     }
 
     /// Ends this direction, and waits until the peer has all of it.
@@ -142,8 +203,13 @@ impl Incoming {
     }
 
     fn took(&mut self, len: usize) {
-        if let Some((share, connection)) = &mut self.share {
-            share.read(connection, len);
+        match &mut self.window {
+            Window::Connection(share, connection) => {
+                if share.read(len) {
+                    budget::set_window(connection, share.window());
+                }
+            }
+            Window::Credit(given) => given.read(len),
         }
     }
 }
@@ -176,7 +242,15 @@ impl AsyncWrite for QuicStream {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write(Pin::new(&mut self.outgoing.send), context, data)
+        let room = ready!(self.outgoing.poll_room(context));
+        let data = &data[..data.len().min(room)];
+        let written = ready!(AsyncWrite::poll_write(
+            Pin::new(&mut self.outgoing.send),
+            context,
+            data
+        ))?;
+        self.outgoing.take_room(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

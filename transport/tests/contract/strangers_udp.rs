@@ -183,7 +183,7 @@ async fn ten_thousand_beginnings_disturb_nobody() {
     .unwrap();
     let identity = Identity::from_token(&pair.token, Side::Dialler).unwrap();
     let tls = identity
-        .client_config(Cipher::default(), b"lmbench/1")
+        .client_config(Cipher::default(), b"lmbench/2")
         .unwrap();
     let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(tls));

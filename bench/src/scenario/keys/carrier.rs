@@ -123,8 +123,7 @@ static QUIC: Table = Table {
             name: "connections",
             kind: Kind::Choice(&["shared", "per-channel"]),
             default: Some("per-channel"),
-            about: "per-channel: a connection on a UDP socket of its own for each channel; shared: one connection with a stream per channel, \
-                    where channels that nobody reads yet can use up the window of the others.",
+            about: "per-channel: a connection on a UDP socket of its own for each channel; shared: one connection with a stream per channel.",
         },
         Key {
             name: "congestion",
