@@ -7,8 +7,12 @@ mod crowded;
 mod delay;
 #[path = "shared/flood.rs"]
 mod flood;
+#[path = "contract/quic_crowd.rs"]
+mod quic_crowd;
 #[path = "contract/rig.rs"]
 mod rig;
+#[path = "shared/rows.rs"]
+mod rows;
 #[path = "contract/sessions.rs"]
 mod sessions;
 #[path = "contract/strangers.rs"]

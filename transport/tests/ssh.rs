@@ -16,6 +16,8 @@ mod half;
 mod reach;
 #[path = "ssh/rig.rs"]
 mod rig;
+#[path = "shared/rows.rs"]
+mod rows;
 #[path = "ssh/strangers.rs"]
 mod strangers;
 #[path = "ssh/streams.rs"]

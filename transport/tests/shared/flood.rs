@@ -9,15 +9,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use tokio::sync::oneshot;
 
 /// They come until this is dropped.
 pub(crate) struct Flood {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    first: oneshot::Receiver<()>,
 }
 
 impl Flood {
-    /// Over TCP: each says this and no more. Returns once the first of them are there.
+    /// Over TCP: each says this and no more.
     pub(crate) fn over_tcp(target: SocketAddr, says: &'static [u8], per_second: u32) -> Self {
         allow_descriptors(12_000);
         let mut strangers = VecDeque::new();
@@ -51,16 +53,13 @@ impl Flood {
     }
 
     fn start(per_second: u32, mut knock: impl FnMut() + Send + 'static) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (ready, crowded) = std::sync::mpsc::channel();
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
+        Self::on_its_own(move |ready, stopped| {
             for _ in 0..AT_ONCE {
                 knock();
             }
-            ready.send(()).unwrap();
+            let _ = ready.send(());
             let (begin, mut came) = (Instant::now(), 0);
-            while !stopped.load(Ordering::Relaxed) {
+            while !stopped() {
                 let due = begin.elapsed().as_secs_f64() * f64::from(per_second);
                 // What a busy machine delayed is not made up for: nobody asked for more at a time.
                 came = came.max(due as u64 - (due as u64).min(BURST));
@@ -70,12 +69,27 @@ impl Flood {
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
-        });
-        crowded.recv().unwrap();
+        })
+    }
+
+    /// Whatever comes on a thread of its own, which tells when the first of them are there and asks whether it is to stop.
+    pub(crate) fn on_its_own(
+        come: impl FnOnce(oneshot::Sender<()>, &dyn Fn() -> bool) + Send + 'static,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ready, first) = oneshot::channel();
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || come(ready, &|| stopped.load(Ordering::Relaxed)));
         Self {
             stop,
             thread: Some(thread),
+            first,
         }
+    }
+
+    /// Waits until as many are there as come at once.
+    pub(crate) async fn is_there(&mut self) {
+        (&mut self.first).await.unwrap();
     }
 }
 
@@ -104,8 +118,8 @@ pub(crate) fn allow_descriptors(count: u64) {
 }
 
 /// As many as the listener has places for.
-const AT_ONCE: usize = 256;
+pub(crate) const AT_ONCE: usize = 256;
 /// The listener closes them long before they do it themselves.
 const CONNECTED_MAX: usize = 2000;
 const SOURCES: usize = 61;
-const BURST: u64 = 400;
+pub(crate) const BURST: u64 = 400;
