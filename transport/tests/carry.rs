@@ -11,12 +11,13 @@ use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::Duration;
 
 use half::Half;
 use lmbench_transport::carry::{CarryError, Event, Local, Options, Sink, Source};
 use lmbench_transport::handover::{Line, Role};
-use lmbench_transport::{Endpoint, Token, tcp};
+use lmbench_transport::{Carrier as _, Endpoint, Token, tcp};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
@@ -203,6 +204,33 @@ async fn a_further_channel_that_speaks_first_follows_the_first() {
     }
 }
 
+/// The same where descriptors are passed, which needs no byte.
+#[tokio::test(start_paused = true)]
+async fn a_further_descriptor_follows_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let taker = UnixListener::bind(folder.path().join("destination")).unwrap();
+    let local = Local::Fd(folder.path().join("destination"));
+    let (_sink, endpoint, token) = sink(local, PATIENT).await;
+    let carrier = tcp::Tcp::new(token, tcp::Settings::default());
+    let session = carrier.dial(&endpoint).await.unwrap();
+    // It has its number, and then nobody goes on with it.
+    let mut main = session.open_channel();
+    let begun = std::future::poll_fn(|context| Poll::Ready(main.as_mut().poll(context)));
+    assert!(begun.await.is_pending());
+    let mut further = session.open_channel().await.unwrap();
+    assert_eq!(further.number(), 1);
+    further.write_all(b"y").await.unwrap();
+    let early = tokio::time::timeout(Duration::from_secs(1), taker.accept()).await;
+    assert!(
+        early.is_err(),
+        "QEMU has another channel before the main one"
+    );
+    let _main = main.await.unwrap();
+    for number in 0..2 {
+        assert_eq!(take(&taker).await.0.channel, number);
+    }
+}
+
 /// Paused time jumps over the wait. The source learns that its channel is broken.
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_never_listens_breaks_the_channel() {
@@ -234,6 +262,21 @@ async fn a_stop_cuts_what_does_not_end_by_itself() {
         let error = half.task.await.unwrap().unwrap_err();
         assert!(matches!(error, CarryError::Broke { .. }), "{error:?}");
     }
+}
+
+/// A channel that was never used has nothing to end. Paused time would jump over the wait.
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_the_sink_waits_for_no_channel_that_never_spoke() {
+    let mut both = Both::with_drain(Local::Unix, PATIENT).await;
+    let _silent = UnixStream::connect(both.path("source")).await.unwrap();
+    assert!(matches!(
+        both.source.next().await,
+        Event::ChannelOpen { number: 0, .. }
+    ));
+    let begin = tokio::time::Instant::now();
+    both.sink.stop.cancel();
+    both.sink.finished().await;
+    assert!(begin.elapsed() < PATIENT);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::relay::{Counters, Path, relay};
 pub(crate) struct Channels {
     events: Listener,
     running: JoinSet<End>,
+    stopping: CancellationToken,
     cut: CancellationToken,
     count: u32,
     sent_bytes: u64,
@@ -68,10 +69,11 @@ pub(crate) enum Patience {
 impl Channels {
     pub(crate) fn new(events: Listener) -> Self {
         let running = JoinSet::new();
-        let cut = CancellationToken::new();
+        let (stopping, cut) = (CancellationToken::new(), CancellationToken::new());
         Self {
             events,
             running,
+            stopping,
             cut,
             count: 0,
             sent_bytes: 0,
@@ -81,9 +83,9 @@ impl Channels {
         }
     }
 
-    /// Cancelled when whatever still runs is cut.
-    pub(crate) fn cut(&self) -> &CancellationToken {
-        &self.cut
+    /// Cancelled when this end is stopped, before the channels that are in use get their time to end.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -195,17 +197,22 @@ impl Channels {
     ) {
         match patience {
             Patience::Over => {}
-            Patience::For(deadline) => drop(timeout(deadline, self.all_ended()).await),
+            Patience::For(deadline) => {
+                self.stopping.cancel();
+                let _ = timeout(deadline, self.all_ended()).await;
+            }
             Patience::Endless => {
                 let stopped = tokio::select! {
                     () = self.all_ended() => false,
                     () = stop.cancelled() => true,
                 };
                 if stopped {
+                    self.stopping.cancel();
                     let _ = timeout(drain_deadline, self.all_ended()).await;
                 }
             }
         }
+        self.stopping.cancel();
         self.cut.cancel();
         self.all_ended().await;
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::channels::{Channels, Opened, Opening, Patience};
+use super::channels::{CUT, Channels, Opened, Opening, Patience};
 use super::replay::at_sink;
 use super::source::{hand_over, lost, ms};
 use super::{CarryError, Event, Listener, Local, Options, chain, local};
@@ -140,7 +140,7 @@ impl Sink {
         let settled = work.main_settled.clone();
         let settles = work.main.take_if(|_| channel.number() == 0);
         let (number, options) = (channel.number(), self.options.clone());
-        let cut = channels.cut().clone();
+        let stopping = channels.stopping().clone();
         match self.local.clone() {
             Local::Fd(path) => channels.hand_over(number, async move {
                 if settles.is_none() {
@@ -155,7 +155,7 @@ impl Sink {
             }
             Local::Unix(path) => channels.relay(Some(number), self.options.path, async move {
                 let after = settles.is_none().then_some(&settled);
-                let opening = bring(channel, after, &cut, &path, &options).await;
+                let opening = bring(channel, after, &stopping, &path, &options).await;
                 drop(settles);
                 opening
             }),
@@ -167,7 +167,7 @@ impl Sink {
 async fn bring(
     mut channel: Channel,
     after: Option<&CancellationToken>,
-    cut: &CancellationToken,
+    stopping: &CancellationToken,
     path: &Path,
     options: &Options,
 ) -> Opening {
@@ -175,10 +175,20 @@ async fn bring(
         None => tokio::select! {
             biased;
             spoken = channel.first_byte() => spoken,
-            () = cut.cancelled() => return Opening::Unused,
+            () = stopping.cancelled() => return Opening::Unused,
         },
         Some(other) => {
-            other.cancelled().await;
+            if !other.is_cancelled() {
+                tokio::select! {
+                    biased;
+                    // That of a first one which never spoke comes now, too.
+                    () = stopping.cancelled() => {
+                        channel.abort();
+                        return Opening::Failed { error: CUT.to_owned() };
+                    }
+                    () = other.cancelled() => {}
+                }
+            }
             tokio::select! {
                 biased;
                 spoken = channel.first_byte() => spoken,
