@@ -30,6 +30,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Colours: `auto` is for terminals, unless `NO_COLOR` is set.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colours::Auto)]
+    pub color: Colours,
 }
 
 /// The commands.
@@ -227,6 +230,27 @@ pub struct ReplayArguments {
     /// Form of the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// When texts have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colours {
+    /// Where somebody sees them, as `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Colours {
+    pub(crate) fn choice(self) -> anstream::ColorChoice {
+        match self {
+            Colours::Auto => anstream::ColorChoice::Auto,
+            Colours::Always => anstream::ColorChoice::Always,
+            Colours::Never => anstream::ColorChoice::Never,
+        }
+    }
 }
 
 /// Form of an answer.

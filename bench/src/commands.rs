@@ -30,6 +30,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
 use crate::scenario::ScenarioError;
+use crate::terminal::Page;
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +93,13 @@ impl Failed {
 
 /// Runs the command.
 pub fn main(cli: Cli) -> ExitCode {
+    cli.color.choice().write_global();
     log();
-    let result = match cli.command {
+    Page::stdout().hold(|| perform(cli.command))
+}
+
+fn perform(command: Command) -> ExitCode {
+    let result = match command {
         Command::Run(arguments) => run::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
@@ -179,6 +185,7 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(is_styled())
         .log_internal_errors(false)
         .init();
 }

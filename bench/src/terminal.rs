@@ -1,6 +1,6 @@
 //! What a person sees: progress while a run goes on, tables of what it measured.
 //!
-//! The texts are pure functions of records and lists; commands print them. Every string that comes from a
+//! The texts are pure functions of records and lists, and of the [`Page`] they are made for; commands print them. Every string that comes from a
 //! file passes [`text::clean`] first, so that no scenario's name can reach the terminal's control codes.
 
 #![expect(
@@ -10,10 +10,12 @@
 )]
 
 pub(crate) mod calibration;
+pub(crate) mod cell;
 mod compare;
 mod gate;
 mod history;
 mod list;
+mod page;
 mod progress;
 mod replay;
 mod show;
@@ -29,6 +31,8 @@ pub use compare::compare_text;
 pub use gate::gate_text;
 pub use history::history_text;
 pub use list::{list_problems, list_text};
+pub use page::Page;
+pub(crate) use page::painted;
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;
 pub use show::{events_text, show_text};

@@ -8,6 +8,7 @@ use crate::cli::{ReportArguments, ReportFormat};
 use crate::output;
 use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
 use crate::store::Store;
+use crate::terminal::Page;
 use crate::terminal::text::clean;
 
 pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
@@ -20,12 +21,19 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
             .map_err(|error| chosen::unreadable(&error))?;
         sources.push(source);
     }
-    let report = report(&sources);
-    let text = match format {
-        ReportFormat::Html => html(&report),
-        ReportFormat::Markdown => markdown(&report),
-        ReportFormat::Text => terminal(&report),
+    // What goes into a file is the same whatever terminal it was asked for at.
+    let for_file = || {
+        let report = report(&sources);
+        let text = match format {
+            ReportFormat::Html => Some(html(&report)),
+            ReportFormat::Markdown => Some(markdown(&report)),
+            ReportFormat::Text if arguments.output.is_some() => Some(terminal(&report)),
+            ReportFormat::Text => None,
+        };
+        (report, text)
     };
+    let (report, text) = Page::PLAIN.hold(for_file);
+    let text = text.unwrap_or_else(|| terminal(&report));
     let Some(file) = &arguments.output else {
         return print(|output| output.write_all(text.as_bytes()));
     };

@@ -208,17 +208,22 @@ fn failed(
     };
     let mut failed = Failed::from_error(exit, error);
     if let Some((command, id)) = again {
-        let out = if arguments.out.as_os_str() == "results" {
-            String::new()
-        } else {
-            format!(" --out {}", arguments.out.display())
-        };
+        let out = out_option(arguments);
         failed.text = format!(
             "{}\nwhat was measured is kept; go on with: lmbench {command}{out} --resume {id}",
             failed.text
         );
     }
     failed
+}
+
+/// What tells another command where the run is.
+fn out_option(arguments: &RunArguments) -> String {
+    if arguments.out.as_os_str() == "results" {
+        String::new()
+    } else {
+        format!(" --out {}", arguments.out.display())
+    }
 }
 
 /// What preflight found, each problem at its place in the scenario if it has one.
@@ -270,9 +275,11 @@ fn report(
             let found = Store::open(&arguments.out).find(run);
             let path = found.map_or_else(|_| arguments.out.clone(), |found| found.record);
             let mut text = format!(
-                "{}\nrecord: {}\n",
+                "{}\nrecord: {}\nreport: lmbench report{} {} -o report.html\n",
                 terminal::summary_text(record),
-                path.display()
+                path.display(),
+                out_option(arguments),
+                record.run_id
             );
             if let Some(Ok((report, _))) = judged {
                 text += "\n";

@@ -1,8 +1,9 @@
-//! The findings for people. A pure function: colour and width are the terminal's affair.
+//! The findings for people. Lines are as long as they are: commands in them are there to be copied.
 
 use std::fmt::Write as _;
 
 use super::{Finding, Status, ready};
+use crate::terminal::painted;
 
 /// One line per finding, the mend below it, and what follows from all of them at the end.
 pub fn text(findings: &[Finding]) -> String {
@@ -13,10 +14,13 @@ pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
         let status = word(finding);
+        let space = " ".repeat(7_usize.saturating_sub(status.len()));
         let version = finding.version.as_deref().unwrap_or_default();
         let line = format!(
-            "{status:<7}  {:<name_width$}  {version:<version_width$}  {}",
-            finding.name, finding.detail
+            "{}{space}  {:<name_width$}  {version:<version_width$}  {}",
+            painted(status),
+            finding.name,
+            finding.detail
         );
         push(&mut text, line.trim_end());
         if let Some(mend) = finding

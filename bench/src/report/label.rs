@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::model::Quantity;
 use crate::metric::{self, Direction, Unit};
 use crate::record::{CellRecord, Record};
-use crate::terminal::text::{clean, clean_short, plain};
+use crate::terminal::cell::{self, parameter};
+use crate::terminal::text::clean_short;
 
 /// An axis of the matrix with the values that its cells have, both in the record's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +46,15 @@ fn raw(value: &Value) -> String {
 
 /// What tells a cell from the others of its run: its values on the axes that vary.
 pub(super) fn cell(record: &Record, cell: &CellRecord, axes: &[Axis]) -> String {
-    let parts: Vec<String> = axes
+    let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+    let parts: Vec<String> = keys
         .iter()
-        .filter_map(|axis| Some(named(&axis.key, cell.parameters.get(&axis.key)?)))
+        .filter_map(|key| Some(parameter(key, cell.parameters.get(*key)?, &keys)))
         .collect();
     if parts.is_empty() {
         // All parameters are the same, or there is one cell only.
         let all = cell.parameters.iter();
-        let all: Vec<String> = all.map(|(key, value)| named(key, value)).collect();
+        let all: Vec<String> = all.map(|(key, value)| parameter(key, value, &[])).collect();
         return match all.as_slice() {
             [] => clean_short(&record.scenario.name, LONGEST),
             _ => clean_short(&all.join(" · "), LONGEST),
@@ -61,25 +63,9 @@ pub(super) fn cell(record: &Record, cell: &CellRecord, axes: &[Axis]) -> String 
     clean_short(&parts.join(" · "), LONGEST)
 }
 
-/// A value with the last step of its key, unless it speaks for itself.
-fn named(key: &str, value: &Value) -> String {
-    if matches!(key, "carrier" | "policy") && value.is_string() {
-        return plain(value);
-    }
-    format!("{} {}", axis(key), plain(value))
-}
-
-/// An axis in words: `migration.multifd-channels` is `multifd-channels`; what says too little alone keeps two steps.
+/// An axis in words.
 pub(super) fn axis(key: &str) -> String {
-    let steps: Vec<&str> = key.split('.').collect();
-    let last = match steps.as_slice() {
-        [.., before, last] if matches!(*last, "rate" | "rtt" | "loss" | "memory" | "at") => {
-            format!("{before} {last}")
-        }
-        [.., last] => (*last).to_owned(),
-        [] => String::new(),
-    };
-    clean(&last)
+    cell::axis(key, &[])
 }
 
 /// A metric as the report calls it.
@@ -189,9 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_and_metrics_read_as_words() {
-        assert_eq!(axis("migration.multifd-channels"), "multifd-channels");
-        assert_eq!(axis("network.migration.rate"), "migration rate");
+    fn metrics_read_as_words() {
         assert_eq!(name("settle_pause_ms"), "settle pause");
         assert_eq!(name("blackout_ms"), "blackout");
     }

@@ -6,6 +6,7 @@ use crate::metric::format_value;
 use crate::record::Outcome;
 use crate::statistics::{Effect, Pairing};
 
+use super::page::painted;
 use super::summary::outcomes;
 use super::table::{table, wrapped};
 use super::text::{clean, clean_short, counted};
@@ -43,7 +44,7 @@ fn answer(comparison: &Comparison) -> String {
                     };
                     lines.push(format!(
                         "{}{turns}: {} in {}{}",
-                        verdict.name(),
+                        painted(verdict.name()),
                         told(metric),
                         name(cell),
                         of_those(cell)

@@ -1,5 +1,6 @@
 //! What the gate found, on one screen: the verdict, then the checks that did not simply pass.
 
+use super::page::painted;
 use super::table::{table, wrapped};
 use super::text::clean;
 use crate::gate::show::{counts, medians};
@@ -13,7 +14,7 @@ pub fn gate_text(report: &Report, all: bool) -> String {
     };
     let head = format!(
         "{}: run {} {against}; {}",
-        report.verdict().name(),
+        painted(report.verdict().name()),
         clean(&report.run_id),
         counts(report)
     );
@@ -34,7 +35,7 @@ pub fn gate_text(report: &Report, all: bool) -> String {
             .map(|check| row(check))
             .collect();
         text.push('\n');
-        text += &table(&header, &[0, 1, 2, 3, 4], &[4], rows);
+        text += &table(&header, &[0, 1, 2, 3, 4], &[0, 4], rows);
         if shown.len() > ROWS_MAX {
             text += &format!(
                 "\n… and {} more; --format json has all\n",

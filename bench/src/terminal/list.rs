@@ -25,7 +25,7 @@ pub fn list_text(runs: &[RunSummary], older: usize, standing: &BTreeMap<String, 
     ];
     let rows = runs.iter().map(|run| row(run, standing.get(&run.run_id)));
     let rows = rows.collect();
-    let mut text = table(&header, &[0, 1, 2, 3, 4], &[], rows);
+    let mut text = table(&header, &[0, 1, 2, 3, 4], &[4], rows);
     if older > 0 {
         text += &format!(
             "and {}: --limit shows more, --since, --scenario and others choose\n",

@@ -79,7 +79,7 @@ fn plain_because() -> Option<&'static str> {
 }
 
 fn is_coloured() -> bool {
-    !is_set("NO_COLOR")
+    anstream::AutoStream::choice(&stderr()) != anstream::ColorChoice::Never
 }
 
 fn is_set(name: &str) -> bool {

@@ -5,33 +5,28 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::conditions;
 use crate::convergence;
 use crate::metric::{self, format_value};
 use crate::record::{CellRecord, Outcome, Record, Summary};
 
+use super::cell;
+use super::page::painted;
 use super::table::{table, wrapped};
-use super::text::{clean, clean_short, counted, plain};
+use super::text::{clean, clean_short, counted};
 use super::time;
 
 /// The tables of a run, the legend of their columns, and a line for everything that did not end well.
 pub fn summary_text(record: &Record) -> String {
     let mut text = headline(record);
-    let mut legend = Vec::new();
     let shown: Vec<Shown> = record.cells.iter().map(Shown::of).collect();
-    for (number, columns) in [TIMES, COSTS].into_iter().enumerate() {
-        let columns: Vec<&Column> = columns
-            .iter()
-            .filter(|column| column.has_data(&shown))
-            .collect();
-        if !columns.is_empty() || number == 0 {
-            text += &format!("\n{}", cells_table(&shown, &columns, number == 0));
-        }
-        legend.extend(columns);
-    }
-    text += &legend_text(&legend, shown.iter().any(Shown::has_marks));
+    let columns: Vec<&Column> = TIMES
+        .iter()
+        .chain(COSTS)
+        .filter(|column| column.has_data(&shown))
+        .collect();
+    text += &format!("\n{}", cells_table(record, &shown, &columns));
+    text += &legend_text(&columns, shown.iter().any(Shown::has_marks));
     let troubles = troubles(record);
     if !troubles.is_empty() {
         text += &format!("\n{troubles}");
@@ -49,12 +44,15 @@ fn legend_text(columns: &[&Column], with_marks: bool) -> String {
         .map(|column| format!("{}: {}", column.name, column.meaning))
         .collect::<Vec<_>>()
         .join("; ");
-    let mut medians =
-        "Medians of completed repeats; below, when there are several, smallest–largest.".to_owned();
+    let medians = "Medians of completed repeats; below, when there are several, smallest–largest.";
+    let mut legend = format!("\n{}", wrapped(medians, 0));
     if with_marks {
-        medians += &format!("\n{UNFINISHED} of migrations that did not complete.");
+        legend += &wrapped(
+            &format!("{UNFINISHED} of migrations that did not complete."),
+            0,
+        );
     }
-    format!("\n{medians}\n{}", wrapped(&(words + "."), 0))
+    legend + &wrapped(&(words + "."), 0)
 }
 
 /// What did not end well, a line per cell and reason; empty when everything did. Cells that did not converge stand together at the end.
@@ -101,7 +99,10 @@ pub(crate) fn troubles(record: &Record) -> String {
             .map(|repeat| format!("#{repeat}"))
             .collect::<Vec<_>>()
             .join(" ");
-        wrapped(&line.replacen("#:", &format!(" {numbers}:"), 1), 4)
+        let line = line.replacen("#:", &format!(" {numbers}:"), 1);
+        // How it went comes first, and that is ours.
+        let (how, rest) = line.split_once(": ").unwrap_or((&line, ""));
+        wrapped(&format!("{}: {rest}", painted(how)), 4)
     };
     let others: String = lines.iter().map(numbered).collect();
     let stalled = record.cells.iter().filter_map(stalled);
@@ -114,7 +115,8 @@ fn missed(cell: &CellRecord) -> String {
     let line = |missed: &conditions::Missed<'_>| {
         let numbers: Vec<String> = missed.repeats.iter().map(|n| format!("#{n}")).collect();
         let line = format!(
-            "not as asked, so not ranked: {} {}: {}",
+            "{}: {} {}: {}",
+            painted("not as asked, so not ranked"),
             clean(&cell.id),
             numbers.join(" "),
             clean_short(&missed.deviation.words(), LONGEST_REASON)
@@ -140,7 +142,7 @@ fn stalled(cell: &CellRecord) -> Option<String> {
     };
     let line = format!(
         "{}: {} {}: {reason}{}",
-        words(Outcome::DidNotConverge),
+        painted(words(Outcome::DidNotConverge)),
         clean(&cell.id),
         numbers.join(" "),
         why.after("; ")
@@ -166,31 +168,6 @@ pub(crate) fn outcomes(counts: &BTreeMap<Outcome, usize>) -> String {
         .map(|(outcome, count)| format!("{count} {}", words(*outcome)))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// The parameters of a cell, one per line; its id when it has none.
-pub(super) fn cell_lines(cell: &CellRecord) -> String {
-    if cell.parameters.is_empty() {
-        return clean_short(&cell.id, LONGEST_PARAMETER);
-    }
-    let line = |(key, value): (&String, &Value)| {
-        // The end says most: the last step of the path, and the value.
-        let text = format!("{}={}", clean(key), plain(value));
-        let length = text.chars().count();
-        if length <= LONGEST_PARAMETER {
-            text
-        } else {
-            ['…']
-                .into_iter()
-                .chain(text.chars().skip(length + 1 - LONGEST_PARAMETER))
-                .collect()
-        }
-    };
-    cell.parameters
-        .iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 fn headline(record: &Record) -> String {
@@ -222,6 +199,9 @@ fn headline(record: &Record) -> String {
         record.seed
     );
     let mut text = wrapped(&text, 4);
+    if let Some(common) = cell::common(record) {
+        text += &wrapped(&format!("all cells: {common}"), 4);
+    }
     if let Some(planned) = record.planned().filter(|planned| *planned > record.done()) {
         let left = counted(planned - record.done(), "migration");
         text += &wrapped(
@@ -267,32 +247,22 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn cells_table(cells: &[Shown<'_>], columns: &[&Column], with_outcomes: bool) -> String {
-    let fixed: &[&str] = if with_outcomes {
-        &["cell", "outcome"]
-    } else {
-        &["cell"]
-    };
-    let header: Vec<&str> = fixed
-        .iter()
-        .copied()
+fn cells_table(record: &Record, cells: &[Shown<'_>], columns: &[&Column]) -> String {
+    let header: Vec<&str> = ["cell", "outcome"]
+        .into_iter()
         .chain(columns.iter().map(|column| column.header))
         .collect();
+    let varied = cell::varied(&record.cells);
     let row = |shown: &Shown<'_>| {
-        let mut row = vec![cell_lines(shown.cell)];
-        if with_outcomes {
-            row.push(outcomes(&shown.cell.outcomes()).replace(", ", "\n"));
-        }
+        let mut row = vec![
+            cell::lines(shown.cell, &varied).join("\n"),
+            outcomes(&shown.cell.outcomes()).replace(", ", "\n"),
+        ];
         row.extend(columns.iter().map(|column| column.text(shown)));
         row
     };
-    let breakable: &[usize] = if with_outcomes { &[1] } else { &[] };
-    table(
-        &header,
-        &[0, 1][..fixed.len()],
-        breakable,
-        cells.iter().map(row).collect(),
-    )
+    let rows = cells.iter().map(row).collect();
+    table(&header, &[0, 1], &[0, 1], rows)
 }
 
 /// A column of the summary: one metric with its range, or two as source over destination.
@@ -472,7 +442,6 @@ const COSTS: &[Column] = &[
 /// Behind figures of migrations that did not complete.
 pub(crate) const UNFINISHED: &str = "†";
 const LONGEST_NAME: usize = 60;
-const LONGEST_PARAMETER: usize = 31;
 const LONGEST_REASON: usize = 400;
 
 #[cfg(test)]

@@ -18,6 +18,16 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A time since a beginning, as a clock shows it: `4:31`, `2:05:00`.
+pub fn clock(since: Duration) -> String {
+    let seconds = since.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// Time left, which deserves no more digits than a guess does: `about 12 min`.
 pub fn about(left: Duration) -> String {
     match left.as_secs() {
@@ -58,6 +68,9 @@ mod tests {
             (7_500_000, "2 h 05 min"),
         ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
+        }
+        for (seconds, text) in [(0, "0:00"), (271, "4:31"), (7_500, "2:05:00")] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
         assert_eq!(about(Duration::from_secs(700)), "about 12 min");
     }

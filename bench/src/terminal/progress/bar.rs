@@ -1,11 +1,14 @@
 //! Progress on a terminal: three lines that are drawn over and over, finished repeats above them.
 
+use std::io::stderr;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tracker::{self, Tracker};
 use crate::event::RunEvent;
+use crate::terminal::page::width_of;
+use crate::terminal::text::clean_short;
 use crate::terminal::time;
 
 /// Draws on standard error, at most ten times a second.
@@ -51,7 +54,9 @@ impl Bar {
                 let left = left.map_or(String::new(), |left| {
                     format!(", {} left", time::about(left))
                 });
-                self.shown.set_prefix(self.tracker.place() + &left);
+                let room = usize::from(width_of(&stderr())).saturating_sub(SPINNER);
+                let heading = self.tracker.heading(&left);
+                self.shown.set_prefix(clean_short(&heading, room));
                 self.shown.set_message("");
             }
             RunEvent::Phase { phase, limit } => {
@@ -77,4 +82,6 @@ const PLAIN: &str =
     "{spinner} {prefix}\n  {wide_msg}\n  {bar:30} {pos}/{len} migrations, {elapsed}";
 const COLOURED: &str =
     "{spinner:.cyan} {prefix}\n  {wide_msg}\n  {bar:30.cyan/dim} {pos}/{len} migrations, {elapsed}";
+/// Columns before the heading.
+const SPINNER: usize = 2;
 const TICK: Duration = Duration::from_millis(200);

@@ -1,10 +1,10 @@
-//! Progress as plain lines: one per phase and per finished repeat, and in between at most one every [`INTERVAL`].
+//! Progress as plain lines for logs: two per migration, when its stream begins and when it has ended, each with the time since the run began.
 
 use std::io::Write;
 use std::time::Duration;
 
 use super::tracker::{self, Tracker};
-use crate::event::RunEvent;
+use crate::event::{Phase, RunEvent};
 use crate::terminal::text::clean;
 use crate::terminal::time;
 
@@ -12,7 +12,8 @@ use crate::terminal::time;
 pub(super) struct Lines<W> {
     tracker: Tracker,
     output: W,
-    last_reading: Option<Duration>,
+    /// The reader's clock when the run began.
+    began: Option<Duration>,
 }
 
 impl<W: Write> Lines<W> {
@@ -22,18 +23,22 @@ impl<W: Write> Lines<W> {
 
     pub(super) fn observe(&mut self, event: &RunEvent, now: Duration) {
         self.tracker.observe(event, now);
+        let began = *self.began.get_or_insert(now);
         if let Some(line) = self.line(event, now) {
+            let at = time::clock(now.saturating_sub(began));
             // Whole lines in one call; who closed standard error does not want them.
-            let _ = self.output.write_all(format!("{line}\n").as_bytes());
+            let _ = self
+                .output
+                .write_all(format!("{at:>5}  {line}\n").as_bytes());
         }
     }
 
     /// Goes on where another display left off.
     pub(super) fn after(tracker: Tracker, output: W) -> Self {
         Lines {
+            began: tracker.began,
             tracker,
             output,
-            last_reading: None,
         }
     }
 
@@ -42,26 +47,18 @@ impl<W: Write> Lines<W> {
         self.output
     }
 
-    fn line(&mut self, event: &RunEvent, now: Duration) -> Option<String> {
+    fn line(&self, event: &RunEvent, now: Duration) -> Option<String> {
         let place = self.tracker.place();
         match event {
             RunEvent::RunStarted { .. } => tracker::opening(event),
-            RunEvent::RepeatStarted { .. } | RunEvent::Decision(_) => None,
-            RunEvent::Phase { phase, limit } => {
-                // The interval counts from the phase's own line.
-                self.last_reading = Some(now);
-                Some(format!("{place}: {}", tracker::phase(*phase, *limit)))
-            }
-            RunEvent::Progress(progress) => {
-                if self
-                    .last_reading
-                    .is_some_and(|last| now.saturating_sub(last) < INTERVAL)
-                {
-                    return None;
-                }
-                self.last_reading = Some(now);
-                Some(format!("{place}: {}", tracker::reading(progress)))
-            }
+            RunEvent::Phase {
+                phase: phase @ Phase::Migrating,
+                limit,
+            } => Some(format!("{place}: {}", tracker::phase(*phase, *limit))),
+            RunEvent::RepeatStarted { .. }
+            | RunEvent::Phase { .. }
+            | RunEvent::Progress(_)
+            | RunEvent::Decision(_) => None,
             RunEvent::RepeatFinished { repeat, .. } => {
                 let left = self.tracker.time_left(now).map_or(String::new(), |left| {
                     format!(" ({} left)", time::about(left))
@@ -72,5 +69,3 @@ impl<W: Write> Lines<W> {
         }
     }
 }
-
-const INTERVAL: Duration = Duration::from_secs(5);

@@ -88,6 +88,8 @@ fn lines_are_plain_and_few() {
         !shown.chars().any(|c| c.is_control() && c != '\n'),
         "{shown:?}"
     );
+    // The opening, a warning, and two of each of the two migrations.
+    assert_eq!(shown.lines().count(), 2 + 2 * 2);
     insta::assert_snapshot!(shown);
 }
 

@@ -18,7 +18,7 @@ pub(in crate::terminal) struct Tracker {
     position: usize,
     cell: String,
     repeat: String,
-    began: Option<Duration>,
+    pub(super) began: Option<Duration>,
 }
 
 impl Tracker {
@@ -55,6 +55,14 @@ impl Tracker {
         format!(
             "[{}/{}] {} {}",
             self.position, self.migrations, self.cell, self.repeat
+        )
+    }
+
+    /// `[4/9] repeat 2/3, about 12 min left: carrier=tcp,policy=static`: what does not fit a line is the end of the cell.
+    pub(in crate::terminal) fn heading(&self, left: &str) -> String {
+        format!(
+            "[{}/{}] {}{left}: {}",
+            self.position, self.migrations, self.repeat, self.cell
         )
     }
 

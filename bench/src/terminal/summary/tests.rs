@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::example;
+use crate::terminal::Page;
 
 /// No line is wider than the terminal that the tables are made for.
 fn checked(text: String) -> String {
@@ -24,6 +25,28 @@ fn three_cells() {
 #[test]
 fn many_cells() {
     insta::assert_snapshot!(checked(summary_text(&example::wide())));
+}
+
+#[test]
+fn a_page_is_used_and_kept_to() {
+    for record in [example::jvm(), example::wide(), example::troubled()] {
+        let made = |width| {
+            let page = Page {
+                width,
+                ..Page::PLAIN
+            };
+            page.hold(|| summary_text(&record))
+        };
+        for width in [60, 80, 120, 200] {
+            for line in made(width).lines() {
+                let columns = line.chars().count();
+                assert!(columns <= width.into(), "{columns} of {width}: {line}");
+            }
+        }
+        let tables = |text: &str| text.lines().filter(|line| line.starts_with("──")).count();
+        assert_eq!(tables(&made(200)), 1);
+        assert!(tables(&made(80)) > 1);
+    }
 }
 
 #[test]

@@ -8,9 +8,9 @@ use ratatui::widgets::{Row, Table};
 use super::{BOLD, DIM, Look, draw_title};
 use crate::metric::format_value;
 use crate::record::{CellRecord, Outcome};
-use crate::terminal::summary;
-use crate::terminal::text::clean;
+use crate::terminal::text::clean_short;
 use crate::terminal::watch::board::{BLACKOUT, Board, TOTAL_TIME};
+use crate::terminal::{cell, summary};
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, board: &Board, look: Look) {
     let shown: Vec<usize> = (0..board.cells.len())
@@ -33,16 +33,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, board: &Board, look: Look)
         Constraint::Length(TIME),
     ];
     let names = usize::from(below.width.saturating_sub(outcomes + 2 * TIME + 3));
+    let varied = cell::varied(&board.cells);
     let rows = window.iter().map(|index| {
         let is_current = board.current == Some(*index);
-        row(&board.cells[*index], names, is_current, look)
+        let cell = &board.cells[*index];
+        let name = cell::lines(cell, &varied).join(" · ");
+        row(cell, &name, names, is_current, look)
     });
     let header = ["cell", "outcomes", "total time", "blackout"];
     let header = Row::new(header).style(DIM);
     frame.render_widget(Table::new(rows, widths).header(header), below);
 }
 
-fn row(cell: &CellRecord, width: usize, is_current: bool, look: Look) -> Row<'static> {
+fn row(cell: &CellRecord, name: &str, width: usize, is_current: bool, look: Look) -> Row<'static> {
     let counts = cell.outcomes();
     let median = |id: &str| {
         let summary = cell.summary.get(id);
@@ -59,7 +62,7 @@ fn row(cell: &CellRecord, width: usize, is_current: bool, look: Look) -> Row<'st
     let row = Row::new([
         format!(
             "{mark}{}",
-            end_of(&clean(&cell.id), width.saturating_sub(2))
+            clean_short(name, width.saturating_sub(2).max(1))
         ),
         summary::outcomes(&counts),
         median(TOTAL_TIME),
@@ -83,16 +86,6 @@ fn window(shown: &[usize], current: Option<usize>, room: usize) -> &[usize] {
     &shown[end.saturating_sub(room)..end]
 }
 
-/// The end of a name says most: the last axis' value.
-fn end_of(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.to_owned();
-    }
-    let tail = text.chars().skip(length + 1 - width.max(1));
-    ['…'].into_iter().chain(tail).collect()
-}
-
 /// Columns of a time.
 const TIME: u16 = 10;
 
@@ -113,12 +106,5 @@ mod tests {
         assert_eq!(window(&shown, None, 2), [76, 78]);
         assert!(window(&[], None, 5).is_empty());
         assert!(window(&shown, Some(4), 0).is_empty());
-    }
-
-    #[test]
-    fn long_names_lose_their_beginning() {
-        assert_eq!(end_of("carrier=tcp,policy=static", 14), "…policy=static");
-        assert_eq!(end_of("base", 4), "base");
-        assert_eq!(end_of("base", 0), "…");
     }
 }
