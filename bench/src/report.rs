@@ -5,11 +5,13 @@
 //!
 //! It measures nothing, needs no network, and takes every text in a record for hostile.
 
+mod advice;
 mod answers;
 mod bars;
 mod choose;
 mod compare;
 mod facts;
+mod head;
 pub mod html;
 mod instruments;
 mod label;
@@ -17,6 +19,7 @@ mod machines;
 pub mod markdown;
 mod matrix;
 pub mod model;
+mod picture;
 mod samples;
 mod spread;
 pub mod terminal;
@@ -122,6 +125,8 @@ pub fn report(sources: &[Source]) -> Report {
     Report {
         title: facts::title(sources),
         subtitle: subtitle(sources),
+        head: head::head(sources),
+        picture: picture::picture(sources),
         answers: machines::machines(sources)
             .into_iter()
             .chain(answers::answers(sources, &comparisons))
@@ -129,6 +134,7 @@ pub fn report(sources: &[Source]) -> Report {
         cells: cells(sources),
         overview: matrix::overview(sources, &standings),
         grids,
+        advice: advice::advice(sources, &comparisons),
         comparisons,
         distributions: spread::distributions(sources),
         blackout: bars::blackout(sources),

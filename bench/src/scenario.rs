@@ -304,6 +304,15 @@ pub fn settings(text: &str) -> Option<BTreeMap<String, String>> {
     Some(settings)
 }
 
+/// What a scenario's text says that it is about.
+pub fn about(text: &str) -> Option<String> {
+    if text.len() as u64 > SCENARIO_BYTES_MAX {
+        return None;
+    }
+    let root = toml::from_str::<toml::Table>(text).ok()?;
+    root.get("about")?.as_str().map(str::to_owned)
+}
+
 /// Host memory beyond guest RAM that one QEMU takes: its own code and buffers, and page tables of the guest's RAM.
 const QEMU_OVERHEAD: u64 = 192 << 20;
 

@@ -72,6 +72,11 @@ impl Unit {
         self.format_range_like(value, low, high, false)
     }
 
+    /// A value in the unit that [`Unit::format`] gives `like`: the numbers of an axis are read in one unit.
+    pub fn format_like(self, like: f64, value: f64) -> String {
+        self.format_range_like(like, value, value, true)
+    }
+
     fn format_range_like(self, value: f64, low: f64, high: f64, say_unit: bool) -> String {
         if ![value, low, high].iter().all(|number| number.is_finite()) {
             return "not a number".to_owned();

@@ -27,6 +27,7 @@ pub(super) fn comparisons(sources: &[Source]) -> Vec<Comparison> {
     for (index, source) in sources.iter().enumerate() {
         for mut comparison in of_axes(&source.record) {
             if sources.len() > 1 {
+                comparison.run = Some(super::letter(index));
                 comparison.title = format!("Run {}: {}", super::letter(index), comparison.title);
             }
             comparisons.push(comparison);
@@ -189,6 +190,8 @@ fn of_axis(record: &Record, axis: &Axis, families: usize) -> Option<Comparison> 
     let shares =
         (0..arms.names.len()).map(|arm| (clean_short(&arms.names[arm], 60), arms.tried(arm)));
     Some(Comparison {
+        run: None,
+        axis: axis.key.clone(),
         title: format!("{} against {}", label::axis(&axis.key), clean_short(base, 60)),
         method: "Ratios over pairs of repeats with the same number that differ in this setting only, with 95 % intervals. A difference is named if chance shows one as clear in 1 of 100 such reports, all of it counted.".to_owned(),
         rows,
@@ -304,6 +307,8 @@ fn of_runs(base: &Record, other: &Record, letter: char) -> Comparison {
         method += " The scenarios are not the same: what they ask differently is part of it, too.";
     }
     Comparison {
+        run: Some(letter),
+        axis: String::new(),
         title: format!("Run {letter} against run A"),
         method,
         rows,

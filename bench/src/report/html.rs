@@ -7,6 +7,7 @@
 mod axis;
 mod charts;
 mod instruments;
+mod opening;
 mod tables;
 mod text;
 mod timeline;
@@ -36,16 +37,19 @@ pub fn html(report: &Report) -> String {
         Escaped(&report.title),
         Escaped(&report.subtitle)
     );
+    opening::head(&mut page, &report.head);
     let parts = parts(report);
-    navigation(&mut page, &parts);
     page.push_str("</header><main>\n");
+    if let Some(picture) = &report.picture {
+        opening::picture(&mut page, report, picture);
+    }
+    navigation(&mut page, &parts);
     answers(&mut page, &report.answers);
     for part in &parts {
         put!(page, "<section id=\"{}\"><h2>{}</h2>\n", part.id, part.name);
         (part.draw)(&mut page, report);
         page.push_str("</section>\n");
     }
-    notes(&mut page, report);
     page.push_str("</main>\n");
     put!(
         page,
@@ -81,7 +85,7 @@ struct Shown {
 type Draw = fn(&mut String, &Report);
 
 fn parts(report: &Report) -> Vec<Shown> {
-    let all: [(Section, &'static str, bool, Draw); 10] = [
+    let all: [(Section, &'static str, bool, Draw); 12] = [
         (
             Section::Troubles,
             "What went wrong",
@@ -125,6 +129,12 @@ fn parts(report: &Report) -> Vec<Shown> {
             timelines,
         ),
         (
+            Section::Advice,
+            "What to set",
+            !report.advice.is_empty(),
+            advice,
+        ),
+        (
             Section::Runs,
             "What it ran on, and what was asked",
             !report.runs.is_empty(),
@@ -136,6 +146,7 @@ fn parts(report: &Report) -> Vec<Shown> {
             !report.instruments.is_empty(),
             instruments,
         ),
+        (Section::Data, "All repeats", true, repeats),
         (
             Section::Definitions,
             "What the metrics mean",
@@ -162,9 +173,11 @@ impl Section {
             Section::Blackout => "blackout",
             Section::Processor => "processor",
             Section::Timelines => "timelines",
+            Section::Advice => "settings",
             Section::Troubles => "troubles",
             Section::Runs => "runs",
             Section::Instruments => "instruments",
+            Section::Data => "data",
             Section::Definitions => "definitions",
         }
     }
@@ -278,10 +291,22 @@ fn stacked(page: &mut String, report: &Report, id: &str, bars: Option<&Bars>) {
 }
 
 fn timelines(page: &mut String, report: &Report) {
-    page.push_str("<p class=\"how\">Drag over a chart to zoom in, double-click to see all again. With the keyboard: ← and → move the cursor, + and − zoom, 0 shows all.</p>\n");
+    page.push_str("<p class=\"how\">Values under the cursor stand behind the curves' names. Drag over a chart to zoom in, double-click to see all again. With the keyboard: ← and → move the cursor, + and − zoom, 0 shows all.</p>\n");
     for (number, timeline) in report.timelines.iter().enumerate() {
         timeline::timeline(page, report, number, timeline);
     }
+}
+
+fn advice(page: &mut String, report: &Report) {
+    page.push_str("<ul class=\"advice\">");
+    for advice in &report.advice {
+        page.push_str("<li>");
+        if let Some(setting) = &advice.setting {
+            put!(page, "<pre>{}</pre>", Escaped(setting));
+        }
+        put!(page, "{}</li>\n", Escaped(&advice.why));
+    }
+    page.push_str("</ul>");
 }
 
 fn runs(page: &mut String, report: &Report) {
@@ -298,13 +323,13 @@ fn definitions(page: &mut String, report: &Report) {
     tables::definitions(page, &report.definitions);
 }
 
-/// What is left out, and every repeat on request.
-fn notes(page: &mut String, report: &Report) {
-    page.push_str("<section id=\"data\"><h2>All repeats</h2><figure class=\"rows\" data-data=\"repeats\"><p class=\"how\">Every repeat with its values, as they stand in the record.</p></figure>");
+/// Every repeat on request, and what is left out.
+fn repeats(page: &mut String, report: &Report) {
+    page.push_str("<figure class=\"rows\" data-data=\"repeats\"><p class=\"how\">Every repeat with its values, as they stand in the record.</p></figure>");
     for note in &report.notes {
         put!(page, "<p class=\"how\">{}</p>", Escaped(note));
     }
-    page.push_str("<noscript><p class=\"how\">Tables, downloads and zoom need the script of this page.</p></noscript></section>\n");
+    page.push_str("<noscript><p class=\"how\">Tables, downloads and zoom need the script of this page.</p></noscript>\n");
 }
 
 const STYLE: &str = include_str!("assets/report.css");

@@ -68,6 +68,14 @@ pub fn markdown(report: &Report) -> String {
             stacked(&mut page, report, bars);
         }
     }
+    if !report.advice.is_empty() {
+        page += "\n## What to set\n\n";
+        for advice in &report.advice {
+            let setting = advice.setting.as_deref();
+            let setting = setting.map_or(String::new(), |line| format!("`{}`: ", code(line)));
+            put(&mut page, &format!("- {setting}{}\n", text(&advice.why)));
+        }
+    }
     page += "\n## What it ran on\n\n";
     for run in &report.runs {
         let letter = run

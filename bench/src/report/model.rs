@@ -3,7 +3,10 @@
 //! It knows nothing of records (those are read in the modules beside it) and nothing of HTML, Markdown or terminals (those
 //! only draw it). Every text in it is cleaned already: no control characters, none that change the direction of writing.
 
+mod opening;
+
 use crate::metric::{Direction, Unit};
+pub use opening::{Advice, Head, Mark, Named, Picture, PictureRow};
 
 /// Everything a report shows, in its order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,6 +15,10 @@ pub struct Report {
     pub title: String,
     /// What was measured, in a line.
     pub subtitle: String,
+    /// The question, and on what it was asked.
+    pub head: Head,
+    /// What answers it at a glance.
+    pub picture: Option<Picture>,
     /// What it comes down to, the most important first.
     pub answers: Vec<Answer>,
     /// The cells in the order of all charts.
@@ -22,6 +29,8 @@ pub struct Report {
     pub grids: Vec<Grid>,
     /// Differences with their intervals: of two runs, or of an axis's values.
     pub comparisons: Vec<Comparison>,
+    /// What follows from them.
+    pub advice: Vec<Advice>,
     /// Every repeat's value of the metrics that matter most.
     pub distributions: Vec<Distribution>,
     /// What the blackout was made of.
@@ -93,12 +102,16 @@ pub enum Section {
     Processor,
     /// [`Report::timelines`].
     Timelines,
+    /// [`Report::advice`].
+    Advice,
     /// [`Report::troubles`].
     Troubles,
     /// [`Report::runs`].
     Runs,
     /// [`Report::instruments`].
     Instruments,
+    /// [`Report::repeats`] and [`Report::notes`].
+    Data,
     /// [`Report::definitions`].
     Definitions,
 }
@@ -247,6 +260,10 @@ pub struct Bar {
 /// What one thing is against another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
+    /// The run's letter, if there are several.
+    pub run: Option<char>,
+    /// The key whose values are compared; empty where runs are.
+    pub axis: String,
     /// What is compared with what.
     pub title: String,
     /// How, in a sentence.

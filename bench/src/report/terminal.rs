@@ -6,9 +6,9 @@ use super::model::{Comparison, Instruments, NOT_CALIBRATED, Report, Weight};
 use crate::metric::Unit;
 use crate::terminal::calibration::COLUMNS;
 use crate::terminal::text::counted;
-use crate::terminal::{UNFINISHED, table, wrapped};
+use crate::terminal::{UNFINISHED, painted, table, wrapped};
 
-/// The report as text of at most 100 columns, unless a cell's name is longer than they allow.
+/// The report as text.
 pub fn terminal(report: &Report) -> String {
     let mut page = wrapped(&format!("{}: {}", report.title, report.subtitle), 4);
     page.push('\n');
@@ -19,7 +19,8 @@ pub fn terminal(report: &Report) -> String {
             Weight::Finding => "found",
             Weight::Note => "note",
         };
-        page += &wrapped(&format!("{word:<8} {}", answer.text), 9);
+        let space = " ".repeat(9 - word.len());
+        page += &wrapped(&format!("{}{space}{}", painted(word), answer.text), 9);
         for point in &answer.points {
             page += &wrapped(&format!("{:<8} - {point}", ""), 11);
         }
@@ -37,40 +38,39 @@ pub fn terminal(report: &Report) -> String {
     for instruments in &report.instruments {
         page += &instrument_table(instruments);
     }
+    page += &advice(report);
+    page.push('\n');
     let unfinished = if report.has_unfinished() {
         format!(", {UNFINISHED} of migrations that did not complete")
     } else {
         String::new()
     };
-    page += &format!(
-        "\nMedians of completed repeats{unfinished}, * is really better than all others. `-o report.html` writes the whole report with its charts.\n"
+    page += &wrapped(
+        &format!(
+            "Medians of completed repeats{unfinished}, * is really better than all others. `-o report.html` writes the whole report with its charts."
+        ),
+        0,
     );
     page
 }
 
-/// Of the matrix what fits: a few metrics at a time, as many tables as it takes.
+/// The matrix, as many tables as it takes.
 fn matrix(report: &Report) -> String {
     let Some(overview) = &report.overview else {
         return String::new();
     };
-    let mut text = String::new();
-    for first in (0..overview.columns.len()).step_by(METRICS) {
-        let columns = first..(first + METRICS).min(overview.columns.len());
-        let mut names = vec!["cell".to_owned()];
-        names.extend(
-            overview.columns[columns.clone()]
-                .iter()
-                .map(|column| in_lines(&column.name)),
-        );
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let rows = report
-            .cells
-            .iter()
-            .zip(&overview.rows)
-            .take(ROWS)
-            .map(|(cell, values)| {
-                let mut row = vec![cell.label.replace(" · ", "\n")];
-                row.extend(columns.clone().map(|index| match &values[index] {
+    let names = overview.columns.iter().map(|column| in_lines(&column.name));
+    let names: Vec<String> = std::iter::once("cell".to_owned()).chain(names).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows = report
+        .cells
+        .iter()
+        .zip(&overview.rows)
+        .take(ROWS)
+        .map(|(cell, values)| {
+            let mut row = vec![cell.label.replace(" · ", "\n")];
+            row.extend(
+                (0..overview.columns.len()).map(|index| match &values[index] {
                     None => "-".to_owned(),
                     Some(shade) => {
                         let mark = match (shade.best, shade.unfinished) {
@@ -80,14 +80,28 @@ fn matrix(report: &Report) -> String {
                         };
                         overview.columns[index].unit.format(shade.value) + mark
                     }
-                }));
-                row
-            });
-        text.push('\n');
-        text += &table(&names, &[0], &[], rows.collect());
-    }
+                }),
+            );
+            row
+        });
+    let mut text = format!("\n{}", table(&names, &[0], &[0], rows.collect()));
     if report.cells.len() > ROWS {
         text += &format!("and {}\n", counted(report.cells.len() - ROWS, "more cell"));
+    }
+    text
+}
+
+fn advice(report: &Report) -> String {
+    if report.advice.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nWhat to set\n".to_owned();
+    for advice in &report.advice {
+        let setting = advice.setting.iter();
+        text += &setting
+            .map(|line| format!("  {line}\n"))
+            .collect::<String>();
+        text += &wrapped(&format!("  {}", advice.why), 4);
     }
     text
 }
@@ -163,7 +177,6 @@ fn instrument_table(instruments: &Instruments) -> String {
     text + &wrapped(origin, 0)
 }
 
-const METRICS: usize = 5;
 const ROWS: usize = 60;
 const LINES: usize = 40;
 

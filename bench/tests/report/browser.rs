@@ -93,11 +93,9 @@ fn time_lines_zoom_by_mouse_keyboard_and_button() {
         (from - 25_000.0).abs() < 500.0 && (wide - 25_000.0).abs() < 500.0,
         "{from} {wide}"
     );
-    let reading = browser.evaluate("document.querySelector('details[open] .read').textContent");
-    assert!(
-        reading.as_str().unwrap().contains("throughput"),
-        "{reading}"
-    );
+    // What the cursor reads stands at its curve, and not in a sentence.
+    let now = browser.evaluate("document.querySelector('details[open] .now').textContent");
+    assert!(now.as_str().unwrap().ends_with("bit/s"), "{now}");
     browser.evaluate("document.querySelector('details[open] figure').focus()");
     browser.key("-");
     assert!((shown(&mut browser).1 - 50_000.0).abs() < 1000.0);
@@ -146,6 +144,70 @@ fn the_data_is_a_table_and_a_download() {
         "{:#?}",
         complaints(&browser)
     );
+}
+
+#[test]
+fn the_first_screen_says_what_was_asked_and_shows_what_it_came_to() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, file) = reported("made-up");
+    browser.resize(1280);
+    browser.open(&file);
+    let top = browser.evaluate("document.querySelector('.top').innerText");
+    for fact in [
+        "20260301-120000-made-up-1f3c",
+        "2026-03-01 12:00:00 UTC",
+        "a to b",
+        "carrier tls, quic",
+    ] {
+        assert!(top.as_str().unwrap().contains(fact), "{fact}: {top}");
+    }
+    let bottom =
+        browser.evaluate("document.querySelector('#picture').getBoundingClientRect().bottom");
+    assert!(bottom.as_f64() < Some(900.0), "{bottom}");
+    // A bar that is twice as long stands for twice as much: they begin at zero.
+    let bars = browser.evaluate("[...document.querySelectorAll('#picture .row:not(.names)')].map(r => { const m = r.querySelector('.measure'); return [m.querySelector('rect').getBoundingClientRect().width, parseFloat(m.querySelector('.value').textContent)]; })");
+    let bars = bars.as_array().unwrap();
+    assert_eq!(bars.len(), 4);
+    let scale = |bar: &Value| bar[0].as_f64().unwrap() / bar[1].as_f64().unwrap();
+    assert!(
+        bars.iter()
+            .all(|bar| (scale(bar) / scale(&bars[0]) - 1.0).abs() < 0.02),
+        "{bars:?}"
+    );
+    let last = browser.evaluate("[...document.querySelectorAll('section')].at(-1).id");
+    assert_eq!(last, "definitions");
+}
+
+#[test]
+fn curves_have_numbers_beside_them_from_zero() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, file) = reported("made-up");
+    browser.resize(1280);
+    browser.open(&file);
+    let panels = browser.evaluate("[...document.querySelectorAll('details[open] .panel')].filter(p => p.querySelector('.curve')).map(p => [p.querySelector('.top') !== null, ...[...p.querySelectorAll('.heights text')].map(t => t.textContent)])");
+    let panels = panels.as_array().unwrap();
+    assert!(panels.len() >= 3, "{panels:?}");
+    for panel in panels.iter().map(|panel| panel.as_array().unwrap()) {
+        assert!(panel.len() >= 3, "two numbers at least: {panel:?}");
+        assert!(panel[0] == true || panel[1] == "0", "{panel:?}");
+    }
+}
+
+#[test]
+fn nothing_is_cut_at_1280_and_paper_has_all_of_it() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, file) = reported("made-up");
+    browser.resize(1280);
+    browser.open(&file);
+    let cut = browser.evaluate("[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).map(e => [e.getAttribute('aria-label'), e.scrollWidth, e.clientWidth])");
+    assert_eq!(cut, Value::Array(vec![]));
+    browser.print();
+    let closed = "[...document.querySelectorAll('details.tl figure')].filter(f => f.getBoundingClientRect().height < 100).length";
+    assert_eq!(browser.evaluate(closed), 0, "time lines that paper lacks");
+    let opened = browser.evaluate("dispatchEvent(new Event('beforeprint')); document.querySelectorAll('details:not([open])').length");
+    assert_eq!(opened, 0);
+    let before = browser.evaluate("dispatchEvent(new Event('afterprint')); document.querySelectorAll('details.tl[open]').length");
+    assert_eq!(before, 1);
 }
 
 #[test]

@@ -155,10 +155,15 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// `light` or `dark`, or on paper.
+    /// `light` or `dark`.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.call("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// As on paper.
+    pub(crate) fn print(&mut self) {
+        self.call("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     }
 
     pub(crate) fn mouse(&mut self, kind: &str, x: f64, y: f64) {

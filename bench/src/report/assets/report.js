@@ -120,6 +120,7 @@
     const low = Number(figure.dataset.low), high = Number(figure.dataset.high);
     const plots = all("svg.plot", figure), views = all("svg.z", figure);
     const axis = figure.querySelector("svg.time"), reading = figure.querySelector(".read");
+    const nows = all(".now", figure);
     const time = (x) => low + (x / WIDTH) * (high - low);
     const place = (ms) => ((ms - low) / (high - low)) * WIDTH;
     let from = 0, to = WIDTH, at = null, pressed = null;
@@ -176,19 +177,16 @@
         cursor.style.display = x === null ? "none" : "";
         if (x !== null) for (const name of ["x1", "x2"]) cursor.setAttribute(name, percent(x));
       }
-      if (x === null) return reading.replaceChildren("Move over a chart to read its values.");
+      if (x === null) {
+        for (const now of nows) now.textContent = "";
+        return reading.replaceChildren();
+      }
       const ms = time(x), found = data(figure.dataset.data), near = (time(to) - time(from)) / 80;
       const parts = [make("b", { textContent: `${(ms / 1000).toFixed(3)} s` })];
-      let panel = null;
-      for (const curve of found.curves) {
+      found.curves.forEach((curve, index) => {
         const value = valueAt(curve, ms);
-        if (value === null) continue;
-        const alone = found.curves.filter((c) => c.panel === curve.panel).length === 1;
-        parts.push(panel === curve.panel ? ", " : " · ");
-        if (panel !== curve.panel) parts.push(`${curve.panel} `);
-        panel = curve.panel;
-        parts.push(alone ? "" : `${curve.curve} `, make("b", { textContent: format(value, curve.unit) }));
-      }
+        nows[index].textContent = value === null ? "–" : format(value, curve.unit);
+      });
       const events = found.events.filter(([t]) => Math.abs(t - ms) <= near).sort((a, b) => Math.abs(a[0] - ms) - Math.abs(b[0] - ms));
       for (const [t, text] of events.slice(0, 3)) parts.push(" · ", make("b", { textContent: text }), ` at ${(t / 1000).toFixed(3)} s`);
       reading.replaceChildren(...parts);
@@ -254,6 +252,15 @@
     ticks();
     point(null);
   };
+  // Paper can't be opened: what is closed is printed too.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = all("details:not([open])");
+    for (const details of opened) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+  });
   // A closed one has no width yet, and most are never opened.
   for (const details of all("details.tl")) {
     const begin = () => {

@@ -10,6 +10,8 @@ pub(super) struct Axis {
     high: f64,
     logarithmic: bool,
     unit: Unit,
+    /// Parts that ticks divide it into, about.
+    most: u32,
 }
 
 impl Axis {
@@ -22,17 +24,19 @@ impl Axis {
                 high: (high * 1.1).min(f64::MAX),
                 logarithmic: true,
                 unit,
+                most: WIDE_AXIS,
             };
         }
         let width = (high - low)
             .max(high.abs().max(low.abs()) * 0.02)
             .max(f64::MIN_POSITIVE);
-        let from_zero = low >= 0.0 && low < high * 0.35;
+        let from_zero = low >= 0.0 && low < high * 0.5;
         Axis {
             low: if from_zero { 0.0 } else { low - width * 0.05 },
             high: high + width * 0.05,
             logarithmic: false,
             unit,
+            most: WIDE_AXIS,
         }
     }
 
@@ -43,6 +47,7 @@ impl Axis {
             high: high.max(f64::MIN_POSITIVE),
             logarithmic: false,
             unit,
+            most: WIDE_AXIS,
         }
     }
 
@@ -53,6 +58,7 @@ impl Axis {
             high: range.high,
             logarithmic: false,
             unit: Unit::Millisecond,
+            most: WIDE_AXIS,
         }
     }
 
@@ -67,6 +73,32 @@ impl Axis {
             high: range.high.clamp(1.05, reach) * 1.02,
             logarithmic: true,
             unit: Unit::Ratio,
+            most: WIDE_AXIS,
+        }
+    }
+
+    /// For the height of a panel, or bars in a column: from zero to a round value, or logarithmic from the lowest value.
+    pub(super) fn short(top: f64, bottom: Option<f64>, unit: Unit) -> Axis {
+        let axis = Axis {
+            low: bottom.unwrap_or(0.0),
+            high: top.max(f64::MIN_POSITIVE),
+            logarithmic: bottom.is_some(),
+            unit,
+            most: SHORT_AXIS,
+        };
+        if axis.logarithmic {
+            return axis;
+        }
+        // What is rounded up may be read in the next unit, in which other values are round.
+        axis.to_a_step().to_a_step()
+    }
+
+    fn to_a_step(self) -> Axis {
+        let round = self.step();
+        let round = round.map(|(step, base)| (self.high / base / step).ceil() * step * base);
+        Axis {
+            high: round.filter(|round| round.is_finite()).unwrap_or(self.high),
+            ..self
         }
     }
 
@@ -84,7 +116,7 @@ impl Axis {
         }
     }
 
-    /// Round values on the axis, six at most, with their texts.
+    /// Round values on the axis, six at most, with their texts: of a linear one all in the same unit.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let values = if self.logarithmic {
             self.decades()
@@ -94,27 +126,48 @@ impl Axis {
         values
             .into_iter()
             .filter(|value| (self.low..=self.high).contains(value))
-            .map(|value| (self.place(value), self.unit.format(value)))
+            .map(|value| (self.place(value), self.text(value)))
             .collect()
     }
 
+    fn text(&self, value: f64) -> String {
+        if self.logarithmic {
+            return self.unit.format(value);
+        }
+        if value == 0.0 {
+            return "0".to_owned();
+        }
+        let greatest = self.high.abs().max(self.low.abs());
+        // 1000 MiB are round, and 0.977 GiB are not.
+        let like = match self.unit {
+            Unit::Byte | Unit::BytePerSecond => base(self.unit, greatest),
+            _ => greatest,
+        };
+        self.unit.format_like(like, value)
+    }
+
     fn steps(&self) -> Vec<f64> {
+        let Some((step, base)) = self.step() else {
+            return Vec::new();
+        };
+        let first = (self.low / base / step).ceil();
+        (0..7)
+            .map(|index| (first + f64::from(index)) * step * base)
+            .collect()
+    }
+
+    /// The distance of ticks, in multiples of what they are rounded to.
+    fn step(&self) -> Option<(f64, f64)> {
         let base = base(self.unit, self.high.abs().max(self.low.abs()));
-        let (low, high) = (self.low / base, self.high / base);
-        let raw = (high - low) / 5.0;
+        let raw = (self.high / base - self.low / base) / f64::from(self.most);
         let power = 10f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0]
             .map(|factor| factor * power)
             .into_iter()
             .find(|step| *step >= raw)
             .unwrap_or(raw);
-        let first = (low / step).ceil();
-        if !(first.is_finite() && step > 0.0) {
-            return Vec::new();
-        }
-        (0..7)
-            .map(|index| (first + f64::from(index)) * step * base)
-            .collect()
+        let first = self.low / base / step;
+        (first.is_finite() && step > 0.0).then_some((step, base))
     }
 
     fn decades(&self) -> Vec<f64> {
@@ -169,6 +222,9 @@ fn base(unit: Unit, greatest: f64) -> f64 {
         .unwrap_or(1.0)
 }
 
+/// Parts of an axis as wide as the page, and of a short one.
+const WIDE_AXIS: u32 = 5;
+const SHORT_AXIS: u32 = 3;
 /// Beyond this factor between the greatest and the smallest value the scale is logarithmic.
 const WIDE: f64 = 30.0;
 
@@ -185,18 +241,33 @@ mod tests {
     #[test]
     fn ticks_are_round_in_the_unit_that_is_read() {
         let of = |low, high, unit| texts(Axis::of_points(Range { low, high }, unit));
-        assert_eq!(
-            of(0.0, 1000.0, Unit::Millisecond),
-            ["0 ms", "500 ms", "1 s"]
-        );
+        assert_eq!(of(0.0, 1000.0, Unit::Millisecond), ["0", "0.5 s", "1 s"]);
         assert_eq!(
             of(1e9, 1.2e9, Unit::Byte),
-            ["973 MiB", "1 GiB", "1.05 GiB", "1.1 GiB"]
+            ["0.95 GiB", "1 GiB", "1.05 GiB", "1.1 GiB"]
         );
         assert_eq!(
             of(1.0, 1000.0, Unit::Millisecond),
             ["1 ms", "10 ms", "100 ms", "1 s"]
         );
+    }
+
+    #[test]
+    fn heights_end_at_a_round_value_from_zero() {
+        let of = |top, unit| texts(Axis::short(top, None, unit));
+        for (top, unit, expected) in [
+            (941.0, Unit::Millisecond, &["0", "0.5 s", "1 s"][..]),
+            (13.0, Unit::Percent, &["0", "5 %", "10 %", "15 %"]),
+            (
+                1_010.0 * 1_048_576.0,
+                Unit::Byte,
+                &["0", "0.5 GiB", "1 GiB", "1.5 GiB"],
+            ),
+        ] {
+            assert_eq!(of(top, unit), expected, "{top}");
+        }
+        let decades = texts(Axis::short(5e6, Some(20.0), Unit::Microsecond));
+        assert!((2..=6).contains(&decades.len()), "{decades:?}");
     }
 
     // Logarithms of zero and of infinity would be axes without end.

@@ -59,7 +59,7 @@ pub(super) fn ticks(page: &mut String, axis: &Axis, class: &str) {
     page.push_str("</svg>");
 }
 
-fn left_out(page: &mut String, number: usize) {
+pub(super) fn left_out(page: &mut String, number: usize) {
     if number > 0 {
         put!(
             page,

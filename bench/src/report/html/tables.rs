@@ -17,14 +17,37 @@ use crate::terminal::UNFINISHED;
 pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) {
     put!(
         page,
-        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.{}</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>",
+        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.{}</p>",
         if report.has_unfinished() {
             " † is of migrations that did not complete."
         } else {
             ""
         }
     );
-    for column in &overview.columns {
+    let parts = overview.columns.len().div_ceil(MOST_COLUMNS).max(1);
+    let wide = overview.columns.len().div_ceil(parts).max(1);
+    for (part, columns) in overview.columns.chunks(wide).enumerate() {
+        matrix(page, report, overview, part * wide, columns);
+    }
+}
+
+/// Some columns of the matrix, as many as a page is wide.
+fn matrix(
+    page: &mut String,
+    report: &Report,
+    overview: &Overview,
+    first: usize,
+    columns: &[Quantity],
+) {
+    let number = match first {
+        0 => String::new(),
+        first => format!("-{first}"),
+    };
+    put!(
+        page,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cells by metrics\"><table class=\"heat dl\" data-name=\"matrix{number}\"><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" class=\"words\">outcome</th>"
+    );
+    for column in columns {
         put!(
             page,
             "<th scope=\"col\" title=\"{}\">{}</th>",
@@ -42,7 +65,7 @@ pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) 
             if cell.well { "words" } else { "words bad" },
             Escaped(&cell.outcomes)
         );
-        for (quantity, value) in overview.columns.iter().zip(row) {
+        for (quantity, value) in columns.iter().zip(&row[first..]) {
             shade(page, quantity, value.as_ref());
         }
         page.push_str("</tr>\n");
@@ -218,6 +241,9 @@ pub(super) fn run(page: &mut String, run: &RunFacts) {
         Escaped(&run.scenario.join("\n"))
     );
 }
+
+/// Of the matrix: more don't fit beside the cells' names.
+const MOST_COLUMNS: usize = 10;
 
 /// What every metric is.
 pub(super) fn definitions(page: &mut String, definitions: &[Definition]) {

@@ -42,8 +42,9 @@ pub(super) fn timeline(page: &mut String, report: &Report, number: usize, timeli
     }
     lanes(page, timeline);
     let axis = Axis::of_points_exactly(timeline.range);
+    page.push_str("<div class=\"beside\"><span></span>");
     ticks(page, &axis, "ticks time");
-    page.push('\n');
+    page.push_str("</div>\n");
     happenings(page, timeline);
     put!(
         page,
@@ -82,26 +83,21 @@ fn shading_legend(page: &mut String, timeline: &Timeline) {
 fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
     put!(
         page,
-        "<div class=\"panel\"><div class=\"head\"><b>{}</b><span class=\"top\">{}</span>",
-        Escaped(panel.name),
-        Escaped(&match panel.bottom {
-            None => format!("up to {}", panel.unit.format(panel.top)),
-            Some(low) => format!(
-                "{} to {}, logarithmic",
-                panel.unit.format(low),
-                panel.unit.format(panel.top)
-            ),
-        })
+        "<div class=\"panel\"><div class=\"head\"><b>{}</b>",
+        Escaped(panel.name)
     );
-    if panel.curves.len() > 1 {
-        for (index, curve) in panel.curves.iter().enumerate() {
-            put!(
-                page,
-                "<span class=\"key\"><svg width=\"18\" height=\"8\" aria-hidden=\"true\"><line class=\"c{index}\" x1=\"0\" x2=\"18\" y1=\"4\" y2=\"4\"/></svg> {}</span>",
-                Escaped(&curve.name)
-            );
-        }
+    if panel.bottom.is_some() {
+        page.push_str("<span class=\"top\">logarithmic</span>");
     }
+    for (index, curve) in panel.curves.iter().enumerate() {
+        // What the cursor reads stands behind the curve's name.
+        put!(
+            page,
+            "<span class=\"key\"><svg width=\"18\" height=\"8\" aria-hidden=\"true\"><line class=\"c{index}\" x1=\"0\" x2=\"18\" y1=\"4\" y2=\"4\"/></svg> {} <b class=\"now\"></b></span>",
+            Escaped(&curve.name)
+        );
+    }
+    let axis = Axis::short(panel.top, panel.bottom, panel.unit);
     let words: Vec<String> = panel
         .curves
         .iter()
@@ -112,21 +108,29 @@ fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
         .collect();
     put!(
         page,
-        "</div><svg class=\"plot\" width=\"100%\" height=\"72\" role=\"img\" aria-label=\"{}: {}\">",
+        "</div><div class=\"beside\">{}<svg class=\"plot\" width=\"100%\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{}: {}\">",
+        heights(&axis),
         Escaped(panel.name),
         Escaped(&words.join(", "))
     );
-    page.push_str("<svg class=\"z\" viewBox=\"0 0 100000 1000\" preserveAspectRatio=\"none\" width=\"100%\" height=\"72\">");
+    put!(
+        page,
+        "<svg class=\"z\" viewBox=\"0 0 100000 1000\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{HEIGHT}\">"
+    );
     shading(page, timeline);
-    page.push_str("<path class=\"grid\" d=\"M0 60H100000M0 530H100000M0 999H100000\"/>");
+    let lines = axis.ticks().into_iter();
+    let lines: String = lines
+        .map(|(place, _)| format!("M0 {:.0}H100000", height(place)))
+        .collect();
+    put!(page, "<path class=\"grid\" d=\"{lines}\"/>");
     for (index, curve) in panel.curves.iter().enumerate() {
         put!(
             page,
             "<path class=\"curve c{index}\" d=\"{}\"/>",
-            path(curve, timeline.range, panel)
+            path(curve, timeline.range, &axis)
         );
     }
-    page.push_str("</svg></svg></div>\n");
+    page.push_str("</svg></svg></div></div>\n");
 }
 
 fn shading(page: &mut String, timeline: &Timeline) {
@@ -153,13 +157,30 @@ fn place(at: f64, range: Range) -> i64 {
     (share.clamp(0.0, 1.0) * WIDTH).round() as i64
 }
 
-fn path(curve: &Curve, range: Range, panel: &Panel) -> String {
+/// The numbers beside a panel.
+fn heights(axis: &Axis) -> String {
+    let mut text = format!(
+        "<svg class=\"ticks heights\" width=\"100%\" height=\"{HEIGHT}\" aria-hidden=\"true\">"
+    );
+    for (place, tick) in axis.ticks() {
+        let y = height(place) / 1000.0 * f64::from(HEIGHT) + HALF_A_DIGIT;
+        put!(
+            text,
+            "<text class=\"end\" x=\"100%\" y=\"{y:.1}\">{}</text>",
+            Escaped(&tick)
+        );
+    }
+    text + "</svg>"
+}
+
+/// From the share of an axis to units of the panels' `viewBox`, in which the first is below; the outermost lines stay within.
+fn height(share: f64) -> f64 {
+    995.0 - share * 985.0
+}
+
+fn path(curve: &Curve, range: Range, axis: &Axis) -> String {
     let mut path = String::new();
-    let share = |value: f64| match panel.bottom {
-        None => value / panel.top,
-        Some(low) => (value.max(low) / low).ln() / (panel.top / low).ln(),
-    };
-    let y = |value: f64| (999.0 - share(value).clamp(0.0, 1.0) * 939.0).round() as i64;
+    let y = |value: f64| height(axis.place(value)).round() as i64;
     for (index, (at, value)) in curve.points.iter().enumerate() {
         let (x, y) = (place(*at, range), y(*value));
         let _ = match (index, curve.steps) {
@@ -187,7 +208,7 @@ fn lanes(page: &mut String, timeline: &Timeline) {
     }
     put!(
         page,
-        "</div><svg class=\"plot events\" width=\"100%\" height=\"44\" role=\"img\" aria-label=\"{} events\"><svg class=\"z\" viewBox=\"0 0 100000 1000\" preserveAspectRatio=\"none\" width=\"100%\" height=\"44\">",
+        "</div><div class=\"beside\"><span></span><svg class=\"plot events\" width=\"100%\" height=\"44\" role=\"img\" aria-label=\"{} events\"><svg class=\"z\" viewBox=\"0 0 100000 1000\" preserveAspectRatio=\"none\" width=\"100%\" height=\"44\">",
         timeline.events.len()
     );
     shading(page, timeline);
@@ -205,7 +226,7 @@ fn lanes(page: &mut String, timeline: &Timeline) {
             Escaped(&said(moment))
         );
     }
-    page.push_str("</svg></svg></div>\n");
+    page.push_str("</svg></svg></div></div>\n");
 }
 
 fn said(moment: &Moment) -> String {
@@ -304,6 +325,10 @@ fn round(value: f64, digits: i32) -> Value {
 }
 
 const WIDTH: f64 = 100_000.0;
+/// Of a panel, in pixels.
+const HEIGHT: u32 = 84;
+/// From a digit's middle down to its foot, in pixels.
+const HALF_A_DIGIT: f64 = 4.0;
 const TOLD: usize = 40;
 const KINDS: &[(MomentKind, &str, &str)] = &[
     (MomentKind::Status, "status", "status"),
