@@ -254,6 +254,14 @@ fn assumed(noise: &[Record], other_run: bool) -> Option<String> {
 fn not_as_asked(cells: [&CellRecord; 2]) -> Vec<String> {
     let mut told = Vec::new();
     for (whose, cell) in ["base", "candidate"].into_iter().zip(cells) {
+        let unproven = cell.repeats.iter().filter(|repeat| repeat.is_unproven());
+        let unproven = unproven.count();
+        if unproven > 0 {
+            told.push(format!(
+                "{unproven} of the {whose}: {}",
+                conditions::UNPROVEN
+            ));
+        }
         let missed = conditions::missed(cell).into_iter();
         told.extend(
             missed.map(|missed| format!("the {whose} not as asked, {}", missed.deviation.words())),

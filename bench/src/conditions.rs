@@ -5,6 +5,9 @@
 
 use crate::record::{CellRecord, Deviation};
 
+/// What is said of migrations of which [`is_unproven`](crate::record::Repeat::is_unproven) is true.
+pub const UNPROVEN: &str = "nothing shows that the guest ran";
+
 /// What a cell's repeats did not get: how often it was so, with the first of its kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Missed<'a> {
@@ -47,11 +50,10 @@ pub fn missed(cell: &CellRecord) -> Vec<Missed<'_>> {
     missed
 }
 
-/// Whether a cell can be ranked beside others: every migration got what the scenario asked for.
+/// Whether a cell can be ranked beside others: every migration got what the scenario asked for, and moved a guest that ran.
 pub fn as_asked(cell: &CellRecord) -> bool {
-    cell.repeats
-        .iter()
-        .all(|repeat| repeat.deviations.is_empty())
+    let mut repeats = cell.repeats.iter();
+    repeats.all(|repeat| repeat.deviations.is_empty() && !repeat.is_unproven())
 }
 
 /// Whether two cells differ in nothing but what the scenario asked: both got it, or both missed the same.
@@ -74,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::compare::{Choice, Options, Side, Verdict, compare};
-    use crate::record::{Record, Repeat, example};
+    use crate::record::{Integrity, Record, Repeat, example};
     use crate::report::{self, Source};
     use crate::terminal::{compare_text, show_text, summary_text};
 
@@ -105,6 +107,28 @@ mod tests {
 
     fn page(record: &Record) -> report::model::Report {
         report::report(&[Source::without_samples(record.clone())])
+    }
+
+    /// Without the lines' breaks.
+    fn outputs(record: &Record) -> Vec<(&'static str, String)> {
+        let page = page(record);
+        let all = Choice::all();
+        let side = Side {
+            record,
+            choice: &all,
+        };
+        let compared = compare(side, side, &Options::default()).unwrap();
+        let texts = [
+            ("run", summary_text(record)),
+            ("show", show_text(record, false)),
+            ("compare", compare_text(&compared, false)),
+            ("report", report::terminal::terminal(&page)),
+            ("Markdown", report::markdown::markdown(&page)),
+            ("HTML", report::html::html(&page)),
+        ];
+        let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let texts = texts.into_iter();
+        texts.map(|(output, text)| (output, words(text))).collect()
     }
 
     #[test]
@@ -141,27 +165,30 @@ mod tests {
     fn every_output_says_it_in_the_same_words() {
         let record = unlimited();
         let words = record.cells[1].repeats[0].deviations[0].words();
-        let page = page(&record);
-        let all = Choice::all();
-        let side = Side {
-            record: &record,
-            choice: &all,
-        };
-        let compared = compare(side, side, &Options::default()).unwrap();
-        for (output, text) in [
-            ("run", summary_text(&record)),
-            ("show", show_text(&record, false)),
-            ("compare", compare_text(&compared, false)),
-            ("report", report::terminal::terminal(&page)),
-            ("Markdown", report::markdown::markdown(&page)),
-            ("HTML", report::html::html(&page)),
-        ] {
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (output, text) in outputs(&record) {
             assert!(text.contains(&words), "{output} lacks {words}:\n{text}");
         }
         let missed = missed(&record.cells[1]);
         assert_eq!(missed.len(), 1);
         assert_eq!(missed[0].repeats, (1..=10).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_guest_without_a_sign_of_life_is_told_by_every_output() {
+        let mut record = record();
+        for repeat in &mut record.cells[1].repeats {
+            repeat.integrity = Some(Integrity {
+                memory_intact: None,
+                running_on: "destination".to_owned(),
+                pages_checked: 0,
+                signs_of_life: Some(Vec::new()),
+            });
+        }
+        for (output, text) in outputs(&record) {
+            let told = text.to_lowercase().contains(UNPROVEN);
+            assert!(told, "{output} does not tell:\n{text}");
+        }
+        assert!(!as_asked(&record.cells[1]), "it can't be the best");
     }
 
     #[test]

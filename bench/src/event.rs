@@ -158,11 +158,18 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What decides whether it converges.
+    /// What decides whether it converges; in post-copy nothing does any more.
     pub fn convergence(&self) -> Convergence {
+        let sent_bps = Some(self.throughput_bps / 8.0);
+        if self.status.starts_with("postcopy") {
+            return Convergence {
+                sent_bps,
+                ..Convergence::default()
+            };
+        }
         Convergence {
             dirtied_bps: self.dirty_rate_bps,
-            sent_bps: Some(self.throughput_bps / 8.0),
+            sent_bps,
             least_left_bytes: self.least_left_bytes.map(|bytes| bytes as f64),
             limit_ms: self.downtime_limit_ms,
             throttle_percent: self.throttle_percent.map(f64::from),
@@ -176,6 +183,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn in_post_copy_no_downtime_has_to_suffice() {
+        let mut progress = Progress {
+            elapsed: Duration::ZERO,
+            status: "active".to_owned(),
+            pass: 3,
+            throughput_bps: 8e6,
+            dirty_rate_bps: Some(2e6),
+            remaining_bytes: 5,
+            throttle_percent: None,
+            expected_downtime_ms: None,
+            least_left_bytes: Some(1_000_000),
+            downtime_limit_ms: Some(300.0),
+        };
+        assert_eq!(progress.convergence().needed_ms(), Some(1000.0));
+        "postcopy-active".clone_into(&mut progress.status);
+        assert_eq!(progress.convergence().words(), "sent 977 KiB/s");
+    }
 
     #[test]
     fn decisions_are_put_into_words() {

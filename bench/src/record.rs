@@ -183,6 +183,9 @@ pub struct Integrity {
     pub running_on: String,
     /// Pages compared.
     pub pages_checked: u64,
+    /// What shows that a guest without code of lmbench ran, in words; empty if nothing does, absent of guests that prove more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_of_life: Option<Vec<String>>,
 }
 
 /// Something that happened, on the run's clock.

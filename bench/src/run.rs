@@ -18,6 +18,7 @@ mod hosts;
 mod interrupt;
 mod labs;
 mod lacking;
+mod life;
 pub mod measure;
 mod metering;
 mod migrating;

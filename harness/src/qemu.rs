@@ -6,6 +6,7 @@
 pub mod accelerator;
 mod checkpoints;
 mod command_line;
+mod console;
 mod credentials;
 mod driver;
 mod keeper;
@@ -18,6 +19,7 @@ mod settings;
 
 pub use checkpoints::checkpoints;
 pub use command_line::program;
+pub use console::{Console, console};
 pub use credentials::{CredentialKind, Credentials};
 pub use driver::{QemuGuest, progress};
 pub use keeper::{End, Keeper};

@@ -92,6 +92,7 @@ fn repeat(number: u32) -> Repeat {
             memory_intact: Some(true),
             running_on: "destination".to_owned(),
             pages_checked: 114_688,
+            signs_of_life: None,
         }),
         events: events.collect(),
         op_latency_ns: (0..200).map(|index| (index * 1_000, 7)).collect(),

@@ -107,6 +107,7 @@ fn repeat(run: usize, number: u32, noise: &mut Pcg64Mcg) -> Repeat {
             memory_intact: Some(true),
             running_on: "destination".to_owned(),
             pages_checked: 114_688,
+            signs_of_life: None,
         }),
         events: (0..EVENTS).map(event).collect(),
         op_latency_ns: (0..25).map(|bucket| (1000 + bucket * 33, 100)).collect(),

@@ -254,6 +254,7 @@ fn endings_come_before_figures() {
         memory_intact: Some(false),
         running_on: "destination".to_owned(),
         pages_checked: 1,
+        signs_of_life: None,
     });
     let comparison = compare(all(&base), all(&damaged), &Options::default()).unwrap();
     assert_eq!(comparison.cells[0].outcomes.verdict, Verdict::Worse);

@@ -166,6 +166,13 @@ impl Repeat {
         }
     }
 
+    /// Whether it moved a guest that nothing shows to have run.
+    pub fn is_unproven(&self) -> bool {
+        let integrity = self.integrity.as_ref();
+        let signs = integrity.and_then(|integrity| integrity.signs_of_life.as_ref());
+        signs.is_some_and(Vec::is_empty)
+    }
+
     /// A migration that ended otherwise, and why. It has no metrics yet; a failed or skipped one never gets any.
     pub fn unfinished(
         repeat: u32,

@@ -200,6 +200,7 @@ fn completed(repeat: u32, started_ms: f64, cell: usize, noise: &mut Pcg64Mcg) ->
             memory_intact: Some(true),
             running_on: "destination".to_owned(),
             pages_checked: 114_688,
+            signs_of_life: None,
         }),
         events: vec![
             event(0.0, "controller", "migrate"),

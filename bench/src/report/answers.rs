@@ -21,6 +21,7 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
         let record = &source.record;
         let of_run = [
             memory(record),
+            conditions::unproven(record),
             lost(record),
             failed(record),
             undone(record),

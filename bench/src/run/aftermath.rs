@@ -277,6 +277,7 @@ pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
         memory_intact,
         running_on,
         pages_checked: verified.ok().flatten().as_ref().map_or(0, checked),
+        signs_of_life: None,
     }
 }
 

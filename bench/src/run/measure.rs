@@ -4,7 +4,7 @@
 //! `workload` compares the guest with its
 //! undisturbed self, `transfer`, `network` and `processors` account
 //! for bytes, packets and CPU, `instrument` for lmbench's own sampling, `decisions` for its policies,
-//! `conditions` tells what the scenario asked for and did not get, `proof`
+//! `life` tells whether a guest of the user's own lives, `conditions` what the scenario asked for and did not get, `proof`
 //! tells whether it is still the same guest. To add a metric: its line in the registry (`crate::metric`), its value in the
 //! file here that has what it needs, and an exact expectation in that file's tests.
 
@@ -13,6 +13,7 @@ mod blackout;
 mod conditions;
 mod decisions;
 mod instrument;
+mod life;
 mod network;
 mod pauses;
 mod post_copy;
@@ -32,6 +33,7 @@ use lmbench_harness::agent::protocol::{Filled, Readings, TimedEvent, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
+use lmbench_harness::qemu::Console;
 use lmbench_harness::spec::Network;
 use serde_json::Value;
 
@@ -66,6 +68,8 @@ pub(super) struct Measured {
     pub(super) running_on: String,
     pub(super) destination_info: Option<Value>,
     pub(super) verified: Option<Verified>,
+    /// What a guest of the user's own wrote on either host.
+    pub(super) consoles: Option<Sides<Console>>,
     /// Other traffic while the workload settled.
     pub(super) background_before: Option<BackgroundReport>,
     /// Other traffic during the migration.
@@ -104,7 +108,7 @@ pub(super) fn finish(
 ) -> (Repeat, Vec<Sample>) {
     let mut line = TimeLine::new(measured);
     let samples = line.samples(&cell.id, number);
-    let problem = proof::problem(measured, &line);
+    let problem = proof::problem(measured, &line).or_else(|| life::problem(measured));
     let (outcome, reason) = outcome(measured, problem.as_deref());
     let (mut values, op_latency_ns) = values(measured, &line, cell, elapsed);
     let verified = measured.verified.as_ref();
@@ -112,6 +116,7 @@ pub(super) fn finish(
         memory_intact: verified.map(|_| problem.is_none()),
         running_on: measured.running_on.clone(),
         pages_checked: verified.map_or(0, |verified| verified.pages_checked),
+        signs_of_life: life::signs(measured),
     };
     let started = measured.filled.as_ref();
     let started = started.map(|filled| line.workload_started(filled));
@@ -123,6 +128,7 @@ pub(super) fn finish(
     let last_ms = line.events.last().map_or(0.0, |last| last.at_ms);
     let post_copy = post_copy::event(measured, last_ms);
     let connections: Vec<_> = line.connections().collect();
+    let consoles = life::events(measured, &line);
     let deviations = conditions::deviations(&line, cell);
     let repeat = Repeat {
         outcome,
@@ -136,6 +142,7 @@ pub(super) fn finish(
             .chain(connections)
             .chain(link_event)
             .chain(post_copy)
+            .chain(consoles)
             .collect(),
         deviations,
         op_latency_ns,

@@ -54,6 +54,7 @@ impl Attempt<'_> {
         self.phase(Phase::Settling, Some(setup.migration.settle));
         let settling = self.usage().await?;
         tokio::time::sleep(setup.migration.settle).await;
+        self.expect_alive().await?;
         // Anew, so that its report tells of the migration only.
         let background_before = background::stop(self.hosts).await?;
         background::start(self.hosts, &setup.network).await?;

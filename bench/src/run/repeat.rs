@@ -204,6 +204,7 @@ impl Attempt<'_> {
         } else {
             None
         };
+        let consoles = self.consoles().await?;
         let readings = Sides {
             source: self.collect(Role::Source).await?,
             destination: self.collect(Role::Destination).await?,
@@ -224,6 +225,7 @@ impl Attempt<'_> {
             running_on,
             destination_info,
             verified,
+            consoles,
             background_before,
             background,
             links,

@@ -276,6 +276,7 @@ fn integrity(repeat: &Repeat) -> String {
     let memory = match integrity.memory_intact {
         Some(true) => "intact",
         Some(false) => "DAMAGED",
+        None if repeat.is_unproven() => "NO SIGN OF LIFE",
         None => "not checked",
     };
     let home = match repeat.outcome {

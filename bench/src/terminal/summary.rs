@@ -77,6 +77,12 @@ pub(crate) fn troubles(record: &Record) -> String {
                     repeat.repeat,
                 );
             }
+            if repeat.is_unproven() {
+                add(
+                    format!("{}: {}#: not ranked", conditions::UNPROVEN, clean(&cell.id)),
+                    repeat.repeat,
+                );
+            }
             if repeat
                 .integrity
                 .as_ref()

@@ -231,6 +231,12 @@ impl Migration<'_> {
         !self.0["integrity"]["memory_intact"].is_null()
     }
 
+    /// How much shows that a guest without lmbench's code ran.
+    pub(crate) fn signs_of_life(self) -> usize {
+        let signs = self.0["integrity"]["signs_of_life"].as_array();
+        signs.map_or(0, Vec::len)
+    }
+
     /// When the only event of this name happened, ms from `migrate`.
     pub(crate) fn event(self, name: &str) -> f64 {
         assert_eq!(self.events(name), 1, "{name} in {}", self.0);

@@ -58,6 +58,7 @@ fn assert_migrates_unseen(guest: &str, settle: &str) {
 
 fn assert_says_nothing_of_the_inside(migration: Migration<'_>) {
     assert!(!migration.memory_was_compared());
+    assert!(migration.signs_of_life() > 0, "{migration:?}");
     for inside in [
         "guest_pause_ms",
         "brownout_ms",

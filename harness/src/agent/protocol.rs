@@ -167,6 +167,8 @@ pub enum Request {
     Resume,
     /// Answer: QEMU's run state, or null without a QEMU.
     RunState,
+    /// Answer: the guest's [`Console`](crate::qemu::Console) on this host.
+    Console,
     /// Answer: the hypervisor's `query-migrate`.
     MigrationInfo,
     /// Answer: [`lmbench_guest::wire::Verified`].

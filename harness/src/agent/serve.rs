@@ -217,6 +217,7 @@ impl Agent {
                 Some(guest) => value(guest.run_state().await.map_err(failure)?),
                 None => value(()),
             },
+            Request::Console => value(crate::qemu::console(&self.identity()?.1)),
             Request::MigrationInfo => {
                 value(self.guest().await?.reading().await.map_err(failure)?.raw)
             }

@@ -18,6 +18,7 @@ fn run(values: &[f64]) -> Record {
                     memory_intact: Some(true),
                     running_on: "destination".to_owned(),
                     pages_checked: 1,
+                    signs_of_life: None,
                 }),
                 ..Repeat::completed(repeat, 0.0, BTreeMap::from(metrics))
             };
@@ -162,6 +163,7 @@ fn what_was_lost_regresses_whatever_the_figures() {
             memory_intact,
             running_on: running_on.to_owned(),
             pages_checked: 1,
+            signs_of_life: None,
         });
         let report = judged(&record, None, &[("failed", "all")]);
         assert_eq!(of(&report, Subject::Memory), [Verdict::Regressed]);

@@ -1,8 +1,8 @@
-//! Cells that did not get what their scenario asked for.
+//! Cells that did not get what their scenario asked for, and guests that may never have lived.
 
 use super::super::label;
 use super::super::model::{Answer, Section, Weight};
-use super::{POINTS, answer};
+use super::{POINTS, answer, migrations, place, repeats};
 use crate::conditions;
 use crate::record::Record;
 use crate::terminal::text::{clean_short, counted};
@@ -36,4 +36,18 @@ pub(super) fn conditions(record: &Record) -> Option<Answer> {
         points,
         ..answer(Weight::Warning, Section::Troubles, text)
     })
+}
+
+/// Guests that may have been dead all the time.
+pub(super) fn unproven(record: &Record) -> Option<Answer> {
+    let all = repeats(record).filter(|(_, repeat)| repeat.is_unproven());
+    let all: Vec<_> = all.collect();
+    let (cell, repeat) = all.first()?;
+    let text = format!(
+        "In {} {}, the first {}: figures of a dead guest say nothing of a living one.",
+        migrations(all.len()),
+        conditions::UNPROVEN,
+        place(record, cell, repeat)
+    );
+    Some(answer(Weight::Warning, Section::Troubles, text))
 }

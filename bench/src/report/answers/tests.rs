@@ -55,6 +55,7 @@ fn a_guest_that_runs_nowhere_or_twice_is_an_alarm() {
             memory_intact: None,
             running_on: place.to_owned(),
             pages_checked: 0,
+            signs_of_life: None,
         });
         let answers = texts(record);
         assert_eq!(with_text(&answers, words).0, Weight::Alarm);

@@ -75,7 +75,7 @@ fn calls_and_switches(values: &mut Values, metering: &Metering, role: Role, gib:
 }
 
 /// What the vCPUs used: the guest's own work, and under TCG its translation. They live as long as QEMU.
-fn vcpus_s(before: &Usage, after: &Usage) -> Option<f64> {
+pub(super) fn vcpus_s(before: &Usage, after: &Usage) -> Option<f64> {
     let mut vcpus = after
         .threads
         .iter()

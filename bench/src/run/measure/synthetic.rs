@@ -68,6 +68,7 @@ impl Story {
             running_on: "destination".to_owned(),
             destination_info: None,
             verified: None,
+            consoles: None,
             background_before: None,
             links: std::collections::BTreeMap::new(),
             controller_events: Vec::new(),

@@ -24,6 +24,7 @@ fn repeat(outcome: Outcome, integrity: Seen, events: &[Value]) -> Repeat {
         memory_intact,
         running_on: running_on.to_owned(),
         pages_checked,
+        signs_of_life: None,
     });
     repeat.events = events.iter().map(event).collect();
     repeat

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::conditions::UNPROVEN;
 use crate::convergence;
 use crate::event::{Phase, Progress, RunEvent};
 use crate::metric::{Unit, format_value};
@@ -157,6 +158,9 @@ pub(super) fn ending(repeat: &Repeat) -> String {
             .replacen(", in", " in", 1);
     } else if let Some(reason) = &repeat.reason {
         text += &format!(": {}", clean_short(reason, 400));
+    }
+    if repeat.is_unproven() {
+        text += &format!("; {UNPROVEN}");
     }
     for deviation in &repeat.deviations {
         text += &format!("; not as asked: {}", clean_short(&deviation.words(), 400));
