@@ -3,6 +3,8 @@
 mod carry;
 mod compare;
 mod ctl;
+pub(crate) mod examples;
+mod first;
 mod gate;
 mod history;
 mod report;
@@ -10,14 +12,15 @@ mod selftest;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::plan::Only;
+use crate::cells::Selector;
 
 pub use carry::{CaptureArguments, CarryArguments, CarryEnd, Pace};
 pub use compare::CompareArguments;
 pub use ctl::{CtlArguments, Order};
+pub use first::{InitArguments, ManArguments, ScenariosArguments};
 pub use gate::{BaselineArguments, GateArguments, GateFormat, InconclusiveIs};
 pub use history::{ExportArguments, ExportFormat, HistoryArguments, HistoryFormat, ImportFormat};
 pub use report::{ReportArguments, ReportFormat};
@@ -25,7 +28,7 @@ pub use selftest::{SelftestArguments, SelftestFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
-#[command(name = "lmbench", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "lmbench", version = VERSION, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,11 +38,42 @@ pub struct Cli {
     pub color: Colours,
 }
 
+/// What `--version` says: which sources it is built of, and whether it is slow.
+pub const VERSION: &str = if cfg!(debug_assertions) {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (commit ",
+        env!("LMBENCH_COMMIT"),
+        ", debug build)"
+    )
+} else {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (commit ",
+        env!("LMBENCH_COMMIT"),
+        ")"
+    )
+};
+
+/// Reads the command line; what is wrong with it, and `--help`, end the process.
+pub fn parse() -> Cli {
+    Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// All commands, as clap knows them, with their examples.
+pub fn command() -> clap::Command {
+    examples::written(Cli::command(), "")
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scenario: migrate real guests, measure, record.
     Run(RunArguments),
+    /// List the scenarios that are built in: what each asks, and how long it takes.
+    Scenarios(ScenariosArguments),
+    /// Make a scenario of your own, with its common keys explained.
+    Init(InitArguments),
     /// List the runs that were recorded.
     List(ListArguments),
     /// Show everything one run measured.
@@ -72,7 +106,7 @@ pub enum Command {
         /// it, in about 15 s. Kept below --out: runs on this machine put it into their records, and reports print it.
         #[arg(long)]
         calibrate: bool,
-        /// Directory that runs will be recorded in.
+        /// Directory with the runs.
         #[arg(long, value_name = "DIRECTORY", default_value = "results")]
         out: PathBuf,
         /// Form of the answer on stdout.
@@ -110,21 +144,22 @@ pub enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page of a command.
+    Man(ManArguments),
 }
 
 /// `lmbench run`.
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// The scenario file.
+    /// A scenario: its file, or the name of one that is built in, which `lmbench scenarios` lists.
     pub scenario: PathBuf,
-    /// Directory that the run's folder is made in.
+    /// Directory with the runs; this one's is made in it.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
-    /// Run only cells whose parameter has this value; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub only: Vec<Only>,
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
+    pub cell: Vec<Selector>,
     /// Repeats per cell instead of the scenario's.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub repeats: Option<u32>,
@@ -144,7 +179,7 @@ pub struct RunArguments {
     /// Print the plan and end.
     #[arg(long)]
     pub dry_run: bool,
-    /// Go on with a run that was begun: an id below --out, or a path.
+    /// Go on with a run that was begun, with its cells, repeats and seed: `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["seed", "repeats"])]
     pub resume: Option<String>,
 }
@@ -184,7 +219,7 @@ pub struct ListArguments {
 /// `lmbench show`.
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// An id below --out, or the path of a run's folder or record.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub run: String,
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
@@ -204,7 +239,7 @@ pub struct ShowArguments {
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_LIMIT)]
 pub struct ReplayArguments {
-    /// An id below --out, or the path of a run's folder or record.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub run: String,
     /// Which policies: names as in scenarios, or `all`; may be given several times.
     #[arg(
@@ -218,9 +253,10 @@ pub struct ReplayArguments {
     /// that has the key.
     #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
     pub set: Vec<String>,
-    /// Only this cell, by its id.
-    #[arg(long, value_name = "ID")]
-    pub cell: Option<String>,
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub cell: Vec<Selector>,
     /// Only this repeat of each cell.
     #[arg(long, value_name = "N")]
     pub repeat: Option<u32>,

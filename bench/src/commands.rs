@@ -12,12 +12,15 @@ mod export;
 mod gate;
 mod history;
 mod import;
+mod init;
 mod link;
 mod list;
+mod man;
 mod peer_user;
 mod replay;
 mod report;
 mod run;
+mod scenarios;
 mod schema;
 mod selftest;
 mod show;
@@ -26,9 +29,8 @@ mod signals;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
-
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command};
+use crate::output::Stdout;
 use crate::scenario::ScenarioError;
 use crate::terminal::Page;
 
@@ -101,6 +103,8 @@ pub fn main(cli: Cli) -> ExitCode {
 fn perform(command: Command) -> ExitCode {
     let result = match command {
         Command::Run(arguments) => run::main(&arguments),
+        Command::Scenarios(arguments) => scenarios::main(&arguments),
+        Command::Init(arguments) => init::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Show(arguments) => show::main(&arguments),
         Command::Compare(arguments) => compare::main(&arguments),
@@ -127,10 +131,10 @@ fn perform(command: Command) -> ExitCode {
         Command::Completions { shell } => {
             // The generator panics when its output fails, so it writes to memory.
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "lmbench", &mut script);
+            clap_complete::generate(shell, &mut cli::command(), "lmbench", &mut script);
             print(|output| output.write_all(&script))
         }
-        Command::Man => man(),
+        Command::Man(arguments) => man::main(&arguments),
     };
     let exit = result.unwrap_or_else(|failed| {
         // With standard error closed or full, the exit code is all that is left to tell.
@@ -150,25 +154,18 @@ pub(crate) fn is_styled() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
-fn man() -> Result<Exit, Failed> {
-    let page = clap_mangen::Man::new(Cli::command());
-    print(|output| page.render(output))
-}
-
-/// Writes to stdout; a reader that has gone (`| head`) is no error.
+/// Writes to standard output.
 pub(crate) fn print(
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<Exit, Failed> {
-    let mut output = std::io::stdout().lock();
-    match write(&mut output).and_then(|()| std::io::Write::flush(&mut output)) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failed::new(
-            Exit::Internal,
-            format!(
-                "can't write to stdout: {error}\nhint: what was recorded is safe; `lmbench show` prints it"
-            ),
-        )),
-        _ => Ok(Exit::Success),
-    }
+    let mut output = Stdout::default();
+    let written = write(&mut output).and_then(|()| output.flush());
+    written.map_err(|error| {
+        let message = format!("can't write to stdout: {error}");
+        Failed::new(Exit::Internal, message)
+            .hint("what was recorded is safe; `lmbench show` prints it")
+    })?;
+    Ok(Exit::Success)
 }
 
 /// Prints one JSON document.

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::record::Record;
-use crate::store::StoreError;
+use crate::store::{StoreError, read_samples};
 
 pub use samples::SampleTrouble;
 
@@ -90,10 +90,18 @@ pub fn write_samples(
     let mut table = Table::new(format, &columns, output)?;
     let mut troubles = Vec::new();
     for run in runs {
-        troubles.extend(samples::rows(run, &columns, &mut table)?);
+        let samples = read_samples(&run.samples)?;
+        troubles.extend(samples::rows(run, samples, &columns, &mut table)?);
     }
     table.end()?;
     Ok(troubles)
+}
+
+/// About how many bytes [`write_samples`] would write.
+pub fn samples_bytes(runs: &[Run], format: TableFormat) -> Result<u64, ExportError> {
+    let columns = samples::columns(runs);
+    let of_each = runs.iter().map(|run| samples::bytes(run, format, &columns));
+    of_each.sum()
 }
 
 /// A column of a table.

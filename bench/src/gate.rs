@@ -17,4 +17,4 @@ pub use fit::{experiment_differences, machine_differences, version_differences};
 pub use judge::{Ask, judge};
 pub use report::{Change, Check, Report, Sample, Subject, Verdict};
 pub use rule::{Comparison, Limit, OutcomeRule, Rule, RuleError, Statistic};
-pub use rules::{Asked, RuleSet, Rules, Selector};
+pub use rules::{Asked, RuleSet, Rules};

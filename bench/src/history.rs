@@ -9,6 +9,7 @@ mod series;
 
 use serde::Serialize;
 
+use crate::cells::{Selector, taken};
 use crate::metric::{Direction, metric};
 use crate::store::HistoryPoint;
 
@@ -124,8 +125,8 @@ pub struct Difference {
 /// Which points are wanted; all that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// A cell's id, or `KEY=VALUE[,KEY=VALUE…]` that it must have among its parameters.
-    pub cell: Option<String>,
+    /// The cells that are chosen, as [`taken`] has it.
+    pub cells: Vec<Selector>,
     /// Name of the scenario.
     pub scenario: Option<String>,
     /// Started then or later.
@@ -136,12 +137,7 @@ impl Wanted {
     /// Whether a point is.
     pub fn admits(&self, point: &HistoryPoint) -> bool {
         let started = || point.started.as_deref()?.parse::<jiff::Timestamp>().ok();
-        let cell = self.cell.as_ref().is_none_or(|wanted| {
-            *wanted == point.cell
-                || wanted
-                    .split(',')
-                    .all(|part| point.cell.split(',').any(|of_cell| of_cell == part))
-        });
+        let cell = taken(&self.cells, &point.cell, &point.parameters);
         cell && (self.scenario.is_none() || self.scenario == point.scenario)
             && self
                 .since

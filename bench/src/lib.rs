@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod carrier;
+pub mod cells;
 pub mod cli;
 pub mod commands;
 pub mod compare;

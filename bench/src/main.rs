@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use lmbench::cli::Cli;
-
 fn main() -> ExitCode {
-    lmbench::commands::main(Cli::parse())
+    lmbench::commands::main(lmbench::cli::parse())
 }

@@ -1,5 +1,5 @@
-//! Files that users ask for: each appears whole or not at all. A collector may look at any moment, a report that broke off would look like
-//! one of fewer charts, and a baseline that is being replaced must be there until the new one is.
+//! Standard output, and files that users ask for: each appears whole or not at all. A collector may look at any moment, a report that broke
+//! off would look like one of fewer charts, and a baseline that is being replaced must be there until the new one is.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,13 +14,19 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     output.finish()
 }
 
+/// Standard output. That its reader has gone (`| head`) is no error: what comes after that goes nowhere.
+#[derive(Debug, Default)]
+pub struct Stdout {
+    is_unheard: bool,
+}
+
 /// An output that was asked for.
 pub struct Output {
     writer: BufWriter<Target>,
 }
 
 enum Target {
-    Stdout(io::Stdout),
+    Stdout(Stdout),
     /// What is no plain file, such as /dev/null or a pipe of ours, is written to and never replaced.
     Special(File),
     File(Replacement),
@@ -30,7 +36,7 @@ impl Output {
     /// Begins a file, or standard output when `path` is `-`.
     pub fn create(path: &Path) -> io::Result<Self> {
         let target = if path == Path::new("-") {
-            Target::Stdout(io::stdout())
+            Target::Stdout(Stdout::default())
         } else {
             let (folder, name) = Folder::of(path)?;
             match folder.special(name)? {
@@ -44,17 +50,42 @@ impl Output {
 
     /// Puts the file in its place.
     pub fn finish(self) -> io::Result<()> {
-        let placed = match self.writer.into_inner() {
+        match self.writer.into_inner() {
             Ok(Target::File(replacement)) => replacement.finish().map(drop),
             Ok(Target::Stdout(mut stdout)) => stdout.flush(),
             Ok(Target::Special(_)) => Ok(()),
             Err(error) => Err(error.into_error()),
-        };
-        match placed {
-            // A reader that has gone (`| head`) is no error.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            placed => placed,
         }
+    }
+}
+
+impl Stdout {
+    /// What was done, or `otherwise` if nobody listens any more.
+    fn heard<T>(
+        &mut self,
+        otherwise: T,
+        write: impl FnOnce(&mut io::Stdout) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.is_unheard {
+            return Ok(otherwise);
+        }
+        match write(&mut io::stdout()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_unheard = true;
+                Ok(otherwise)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.heard(bytes.len(), |stdout| stdout.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.heard((), io::Stdout::flush)
     }
 }
 

@@ -5,16 +5,15 @@
 
 mod estimate;
 mod idle;
-mod only;
 mod order;
 mod show;
 mod until;
 
 pub use estimate::Estimate;
-pub use only::Only;
 
 use std::collections::BTreeSet;
 
+use crate::cells::{CellError, Selector, check, taken};
 use crate::record::{Outcome, Record};
 use crate::scenario::units::Until;
 use crate::scenario::{Cell, Scenario, reseed};
@@ -51,40 +50,15 @@ pub struct Step {
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// `--only` names something that is no axis.
-    #[error("no axis `{key}` in scenario {scenario}\nhint: {hint}")]
-    UnknownAxis {
-        /// What was given.
-        key: String,
-        /// The scenario.
-        scenario: String,
-        /// The axes that exist.
-        hint: String,
-    },
-    /// `--only` names a value that the axis does not have.
-    #[error("no value `{value}` on axis `{key}`\nhint: {hint}")]
-    UnknownValue {
-        /// The axis.
-        key: String,
-        /// What was given.
-        value: String,
-        /// The values that exist.
-        hint: String,
-    },
-    /// The filters together leave no cell.
-    #[error(
-        "no cell is {filters}\nhint: each value exists, but not together; `--dry-run` without --only lists the cells"
-    )]
-    NothingLeft {
-        /// The filters.
-        filters: String,
-    },
+    /// No cell was chosen.
+    #[error(transparent)]
+    Cells(#[from] CellError),
     /// `--repeats 0`.
     #[error("zero repeats measure nothing\nhint: give at least --repeats 1")]
     NoRepeats,
     /// More migrations than a plan holds.
     #[error(
-        "{migrations} migrations are too many for one run\nhint: at most {STEPS_MAX}; lower the repeats or use --only"
+        "{migrations} migrations are too many for one run\nhint: at most {STEPS_MAX}; lower the repeats, or choose some with --cell"
     )]
     TooMany {
         /// How many there would be.
@@ -99,7 +73,7 @@ impl Plan {
     /// Plans a run; `repeats` and `seed` override the scenario's.
     pub fn new(
         scenario: &Scenario,
-        only: &[Only],
+        chosen: &[Selector],
         repeats: Option<u32>,
         seed: Option<u64>,
     ) -> Result<Self, PlanError> {
@@ -109,7 +83,7 @@ impl Plan {
         if repeats == 0 {
             return Err(PlanError::NoRepeats);
         }
-        let mut cells = only::filter(scenario, only)?;
+        let mut cells = cells(scenario, chosen)?;
         let warmup = scenario.run.warmup;
         let migrations = cells.len() as u64 * (u64::from(repeats) + u64::from(warmup));
         if migrations > STEPS_MAX {
@@ -131,7 +105,11 @@ impl Plan {
     }
 
     /// Plans the rest of a run that was begun: its cells, repeats and seed stand in its record, whatever was asked for by then.
-    pub fn resumed(scenario: &Scenario, only: &[Only], record: &Record) -> Result<Self, PlanError> {
+    pub fn resumed(
+        scenario: &Scenario,
+        chosen: &[Selector],
+        record: &Record,
+    ) -> Result<Self, PlanError> {
         let begun = Scenario {
             cells: scenario
                 .cells
@@ -141,7 +119,7 @@ impl Plan {
                 .collect(),
             ..scenario.clone()
         };
-        let plan = Plan::new(&begun, only, record.planned_repeats, Some(record.seed))?;
+        let plan = Plan::new(&begun, chosen, record.planned_repeats, Some(record.seed))?;
         // The condition stands in the scenario, whose text is the one that the run was begun with. `--repeats` had set it aside.
         let is_whole = record.planned_repeats == Some(scenario.run.repeats);
         Ok(Self {
@@ -185,4 +163,13 @@ impl Plan {
         };
         self.steps.iter().filter(needed).copied().collect()
     }
+}
+
+/// The cells that were chosen.
+fn cells(scenario: &Scenario, chosen: &[Selector]) -> Result<Vec<Cell>, CellError> {
+    let all = scenario.cells.iter();
+    let named = all.clone().map(|cell| (cell.id.as_str(), &cell.parameters));
+    check(chosen, &format!("scenario {}", scenario.name), named)?;
+    let kept = all.filter(|cell| taken(chosen, &cell.id, &cell.parameters));
+    Ok(kept.cloned().collect())
 }

@@ -6,6 +6,7 @@
 //! has or what its QEMU can do, is not asked here.
 
 mod build;
+mod builtin;
 mod by_hand;
 mod check;
 mod error;
@@ -15,6 +16,7 @@ mod period;
 mod problem;
 mod schema;
 mod section;
+mod starter;
 pub(crate) mod tree;
 pub mod units;
 mod value;
@@ -23,9 +25,11 @@ pub(crate) use period::{has_period, period_ms};
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;
+pub use builtin::{BUILTINS, Builtin, builtin};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
+pub use starter::starter;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -133,8 +137,16 @@ pub enum Order {
     Sequential,
 }
 
-/// Reads a scenario file.
+/// Reads a scenario: a file, or where there is none, what is built in under this name.
 pub fn load(path: &Path) -> Result<Scenario, ScenarioError> {
+    let ours = path.to_str().and_then(builtin);
+    match ours.filter(|_| !path.exists() || path.is_dir()) {
+        Some(ours) => parse(path, ours.text),
+        None => read(path),
+    }
+}
+
+fn read(path: &Path) -> Result<Scenario, ScenarioError> {
     let read_error = |source| ScenarioError::Read {
         path: path.to_owned(),
         source,

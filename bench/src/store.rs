@@ -60,18 +60,14 @@ impl Store {
         RunWriter::create(&self.out_dir, record)
     }
 
-    /// Takes up a run that ended early, by its id or path: what it recorded, and the right to go on.
-    pub fn resume(&self, run: &str) -> Result<(Record, RunWriter), StoreError> {
-        let found = self.find(run)?;
-        let writer = RunWriter::resume(&found)?;
-        // Read only under the lock: until then another process could still be writing.
-        let record = found.whole()?;
-        Ok((record, writer))
-    }
-
-    /// Finds RUN: an id, the unique beginning of one, or the path of a run's folder or of a record.
+    /// Finds RUN: an id, the path of a run's folder or of a record, `latest`, or the beginning or end of an id that no other has.
     pub fn find(&self, run: &str) -> Result<FoundRun, StoreError> {
         find::find(&self.out_dir, run)
+    }
+
+    /// The file of a run's record.
+    pub fn record_of(&self, run_id: &str) -> PathBuf {
+        self.out_dir.join(run_id).join(RECORD_FILE)
     }
 
     /// Every run, newest first; a record that can not be read is among them with the reason.

@@ -315,7 +315,7 @@ fn wrong_words_and_wrong_files_are_answered() {
     make(&["lost.json", "-o", "lost-base.json"]).refused(2, "memory was lost in repeat 3");
     make(&["kept.json", "-o", "no/such/folder"]).refused(2, "can't write");
     let gate = |arguments: &[&str]| place.lmbench(["gate", "kept.json"].iter().chain(arguments));
-    gate(&["--only", "carrier=quic"]).refused(2, "its cells are carrier=tcp");
+    gate(&["--cell", "carrier=quic"]).refused(2, "its values are tcp");
     gate(&["--junit", "no/such/folder"]).refused(2, "can't write");
     // clap's own: the words after the flag are named, with what was meant.
     let said = gate(&["--tolerance", "downtime_ms=+10 ms"]);

@@ -74,7 +74,7 @@ fn cases_are_told_as_tap_and_as_junit() {
         "tcp/multifd-post-copy/ok",
         "--junit",
         junit.to_str().unwrap(),
-        "--out",
+        "-o",
         out.to_str().unwrap(),
     ]);
     let (tap, said) = (text(&output.stdout), text(&output.stderr));

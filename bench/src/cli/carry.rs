@@ -16,8 +16,8 @@ pub struct CaptureArguments {
     #[arg(long, value_name = "LOCAL")]
     pub to: String,
     /// The file to make. It will hold the guest's memory, secrets included: only its owner can read it, so keep it so.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: PathBuf,
     /// A user besides yourself whose processes may be at these sockets, such as libvirt-qemu; a name or a number. Nobody else gets a byte.
     #[arg(long, value_name = "USER")]
     pub peer_user: Option<String>,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
-use crate::plan::Only;
+use crate::cells::Selector;
 
 /// `lmbench compare`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_HELP)]
 pub struct CompareArguments {
-    /// What to compare with: RUN or RUN:CELL, where RUN is an id below --out or the path of a run's folder or record.
+    /// What to compare with: RUN or RUN:CELL, where RUN is `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub base: String,
     /// What is in question; not with --qemu or --binary.
     #[arg(required_unless_present_any = ["qemu", "binary"], conflicts_with_all = ["qemu", "binary"])]
@@ -32,9 +32,10 @@ pub struct CompareArguments {
     /// the candidate's. This lmbench stays the controller, and must speak the same protocol.
     #[arg(long, value_name = "PROGRAM", requires = "interleave")]
     pub binary: Vec<PathBuf>,
-    /// With --interleave: only cells whose parameter has this value; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", requires = "interleave")]
-    pub only: Vec<Only>,
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
+    pub cell: Vec<Selector>,
     /// With --interleave: repeats per cell instead of the base's.
     #[arg(long, value_name = "N", requires = "interleave")]
     pub repeats: Option<u32>,
@@ -44,7 +45,7 @@ pub struct CompareArguments {
     /// With --interleave: print the plan and end.
     #[arg(long, requires = "interleave")]
     pub dry_run: bool,
-    /// With --interleave: go on with such a run that was begun.
+    /// With --interleave: go on with such a run that was begun: `latest`, an id below --out, its beginning or end, or a path.
     #[arg(long, value_name = "RUN", requires = "interleave", conflicts_with_all = ["seed", "repeats"])]
     pub resume: Option<String>,
     /// Only this metric; may be given several times. Fewer questions take fewer repeats.

@@ -9,7 +9,7 @@ use super::Format;
 /// `lmbench ctl`.
 #[derive(Debug, Args)]
 pub struct CtlArguments {
-    /// An id below --out, or the path of a run's folder.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub run: String,
     /// Directory with the runs.
     #[arg(

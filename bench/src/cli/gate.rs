@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cells::Selector;
 use crate::gate::Asked;
 
 /// `lmbench baseline`.
 #[derive(Debug, Args)]
 pub struct BaselineArguments {
-    /// Ids below --out, or the paths of runs' folders or records: one run or, better, five of the same with nothing changed between them, on
-    /// different days. Of several the gate knows how much runs of the same differ.
+    /// One run or, better, five of the same with nothing changed between them, on different days: of several the gate knows how much runs of
+    /// the same differ. Each is `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<String>,
     /// The file to write; one that exists is replaced.
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    #[arg(short = 'o', long, value_name = "FILE")]
     pub output: PathBuf,
     /// More runs of the same, as if they were named behind RUN.
     #[arg(long, value_name = "RUN", num_args = 1..)]
@@ -28,7 +29,7 @@ pub struct BaselineArguments {
 #[derive(Debug, Args)]
 #[command(after_help = GATE_RULES)]
 pub struct GateArguments {
-    /// An id below --out, or the path of a run's folder or record.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub run: String,
     /// What to compare with, made by `lmbench baseline`; without it only limits, outcomes and memory are judged.
     #[arg(long, value_name = "FILE")]
@@ -37,9 +38,10 @@ pub struct GateArguments {
     /// every cell. May be given several times.
     #[arg(long, value_name = "METRIC=RULE")]
     pub tolerance: Vec<Asked>,
-    /// Only cells whose parameters have these values, such as carrier=tls,policy=static; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE[,KEY=VALUE…]")]
-    pub only: Vec<String>,
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
+    pub cell: Vec<Selector>,
     /// Compare even if the baseline is of another kind of machine.
     #[arg(long)]
     pub any_machine: bool,

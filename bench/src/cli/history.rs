@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cells::Selector;
+
 /// `lmbench history`.
 #[derive(Debug, Args)]
 pub struct HistoryArguments {
     /// Id of a metric, such as `blackout_ms`; `lmbench show RUN --all` lists those of a run.
     pub metric: String,
-    /// Only this cell: its id, or KEY=VALUE[,KEY=VALUE…] that it must have among its parameters.
-    #[arg(long, value_name = "CELL")]
-    pub cell: Option<String>,
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub cell: Vec<Selector>,
     /// Only runs of the scenario with this name.
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
@@ -41,14 +44,14 @@ pub enum HistoryFormat {
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_FORMATS)]
 pub struct ExportArguments {
-    /// Ids below --out, or paths of runs' folders or records.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
     /// Form of the export.
     #[arg(long, value_enum)]
     pub format: ExportFormat,
     /// The file to make or to replace; `-` is standard output.
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    #[arg(short = 'o', long, value_name = "FILE")]
     pub output: PathBuf,
     /// Also write the samples, to a second file beside the first: `results-samples.csv`.
     #[arg(long)]
@@ -78,8 +81,8 @@ pub enum ImportFormat {
         /// What `guestperf.py --output` or `guestperf-batch.py` wrote.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Directory that the runs' folders are made in.
-        #[arg(short = 'o', long, value_name = "DIRECTORY", default_value = "results")]
+        /// Directory with the runs; theirs are made in it.
+        #[arg(long, value_name = "DIRECTORY", default_value = "results")]
         out: PathBuf,
     },
 }

@@ -7,14 +7,14 @@ use clap::{Args, ValueEnum};
 /// `lmbench report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// Ids below --out, or paths of runs' folders or records. Others are compared with the first.
+    /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record. Others are compared with the first.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
     /// File to write; its ending (.html, .md, .txt) says the form. Without it the report goes to stdout.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Form of the report, whatever the file is called.
     #[arg(long, value_enum)]

@@ -26,17 +26,17 @@ pub(super) fn main(arguments: &CaptureArguments) -> Result<Exit, Failed> {
     if arguments.stay {
         options.linger = None;
     }
-    let (format, out) = (arguments.format, arguments.out.clone());
+    let (format, out) = (arguments.format, arguments.output.clone());
     let events: TeeListener = Arc::new(move |event| tell(&event, format, &out));
     let stop = CancellationToken::new();
     secret::forbid_core_dumps().map_err(|error| no_limit(&error))?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let mut signals = Signals::catch()?;
-        let failed = |error: TeeError| failed(&error, &arguments.out);
+        let failed = |error: TeeError| failed(&error, &arguments.output);
         // The socket comes first: nothing is overwritten for a capture that cannot begin.
         let tee = Tee::bind(listen, to, options).map_err(failed)?;
-        let file = create(&arguments.out, arguments.force)?;
+        let file = create(&arguments.output, arguments.force)?;
         // A file that reaches the limit of `ulimit -f` is an error to us, and no reason to end the migration.
         let too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE));
         let stopper = stop.clone();

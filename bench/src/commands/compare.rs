@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::chosen::{figures, figures_of, find};
+use super::chosen::{figures, figures_of, find, keep_cells};
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{CompareArguments, Format, RunArguments};
 use crate::compare::{Choice, Options, Side, compare, interleaved, of_programs, variant};
@@ -25,10 +25,15 @@ pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
     // clap asks for one unless --qemu or --binary, which take --interleave, stand in for it.
     let candidate = arguments.candidate.as_deref().unwrap_or_default();
     let (candidate_run, candidate_choice) = side(&store, candidate)?;
-    let base_record = figures_of(&base_run)?;
+    let chosen = |run: &FoundRun| {
+        let mut record = figures_of(run)?;
+        keep_cells(&mut record, &arguments.cell)?;
+        Ok(record)
+    };
+    let base_record = chosen(&base_run)?;
     // Two cells of one run are in one record.
     let other_record = (candidate_run != base_run)
-        .then(|| figures_of(&candidate_run))
+        .then(|| chosen(&candidate_run))
         .transpose()?;
     let base = Side {
         record: &base_record,
@@ -47,7 +52,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
     let run = RunArguments {
         scenario: arguments.base.clone().into(),
         out: arguments.out.clone(),
-        only: arguments.only.clone(),
+        cell: arguments.cell.clone(),
         repeats: arguments.repeats,
         seed: arguments.seed,
         format: arguments.format,
@@ -56,7 +61,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
         baseline: None,
         watch: false,
     };
-    let Some(record) = super::run::perform(&both, &run, &command)? else {
+    let Some((record, _)) = super::run::perform(&both, &run, &command)? else {
         return Ok(Exit::Success);
     };
     let (base, candidate) = (variant("base"), variant("candidate"));

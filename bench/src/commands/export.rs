@@ -3,9 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failed, chosen};
+use super::{Exit, Failed, chosen, say};
 use crate::cli::{ExportArguments, ExportFormat};
-use crate::export::{ExportError, Run, TableFormat, openmetrics, write_metrics, write_samples};
+use crate::export::{
+    ExportError, Run, TableFormat, openmetrics, samples_bytes, write_metrics, write_samples,
+};
+use crate::metric::Unit;
 use crate::output::Output;
 use crate::store::Store;
 use crate::terminal::text::{clean, counted};
@@ -62,6 +65,9 @@ fn read(store: &Store, run: &str) -> Result<Run, Failed> {
 
 fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed> {
     let mut output = create(path)?;
+    if let Some(warning) = large(runs, format, path) {
+        say(&warning);
+    }
     let troubles = write_samples(runs, format, &mut output).map_err(|error| at(path, error))?;
     finish(output, path)?;
     let mut error = anstream::stderr();
@@ -71,6 +77,25 @@ fn samples(runs: &[Run], format: TableFormat, path: &Path) -> Result<(), Failed>
         let _ = writeln!(error, "warning: {lines} left out: {}", trouble.first);
     }
     Ok(())
+}
+
+/// What to say before a file is written that may not be what its user expects. What can't be read is told when it is written.
+fn large(runs: &[Run], format: TableFormat, path: &Path) -> Option<String> {
+    let bytes = |format| samples_bytes(runs, format).ok();
+    let size = |bytes: u64| Unit::Byte.format(bytes as f64);
+    let asked = bytes(format).filter(|bytes| *bytes >= LARGE_BYTES)?;
+    let other = match format {
+        TableFormat::Csv => bytes(TableFormat::Parquet),
+        TableFormat::Parquet => None,
+    };
+    let hint = other.map_or_else(String::new, |other| {
+        format!("\nhint: --format parquet takes about {}", size(other))
+    });
+    Some(format!(
+        "warning: about {} of samples go to {}{hint}",
+        size(asked),
+        clean(&path.to_string_lossy())
+    ))
 }
 
 fn create(path: &Path) -> Result<Output, Failed> {
@@ -98,6 +123,9 @@ fn at(path: &Path, error: ExportError) -> Failed {
         other => other,
     })
 }
+
+/// More than most spreadsheets and mails take.
+const LARGE_BYTES: u64 = 100_000_000;
 
 /// `results.csv` to `results-samples.csv`.
 fn beside(path: &Path) -> PathBuf {

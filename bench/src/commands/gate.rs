@@ -3,13 +3,14 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::chosen::figures;
+use super::chosen::{check_cells, figures};
 use super::{Exit, Failed, print, print_json};
+use crate::cells::Selector;
 use crate::cli::{GateArguments, GateFormat, InconclusiveIs};
 use crate::gate::baseline::{Experiment, Machine};
 use crate::gate::{
-    Ask, Asked, Baseline, Report, Selector, Verdict, experiment_differences, judge,
-    machine_differences, show, version_differences,
+    Ask, Asked, Baseline, Report, Verdict, experiment_differences, judge, machine_differences,
+    show, version_differences,
 };
 use crate::output::{self, Output};
 use crate::record::Record;
@@ -21,10 +22,9 @@ use crate::terminal::text::clean;
 pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
     let record = figures(&Store::open(&arguments.out), &arguments.run)?;
     let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
-    let only = arguments.only.iter();
     let terms = Terms {
         tolerance: &arguments.tolerance,
-        only: only.map(|only| Selector::from(only.as_str())).collect(),
+        cells: &arguments.cell,
         any_machine: arguments.any_machine,
         any_scenario: arguments.any_scenario,
     };
@@ -52,7 +52,7 @@ pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
 #[derive(Default)]
 pub(super) struct Terms<'a> {
     pub(super) tolerance: &'a [Asked],
-    pub(super) only: Vec<Selector>,
+    pub(super) cells: &'a [Selector],
     pub(super) any_machine: bool,
     pub(super) any_scenario: bool,
 }
@@ -82,12 +82,12 @@ pub(super) fn judged(
         notes = fit(baseline, &subject, terms)?;
         notes.extend(version_differences(baseline, record));
     }
-    check_only(record, &terms.only)?;
+    check_cells(record, terms.cells)?;
     let mut report = judge(&Ask {
         record,
         rules: &rules,
         baseline,
-        only: &terms.only,
+        only: terms.cells,
     });
     notes.append(&mut report.notes);
     report.notes = notes;
@@ -135,35 +135,6 @@ pub(super) fn fit(
     Ok(notes)
 }
 
-/// A filter that keeps nothing was meant otherwise.
-fn check_only(record: &Record, only: &[Selector]) -> Result<(), Failed> {
-    let kept = |only: &Selector| {
-        let mut cells = record.cells.iter();
-        cells.any(|cell| only.takes(&cell.id, &cell.parameters))
-    };
-    let Some(nothing) = only.iter().find(|only| !kept(only)) else {
-        return Ok(());
-    };
-    let cells: Vec<String> = record
-        .cells
-        .iter()
-        .take(CELLS_SHOWN)
-        .map(|cell| clean(&cell.id))
-        .collect();
-    let message = format!(
-        "no cell of run {} has {}\nhint: its cells are {}{}",
-        clean(&record.run_id),
-        clean(&nothing.to_string()),
-        cells.join(" · "),
-        if record.cells.len() > CELLS_SHOWN {
-            " …"
-        } else {
-            ""
-        }
-    );
-    Err(Failed::new(Exit::Usage, message))
-}
-
 /// The exit code of a verdict.
 pub(super) fn exit(verdict: Verdict, inconclusive_is: InconclusiveIs) -> Exit {
     match (verdict, inconclusive_is) {
@@ -206,5 +177,3 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failed {
     );
     Failed::new(Exit::Usage, message)
 }
-
-const CELLS_SHOWN: usize = 20;

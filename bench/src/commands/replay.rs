@@ -18,10 +18,11 @@ pub(super) fn main(arguments: &ReplayArguments) -> Result<Exit, Failed> {
     // What is wrong with the command line is told before a large file is read.
     let specs = specs(&names(&arguments.policy)?, &arguments.set)?;
     let found = chosen::find(&Store::open(&arguments.out), &arguments.run)?;
-    let record = chosen::whole_of(&found)?;
-    check_filters(&record, arguments)?;
-    let readings = readings(&found, arguments)?;
-    let replays = replays(&record, &readings, &specs, arguments);
+    let mut record = chosen::whole_of(&found)?;
+    chosen::keep_cells(&mut record, &arguments.cell)?;
+    check_repeat(&record, arguments.repeat)?;
+    let readings = readings(&found, &record, arguments.repeat)?;
+    let replays = replays(&record, &readings, &specs);
     if replays.is_empty() {
         return Err(no_readings(&record));
     }
@@ -126,19 +127,8 @@ fn wrong_setting(setting: &str) -> Failed {
     .hint("write for example --set nova.time-scale=0.01")
 }
 
-fn check_filters(record: &Record, arguments: &ReplayArguments) -> Result<(), Failed> {
-    let ids: Vec<&str> = record.cells.iter().map(|cell| cell.id.as_str()).collect();
-    if let Some(wanted) = &arguments.cell
-        && !ids.contains(&wanted.as_str())
-    {
-        let ids: Vec<String> = ids.iter().map(|id| clean(id)).collect();
-        return Err(Failed::new(
-            Exit::Usage,
-            format!("the run has no cell {:?}", clean(wanted)),
-        )
-        .hint(format!("its cells are {}", ids.join("; "))));
-    }
-    let Some(number) = arguments.repeat else {
+fn check_repeat(record: &Record, repeat: Option<u32>) -> Result<(), Failed> {
+    let Some(number) = repeat else {
         return Ok(());
     };
     let mut repeats = record.cells.iter().flat_map(|cell| &cell.repeats);
@@ -151,10 +141,11 @@ fn check_filters(record: &Record, arguments: &ReplayArguments) -> Result<(), Fai
     )
 }
 
-/// By cell and repeat.
+/// By cell and repeat; of the cells of this record.
 fn readings(
     found: &FoundRun,
-    arguments: &ReplayArguments,
+    record: &Record,
+    repeat: Option<u32>,
 ) -> Result<BTreeMap<(String, u32), Vec<Reading>>, Failed> {
     let broken = |error| {
         Failed::from_error(Exit::Usage, &error)
@@ -163,13 +154,8 @@ fn readings(
     let mut readings: BTreeMap<(String, u32), Vec<Reading>> = BTreeMap::new();
     for sample in read_samples(&found.samples()).map_err(broken)? {
         let sample = sample.map_err(broken)?;
-        let is_wanted = arguments
-            .cell
-            .as_ref()
-            .is_none_or(|cell| *cell == sample.cell)
-            && arguments
-                .repeat
-                .is_none_or(|repeat| repeat == sample.repeat);
+        let is_wanted = record.cell_index(&sample.cell).is_some()
+            && repeat.is_none_or(|repeat| repeat == sample.repeat);
         if !is_wanted {
             continue;
         }
@@ -188,17 +174,9 @@ fn replays(
     record: &Record,
     readings: &BTreeMap<(String, u32), Vec<Reading>>,
     specs: &[PolicySpec],
-    arguments: &ReplayArguments,
 ) -> Vec<Replay> {
     let mut replays = Vec::new();
     for cell in &record.cells {
-        if arguments
-            .cell
-            .as_ref()
-            .is_some_and(|wanted| *wanted != cell.id)
-        {
-            continue;
-        }
         for repeat in &cell.repeats {
             let of = (cell.id.clone(), repeat.repeat);
             let Some(readings) = readings.get(&of).filter(|readings| !readings.is_empty()) else {

@@ -2,6 +2,7 @@
 
 mod gated;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lmbench_harness::clock::monotonic_ns;
@@ -12,12 +13,12 @@ use super::{Exit, Failed, is_styled, print, print_json, runtime, say};
 use crate::cli::{Format, RunArguments};
 use crate::control::{Board, Desk, Server};
 use crate::event::RunEvent;
-use crate::gate::Baseline;
+use crate::gate::Report;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::run::{Interrupter, Run, RunError, Target, Unfit, any_failed};
 use crate::scenario::{self, Scenario};
-use crate::store::{Liveness, Store};
+use crate::store::{FoundRun, Liveness, Store};
 use crate::terminal;
 
 use gated::Gated;
@@ -31,20 +32,21 @@ pub(super) fn main(arguments: &RunArguments) -> Result<Exit, Failed> {
         .map(|path| gated::baseline(path, &scenario))
         .transpose()?;
     let command = format!("run {}", arguments.scenario.display());
-    match perform(&scenario, arguments, &command)? {
-        Some(record) => report(&record, baseline.as_ref(), arguments),
-        None => Ok(Exit::Success),
-    }
+    let Some((record, path)) = perform(&scenario, arguments, &command)? else {
+        return Ok(Exit::Success);
+    };
+    let judged = baseline.map(|baseline| gated::judge(&record, &baseline, &scenario));
+    report(&record, &path, judged, arguments)
 }
 
-/// Runs the scenario, or what is left of a run of it. `None` if only the plan was wanted, which is printed.
+/// Runs the scenario, or what is left of a run of it: the record, and its file. `None` if only the plan was wanted, which is printed.
 ///
 /// `command` is what was typed, without `lmbench` and options: it goes on with the run if that is interrupted.
 pub(super) fn perform(
     scenario: &Scenario,
     arguments: &RunArguments,
     command: &str,
-) -> Result<Option<Record>, Failed> {
+) -> Result<Option<(Record, PathBuf)>, Failed> {
     let usage = |error: &dyn std::error::Error| Failed::from_error(Exit::Usage, error);
     // Only looked at so far: the run's lock is taken when all is known to fit.
     let begun = arguments
@@ -53,8 +55,8 @@ pub(super) fn perform(
         .map(|run| begun(run, arguments, scenario))
         .transpose()?;
     let plan = match &begun {
-        Some(record) => Plan::resumed(scenario, &arguments.only, record),
-        None => Plan::new(scenario, &arguments.only, arguments.repeats, arguments.seed),
+        Some((_, record)) => Plan::resumed(scenario, &arguments.cell, record),
+        None => Plan::new(scenario, &arguments.cell, arguments.repeats, arguments.seed),
     };
     let plan = plan.map_err(|error| usage(&error))?;
     for warning in plan.warnings() {
@@ -64,29 +66,37 @@ pub(super) fn perform(
         print(|output| writeln!(output, "{}", plan.to_string().trim_end()))?;
         return Ok(None);
     }
-    if let Some(record) = begun.filter(|record| plan.remaining(record).is_empty()) {
-        note(&format!(
-            "run {} is complete: nothing is left to do",
-            record.run_id
-        ));
-        return Ok(Some(record));
-    }
+    let found = match begun {
+        Some((found, record)) if plan.remaining(&record).is_empty() => {
+            note(&format!(
+                "run {} is complete: nothing is left to do",
+                record.run_id
+            ));
+            return Ok(Some((record, found.record)));
+        }
+        Some((found, _)) => Some(found),
+        None => None,
+    };
     lmbench_harness::lab::enter_user_namespace_if_needed()
         .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
-    let target = match &arguments.resume {
+    let target = match &found {
         None => Target::New(arguments.out.clone()),
-        Some(run) => {
-            let begun = Store::open(&arguments.out).resume(run);
-            Target::Resumed(Box::new(begun.map_err(|error| usage(&error))?))
-        }
+        Some(found) => Target::Resumed(Box::new(found.resume().map_err(|error| usage(&error))?)),
     };
-    runtime()?
-        .block_on(execute(scenario, arguments, command, &plan, target))
-        .map(Some)
+    let record = runtime()?.block_on(execute(scenario, arguments, command, &plan, target))?;
+    let path = match found {
+        None => Store::open(&arguments.out).record_of(&record.run_id),
+        Some(found) => found.record,
+    };
+    Ok(Some((record, path)))
 }
 
-/// The record of a run that is to go on, if it fits the scenario and nobody is at it.
-fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Record, Failed> {
+/// A run that is to go on and its record, if it fits the scenario and nobody is at it.
+fn begun(
+    run: &str,
+    arguments: &RunArguments,
+    scenario: &Scenario,
+) -> Result<(FoundRun, Record), Failed> {
     let found = chosen::find(&Store::open(&arguments.out), run)?;
     let record = chosen::whole_of(&found)?;
     let id = &record.run_id;
@@ -112,7 +122,7 @@ fn begun(run: &str, arguments: &RunArguments, scenario: &Scenario) -> Result<Rec
         );
         return Err(Failed::new(Exit::Usage, message));
     }
-    Ok(record)
+    Ok((found, record))
 }
 
 async fn execute(
@@ -263,17 +273,14 @@ fn note(text: &str) {
 
 fn report(
     record: &Record,
-    baseline: Option<&Baseline>,
+    path: &Path,
+    judged: Option<Result<(Report, Exit), Failed>>,
     arguments: &RunArguments,
 ) -> Result<Exit, Failed> {
-    let judged = baseline.map(|baseline| gated::judge(record, baseline, arguments));
     match (arguments.format, &judged) {
         (Format::Json, Some(Ok((report, exit)))) => print_json(&Gated::new(record, report, *exit))?,
         (Format::Json, _) => print(|output| output.write_all(record.to_json().as_bytes()))?,
         (Format::Human, judged) => {
-            let run = arguments.resume.as_deref().unwrap_or(&record.run_id);
-            let found = Store::open(&arguments.out).find(run);
-            let path = found.map_or_else(|_| arguments.out.clone(), |found| found.record);
             let mut text = format!(
                 "{}\nrecord: {}\nreport: lmbench report{} {} -o report.html\n",
                 terminal::summary_text(record),

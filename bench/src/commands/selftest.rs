@@ -7,6 +7,7 @@ use super::signals::Signals;
 use super::{Exit, Failed, print, print_json, runtime, say};
 use crate::cli::{SelftestArguments, SelftestFormat};
 use crate::event::{Phase, RunEvent};
+use crate::output::Stdout;
 use crate::run::{Interrupter, RunError, Series};
 use crate::scenario::Cell;
 use crate::selftest::{self, Case, Filter, Left, Report, Tap};
@@ -25,7 +26,7 @@ pub(super) fn main(arguments: &SelftestArguments) -> Result<Exit, Failed> {
         cells.push(cell);
     }
     // A path that can't be written should not be found out after an hour.
-    for path in [&arguments.junit, &arguments.out].into_iter().flatten() {
+    for path in [&arguments.junit, &arguments.output].into_iter().flatten() {
         write(path, "")?;
     }
     lmbench_harness::lab::enter_user_namespace_if_needed()
@@ -34,7 +35,7 @@ pub(super) fn main(arguments: &SelftestArguments) -> Result<Exit, Failed> {
     if let Some(path) = &arguments.junit {
         write(path, &selftest::junit(&reports))?;
     }
-    if let Some(path) = &arguments.out {
+    if let Some(path) = &arguments.output {
         write(path, &format!("{:#}\n", selftest::json(&reports)))?;
     }
     match arguments.format {
@@ -104,7 +105,7 @@ async fn perform(
     });
     let mut tap = match arguments.format {
         SelftestFormat::Tap => {
-            let begun = Tap::begin(std::io::stdout(), cases.len());
+            let begun = Tap::begin(Stdout::default(), cases.len());
             Some(begun.map_err(|error| Failed::new(Exit::Internal, error))?)
         }
         SelftestFormat::Junit | SelftestFormat::Json => None,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
+use crate::cells::{Selector, listed};
 use crate::record::{CellRecord, Record};
 use crate::scenario::matrix::plain;
 use crate::scenario::nearest;
@@ -90,30 +91,15 @@ impl Choice {
                 keys: cell.parameters.keys().cloned().collect(),
             });
         }
-        let wanted: Option<BTreeMap<&str, String>> = text
-            .split(',')
-            .map(|part| part.split_once('='))
-            .map(|part| part.map(|(key, value)| (key.trim(), value.split_whitespace().collect())))
-            .collect();
-        let wanted = wanted.unwrap_or_default();
-        let has = |cell: &&CellRecord| {
-            wanted.iter().all(|(key, value)| {
-                cell.parameters
-                    .get(*key)
-                    .is_some_and(|it| plain(it) == *value)
-            })
-        };
-        let cells: Vec<&CellRecord> = if wanted.is_empty() {
-            Vec::new()
-        } else {
-            record.cells.iter().filter(has).collect()
-        };
-        if cells.is_empty() {
+        let selector = Selector::from(text.as_str());
+        let has = |cell: &&CellRecord| selector.takes(&cell.id, &cell.parameters);
+        let cells: Vec<&CellRecord> = record.cells.iter().filter(has).collect();
+        if cells.is_empty() || text.trim().is_empty() {
             return Err(no_cell(record, text));
         }
         Ok(Chosen {
             cells,
-            keys: wanted.into_keys().map(str::to_owned).collect(),
+            keys: selector.keys(),
         })
     }
 }
@@ -216,18 +202,3 @@ fn ambiguous(record: &Record, ids: &[&str]) -> SelectError {
         cells: listed(ids),
     }
 }
-
-/// Some ids in one line; a hostile or a very wide record has too many for a message.
-fn listed(ids: &[&str]) -> String {
-    if ids.is_empty() {
-        return "none".to_owned();
-    }
-    let some: Vec<&str> = ids.iter().take(LISTED_MAX).copied().collect();
-    let more = match ids.len().saturating_sub(LISTED_MAX) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    some.join("; ") + &more
-}
-
-const LISTED_MAX: usize = 20;

@@ -1,13 +1,14 @@
 //! A row for each number and text of each sample.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::{Column, ExportError, Kind, Run, Table, Value, flat};
-use crate::store::{StoreError, read_samples};
+use super::{Column, ExportError, Kind, Run, Table, TableFormat, Value, flat};
+use crate::store::{Sample, StoreError, read_samples};
 
 /// Samples that could not be exported.
 #[derive(Debug)]
@@ -35,8 +36,45 @@ pub(super) fn columns(runs: &[Run]) -> Vec<Column> {
     columns
 }
 
+/// What a table of a run's samples takes, told by its first ones.
+pub(super) fn bytes(
+    run: &Run,
+    format: TableFormat,
+    columns: &[Column],
+) -> Result<u64, ExportError> {
+    let mut read = 0;
+    let beginning = read_samples(&run.samples)?
+        .take(BEGINNING)
+        .inspect(|sample| {
+            let text = sample.as_ref().map(serde_json::to_string);
+            read += text.map_or(0, |text| text.map_or(0, |text| text.len() as u64 + 1));
+        });
+    let mut written = Counted(0);
+    let mut table = Table::new(format, columns, &mut written)?;
+    rows(run, beginning, columns, &mut table)?;
+    table.end()?;
+    let length = fs::metadata(&run.samples).map_or(0, |file| file.len());
+    let ratio = written.0 as f64 / (read as f64).max(1.0);
+    Ok((length as f64 * ratio) as u64)
+}
+
+/// Counts what is written, and throws it away.
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 pub(super) fn rows<W: Write + Send>(
     run: &Run,
+    samples: impl Iterator<Item = Result<Sample, StoreError>>,
     columns: &[Column],
     table: &mut Table<W>,
 ) -> Result<Option<SampleTrouble>, ExportError> {
@@ -47,7 +85,7 @@ pub(super) fn rows<W: Write + Send>(
     // Of a cell that the record does not know, nothing is.
     let unknown = vec![Value::Absent; columns.len() - FIXED_COLUMNS];
     let mut trouble: Option<SampleTrouble> = None;
-    for sample in read_samples(&run.samples)? {
+    for sample in samples {
         let sample = match sample {
             Ok(sample) => sample,
             Err(error) => {
@@ -95,5 +133,7 @@ fn number_and_text(leaf: &Json) -> [Value; 2] {
     }
 }
 
+/// Samples that tell how long the others will be: those of the first migration or two.
+const BEGINNING: usize = 2000;
 /// Those that are not for parameters.
 const FIXED_COLUMNS: usize = 9;

@@ -20,7 +20,8 @@ use std::collections::BTreeSet;
 use super::baseline::{Baseline, BaselineCell};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
-use super::rules::{RuleSet, Rules, Selector};
+use super::rules::{RuleSet, Rules};
+use crate::cells::{Parameters, Selector, taken};
 use crate::judge::{NoiseFloor, RULE, day};
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
@@ -36,7 +37,7 @@ pub struct Ask<'a> {
     pub rules: &'a Rules,
     /// What it is compared with.
     pub baseline: Option<&'a Baseline>,
-    /// Only these cells; without any, all.
+    /// The cells that are chosen, as [`taken`] has it.
     pub only: &'a [Selector],
 }
 
@@ -98,7 +99,7 @@ pub fn judge(ask: &Ask<'_>) -> Report {
         .flat_map(|baseline| &baseline.cells)
         .filter(|(id, cell)| !ids.contains(id.as_str()) && ask.takes(id, &cell.parameters));
     for (id, _) in vanished {
-        let reason = "it is in the baseline and not in this run: run it, leave it out by --only, or make the baseline again";
+        let reason = "it is in the baseline and not in this run: run it, leave it out by --cell, or make the baseline again";
         checks.push(Check::new(id, Subject::Cell, Verdict::Inconclusive, reason));
     }
     if cells.is_empty() {
@@ -115,8 +116,8 @@ pub fn judge(ask: &Ask<'_>) -> Report {
 }
 
 impl Ask<'_> {
-    fn takes(&self, id: &str, parameters: &indexmap::IndexMap<String, serde_json::Value>) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only.takes(id, parameters))
+    fn takes(&self, id: &str, parameters: &Parameters) -> bool {
+        taken(self.only, id, parameters)
     }
 }
 

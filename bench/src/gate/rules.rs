@@ -2,13 +2,12 @@
 //! a later one replaces its like.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use super::rule::{OutcomeRule, Rule, RuleError};
+use crate::cells::{Parameters, Selector};
 use crate::metric::{self, ALL};
 use crate::record::Outcome;
 use crate::terminal::text::clean_short;
@@ -26,12 +25,6 @@ pub struct RuleSet {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {
     layers: Vec<(Selector, RuleSet)>,
-}
-
-/// Some cells: those that have all of these parameters; without any, all cells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selector {
-    text: String,
 }
 
 /// One rule by its name, as on the command line: `downtime_ms=+10 %`.
@@ -98,7 +91,7 @@ impl Rules {
     }
 
     /// What is asked of a cell, in the order in which it was first asked.
-    pub fn of(&self, id: &str, parameters: &IndexMap<String, Value>) -> RuleSet {
+    pub fn of(&self, id: &str, parameters: &Parameters) -> RuleSet {
         let mut rules = RuleSet::default();
         for (_, layer) in self
             .layers
@@ -108,38 +101,6 @@ impl Rules {
             rules.override_with(layer);
         }
         rules
-    }
-}
-
-impl Selector {
-    /// Whether a cell is meant: by its id, or by some of its parameters.
-    pub fn takes(&self, id: &str, parameters: &IndexMap<String, Value>) -> bool {
-        let squeezed = squeeze(&self.text);
-        if squeezed.is_empty() || squeezed == squeeze(id) {
-            return true;
-        }
-        let mut pairs = squeezed.split(',');
-        pairs.all(|pair| {
-            pair.split_once('=').is_some_and(|(key, value)| {
-                parameters
-                    .get(key)
-                    .is_some_and(|own| squeeze(&plain(own)) == value)
-            })
-        })
-    }
-}
-
-impl From<&str> for Selector {
-    fn from(text: &str) -> Self {
-        Selector {
-            text: text.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
     }
 }
 
@@ -205,17 +166,6 @@ fn nearest(name: &str) -> Option<&'static str> {
         .map(|(_, id)| id)
 }
 
-/// A parameter's value as it stands in a cell's id.
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect()
-}
-
 /// Names that are longer are not compared with others.
 const NAME_MAX: usize = 64;
 /// Of an unknown name so many characters are shown.
@@ -255,35 +205,6 @@ mod tests {
         rules.ask(&["downtime_ms=5%".parse().unwrap()]);
         let tls = rules.of("carrier=tls", &parameters("tls"));
         assert_eq!(tls.metrics["downtime_ms"].tolerance, Some(0.05));
-    }
-
-    #[test]
-    fn cells_are_chosen_by_parameters_or_id() {
-        let parameters = IndexMap::from([
-            ("carrier".to_owned(), json!("tls")),
-            ("migration.multifd-channels".to_owned(), json!(4)),
-            ("network.migration.rtt".to_owned(), json!("1 ms")),
-        ]);
-        let takes = |text: &str| Selector::from(text).takes("the,id=x", &parameters);
-        for text in [
-            "",
-            "carrier=tls",
-            "migration.multifd-channels=4, carrier=tls",
-            "network.migration.rtt=1 ms",
-            "network.migration.rtt=1ms",
-            "the,id=x",
-        ] {
-            assert!(takes(text), "{text}");
-        }
-        for text in [
-            "carrier=tcp",
-            "carrier",
-            "=",
-            ",",
-            "carrier=tls,policy=static",
-        ] {
-            assert!(!takes(text), "{text}");
-        }
     }
 
     #[test]

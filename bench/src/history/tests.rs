@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::terminal::history_text;
@@ -153,17 +154,21 @@ fn noise_alone_has_one_level() {
 
 #[test]
 fn cells_are_wanted_by_id_or_parameters() {
-    let point = point(1, 1.0);
+    let parameters = [("carrier", "tcp"), ("policy", "static")];
+    let parameters = parameters.map(|(key, value)| (key.to_owned(), json!(value)));
+    let point = HistoryPoint {
+        parameters: parameters.into(),
+        ..point(1, 1.0)
+    };
     for (cell, admitted) in [
         ("carrier=tcp,policy=static", true),
         ("policy=static", true),
         ("policy=static,carrier=tcp", true),
         ("carrier=tcp,policy=nova", false),
         ("carrier=t", false),
-        ("", false),
     ] {
         let wanted = Wanted {
-            cell: Some(cell.to_owned()),
+            cells: vec![cell.into()],
             ..Wanted::default()
         };
         assert_eq!(wanted.admits(&point), admitted, "{cell:?}");

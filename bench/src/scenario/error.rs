@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::scenario::SCENARIO_BYTES_MAX;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::tree::Span;
+use crate::scenario::{BUILTINS, SCENARIO_BYTES_MAX};
 
 /// Problems shown at most; a file with more has one cause for many of them.
 const SHOWN_MAX: usize = 40;
@@ -89,10 +89,13 @@ impl std::error::Error for ScenarioError {
 fn read_failure(path: &Path, source: &std::io::Error) -> String {
     let hint = match source.kind() {
         std::io::ErrorKind::NotFound => {
-            "give the path of a scenario file, for example scenarios/quick.toml"
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let near = nearest(&name, BUILTINS.iter().map(|builtin| builtin.name));
+            let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            format!("{near}give the path of a file, or a name that `lmbench scenarios` lists")
         }
-        std::io::ErrorKind::IsADirectory => "give the path of a file in it",
-        _ => "check that it is a file that you may read",
+        std::io::ErrorKind::IsADirectory => "give the path of a file in it".to_owned(),
+        _ => "check that it is a file that you may read".to_owned(),
     };
     // The one error whose text repeats its source: a person reads it alone, and "cannot read" without the reason helps nobody.
     format!(

@@ -135,12 +135,17 @@ pub(crate) fn axis_kind(path: &str) -> Option<Kind> {
 
 /// The kind at a path.
 pub(crate) fn kind_at(path: &str) -> Option<Kind> {
+    key_at(path).map(|key| key.kind)
+}
+
+/// The key at a path.
+pub(crate) fn key_at(path: &str) -> Option<&'static Key> {
     let mut table = &SCENARIO;
     let mut segments = path.split('.').peekable();
     loop {
         let key = table.key(segments.next()?)?;
         if segments.peek().is_none() {
-            return Some(key.kind);
+            return Some(key);
         }
         match key.kind {
             Kind::Table(inner) | Kind::Selection { options: inner, .. } => table = inner,

@@ -65,8 +65,8 @@ pub enum StoreError {
         /// The closest ids, as a line of its own.
         hint: String,
     },
-    /// The beginning of an id fits several.
-    #[error("{run:?} is the beginning of {} runs\nhint: write more of it: {}", candidates.len(), candidates.join(", "))]
+    /// The beginning or end of an id fits several.
+    #[error("{run:?} begins or ends the ids of {} runs\nhint: write more of it: {}", candidates.len(), candidates.join(", "))]
     Ambiguous {
         /// What was asked for.
         run: String,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{LOCK_FILE, Liveness, RECORD_FILE, SAMPLES_FILE, StoreError};
+use super::{LOCK_FILE, Liveness, RECORD_FILE, RunWriter, SAMPLES_FILE, StoreError};
 use crate::record::{Record, RecordError};
 
 /// A run that is there.
@@ -36,6 +36,14 @@ impl FoundRun {
         Liveness::of(&self.directory)
     }
 
+    /// Takes it up after it ended early: what it recorded, and the right to go on.
+    pub fn resume(&self) -> Result<(Record, RunWriter), StoreError> {
+        let writer = RunWriter::resume(self)?;
+        // Read only under the lock: until then another process could still be writing.
+        let record = self.whole()?;
+        Ok((record, writer))
+    }
+
     fn in_directory(directory: PathBuf) -> Self {
         FoundRun {
             record: directory.join(RECORD_FILE),
@@ -52,9 +60,14 @@ pub(super) fn find(out_dir: &Path, run: &str) -> Result<FoundRun, StoreError> {
     if let Some(found) = at_path(Path::new(run)) {
         return Ok(found);
     }
+    if run == LATEST
+        && let Some(latest) = latest(&ids)
+    {
+        return Ok(FoundRun::in_directory(out_dir.join(latest)));
+    }
     let candidates: Vec<String> = ids
         .iter()
-        .filter(|id| !run.is_empty() && id.starts_with(run))
+        .filter(|id| !run.is_empty() && (id.starts_with(run) || id.ends_with(run)))
         .cloned()
         .collect();
     match candidates.as_slice() {
@@ -91,6 +104,13 @@ pub(super) fn run_ids(out_dir: &Path) -> Result<Vec<String>, StoreError> {
     }
     ids.sort();
     Ok(ids)
+}
+
+/// The run that began last, as its id tells; a folder that somebody renamed tells nothing, so it is taken only where no other is.
+fn latest(ids: &[String]) -> Option<&String> {
+    let is_dated = |id: &&String| id.starts_with(|first: char| first.is_ascii_digit());
+    let dated = ids.iter().rev().find(is_dated);
+    dated.or_else(|| ids.last())
 }
 
 fn at_path(path: &Path) -> Option<FoundRun> {
@@ -137,4 +157,6 @@ fn likeness(id: &str, run: &str) -> f64 {
     }
 }
 
+/// What stands for the run that began last.
+const LATEST: &str = "latest";
 const SUGGESTIONS: usize = 3;

@@ -81,7 +81,7 @@ fn a_crashed_run_is_interrupted_and_resumed_by_one_process_only() {
     let id = record.run_id.clone();
     let writer = store.create_run(&record).unwrap();
     writer.append_samples(&[sample(1.0)]).unwrap();
-    let error = store.resume(&id).unwrap_err().to_string();
+    let error = store.find(&id).unwrap().resume().unwrap_err().to_string();
     assert!(
         error.contains("still going on (process ") && error.contains("hint:"),
         "{error}"
@@ -97,7 +97,7 @@ fn a_crashed_run_is_interrupted_and_resumed_by_one_process_only() {
     assert_eq!(status(&store, &id), Status::Interrupted);
     assert_eq!(read_samples(&samples).unwrap().count(), 1);
 
-    let (resumed, writer) = store.resume(&id).unwrap();
+    let (resumed, writer) = store.find(&id).unwrap().resume().unwrap();
     assert_eq!(resumed, record);
     assert_eq!(status(&store, &id), Status::Running);
     writer.append_samples(&[sample(2.0)]).unwrap();
@@ -151,6 +151,8 @@ fn runs_are_found_by_id_beginning_and_path() {
     for run in [
         ids[2],
         "20260302",
+        "-0001",
+        "latest",
         folder.to_str().unwrap(),
         record.to_str().unwrap(),
     ] {
@@ -166,6 +168,7 @@ fn runs_are_found_by_id_beginning_and_path() {
     insta::assert_snapshot!(
         [
             "20260301",
+            "2",
             "20260302-120000-idel-0001",
             "heavy",
             "",
@@ -174,7 +177,17 @@ fn runs_are_found_by_id_beginning_and_path() {
         .map(message)
         .join("\n\n")
     );
+    // A folder that was renamed does not hide the runs that came since, and is one all the same.
+    let renamed = store.out_dir().join("that-bad-night");
+    fs::rename(store.out_dir().join(ids[0]), &renamed).unwrap();
+    assert_eq!(store.find("latest").unwrap().record, record);
+    assert_eq!(store.find("night").unwrap().directory, renamed);
+    for id in &ids[1..] {
+        fs::remove_dir_all(store.out_dir().join(id)).unwrap();
+    }
+    assert_eq!(store.find("latest").unwrap().directory, renamed);
     let nowhere = Store::open("/nonexistent/results");
+    assert!(nowhere.find("latest").is_err());
     assert!(
         nowhere
             .find("x")
@@ -320,7 +333,7 @@ fn what_is_planted_in_a_runs_folder_is_not_filled() {
     let path = store.find(&record.run_id).unwrap().directory;
     fs::remove_file(path.join("lock")).unwrap();
     symlink(&victim, path.join("lock")).unwrap();
-    assert!(store.resume(&record.run_id).is_err());
+    assert!(store.find(&record.run_id).unwrap().resume().is_err());
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
@@ -331,7 +344,7 @@ fn what_a_killed_writer_left_half_written_goes() {
     let directory = store.create_run(&record).unwrap().directory().to_owned();
     let left = directory.join("record.json.0123456789abcdef.new");
     fs::write(&left, "{").unwrap();
-    store.resume(&record.run_id).unwrap();
+    store.find(&record.run_id).unwrap().resume().unwrap();
     assert!(!left.exists());
 }
 

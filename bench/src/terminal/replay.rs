@@ -2,11 +2,20 @@
 
 use super::table::{table, wrapped};
 use super::text::{clean, counted};
-use crate::replay::{LIMITS, Replay, Replayed, in_words};
+use crate::replay::{LIMITS, Replay, Replayed, Row, in_words};
 
-/// One table per migration, and the limits of all of it.
+/// A line for each policy over all migrations, one table per migration, and the limits of all of it.
 pub fn replay_text(run_id: &str, replays: &[Replay]) -> String {
+    let policies = replays.first().map_or(0, |replay| replay.policies.len());
     let mut text = String::new();
+    for policy in 0..policies {
+        let of_all: Vec<&Replayed> = replays
+            .iter()
+            .filter_map(|replay| replay.policies.get(policy))
+            .collect();
+        text += &wrapped(&in_short(&of_all), 2);
+    }
+    text.push('\n');
     for replay in replays {
         text += &wrapped(&head(run_id, replay), 2);
         text.push('\n');
@@ -20,6 +29,68 @@ pub fn replay_text(run_id: &str, replays: &[Replay]) -> String {
     }
     text
 }
+
+/// What one policy would have done, in each of the migrations that it was shown.
+fn in_short(all: &[&Replayed]) -> String {
+    let Some(one) = all.first() else {
+        return String::new();
+    };
+    let begin = if one.begins_with.is_empty() {
+        String::new()
+    } else {
+        format!("begins with {}, then ", one.begins_with.join(", "))
+    };
+    let decided: Vec<&[Row]> = all
+        .iter()
+        .map(|replayed| replayed.decisions.as_slice())
+        .filter(|rows| !rows.is_empty())
+        .collect();
+    let firsts: Vec<&Row> = decided.iter().filter_map(|rows| rows.first()).collect();
+    let lasts = decided.iter().filter(|rows| rows.len() > 1);
+    let lasts: Vec<&Row> = lasts.filter_map(|rows| rows.last()).collect();
+    let mut text = format!("{}: {begin}", clean(&one.policy));
+    if decided.is_empty() {
+        text += "nothing";
+    } else if lasts.is_empty() {
+        text += &when(&firsts);
+    } else {
+        text += &format!("{}, in the end {}", when(&firsts), when(&lasts));
+    }
+    if !decided.is_empty() && all.len() > 1 {
+        text += &format!(", in {} of {} migrations", decided.len(), all.len());
+    }
+    text
+}
+
+/// What was decided, and from when to when.
+fn when(rows: &[&Row]) -> String {
+    let mut what: Vec<String> = rows.iter().map(|row| in_words(&row.action)).collect();
+    what.sort();
+    what.dedup();
+    let others = what.len().saturating_sub(ACTIONS_SHOWN);
+    what.truncate(ACTIONS_SHOWN);
+    let mut what = what.join(" or ");
+    if others > 0 {
+        what += &format!(" or {}", counted(others, "other"));
+    }
+    let times = rows.iter().map(|row| row.at_ms / 1e3);
+    let (from, to) = times.fold((f64::INFINITY, 0.0_f64), |(from, to), at| {
+        (from.min(at), to.max(at))
+    });
+    let star = if rows.iter().any(|row| row.hypothetical) {
+        "*"
+    } else {
+        ""
+    };
+    if format!("{from:.2}") == format!("{to:.2}") {
+        format!("{what} at {to:.2} s{star}")
+    } else {
+        format!("{what} at {from:.2} to {to:.2} s{star}")
+    }
+}
+
+/// Different ones in a line for people.
+const ACTIONS_SHOWN: usize = 2;
 
 fn head(run_id: &str, replay: &Replay) -> String {
     let under = replay

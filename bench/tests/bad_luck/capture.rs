@@ -64,7 +64,7 @@ impl Drop for Running {
 }
 
 const CAPTURE: [&str; 9] = [
-    "capture", "--listen", "unix:a", "--to", "unix:b", "--format", "json", "--out", "stream",
+    "capture", "--listen", "unix:a", "--to", "unix:b", "--format", "json", "-o", "stream",
 ];
 
 /// A capture of `bytes` and an answer.

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::store::begun;
 use super::support::{Place, SOUND};
 
-const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/guestperf.json");
+pub(crate) const REPORT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/guestperf.json");
 
 /// Two imported runs and one whose record is cut off.
 fn furnished() -> (Place, String) {
@@ -149,7 +150,7 @@ fn wrong_words_are_answered() {
         (&["import", "guestperf", "missing.json"], 2),
         (&["import", "guestperf", "no-report.json"], 2),
         (&["import", "guestperf", REPORT], 2),
-        (&["import", "guestperf", "slower.json", "-o", "empty"], 3),
+        (&["import", "guestperf", "slower.json", "--out", "empty"], 3),
     ] {
         let shown: Vec<String> = arguments
             .iter()

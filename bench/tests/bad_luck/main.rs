@@ -7,6 +7,7 @@ mod carry;
 mod control;
 mod doctor;
 mod fake_qemu;
+mod first;
 mod history;
 mod hostile;
 mod live;

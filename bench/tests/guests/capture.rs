@@ -124,7 +124,7 @@ async fn captured_and_played(multifd: bool, channels: u64) {
         "unix:tee",
         "--to",
         "unix:first",
-        "--out",
+        "-o",
         "stream",
     ];
     let mut tee = Program::start(folder, "", &tee);

@@ -1,5 +1,6 @@
 //! The rules that hold between the packages and files of this workspace. Each checker is first shown something that breaks its rule.
 
+mod commit;
 mod files;
 mod packages;
 mod published;

@@ -65,7 +65,7 @@ fn wrong(text: &str, hint: &str) -> Failed {
 fn load(path: &Path) -> Result<Arc<Recording>, Failed> {
     let recording = Recording::load(path).map_err(|error| match error {
         LoadError::Open { .. } => Failed::from_error(Exit::Usage, &error)
-            .hint("name a file that `lmbench capture --out` made"),
+            .hint("name a file that `lmbench capture -o` made"),
         LoadError::Read { .. } => Failed::from_error(Exit::Usage, &error)
             .hint("capture it again, with this version of lmbench"),
         LoadError::Empty { .. } => {

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::super::gate::{Subject, Terms, exit, fit, judged, kept};
 use super::super::{Exit, Failed};
-use crate::cli::{InconclusiveIs, RunArguments};
+use crate::cli::InconclusiveIs;
 use crate::gate::baseline::{Experiment, Machine};
-use crate::gate::{Baseline, Report, Selector, show};
+use crate::gate::{Baseline, Report, show};
 use crate::record::Record;
 use crate::scenario::Scenario;
 
@@ -34,23 +34,18 @@ pub(super) fn baseline(path: &Path, scenario: &Scenario) -> Result<Baseline, Fai
     Ok(baseline)
 }
 
-/// What the gate says of a run. Cells that were not asked for are not missed.
+/// What the gate says of a run. Cells that were not asked for, now or when it was begun, are not missed.
 pub(super) fn judge(
     record: &Record,
     baseline: &Baseline,
-    arguments: &RunArguments,
+    scenario: &Scenario,
 ) -> Result<(Report, Exit), Failed> {
-    let only = if arguments.only.is_empty() {
-        Vec::new()
-    } else {
-        let cells = record.cells.iter();
-        cells.map(|cell| Selector::from(cell.id.as_str())).collect()
-    };
-    let terms = Terms {
-        only,
-        ..Terms::default()
-    };
-    let report = judged(record, Some(baseline), &terms)?;
+    let mut baseline = baseline.clone();
+    if record.cells.len() < scenario.cells.len() {
+        let has = |id: &String, _: &mut _| record.cell_index(id).is_some();
+        baseline.cells.retain(has);
+    }
+    let report = judged(record, Some(&baseline), &Terms::default())?;
     let exit = exit(report.verdict(), InconclusiveIs::Inconclusive);
     Ok((report, exit))
 }

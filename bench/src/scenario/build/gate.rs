@@ -1,6 +1,7 @@
 //! `[gate]`: rules by metric id and outcome, and those of some cells below `[gate.cells."carrier=tls"]`.
 
-use crate::gate::{RuleError, RuleSet, Rules, Selector};
+use crate::cells::Selector;
+use crate::gate::{RuleError, RuleSet, Rules};
 use crate::scenario::Cell;
 use crate::scenario::problem::{Problem, Problems, nearest};
 use crate::scenario::tree::{Entry, Node, Table, Value};
