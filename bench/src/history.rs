@@ -38,6 +38,8 @@ pub struct CellHistory {
     pub cell: String,
     /// A series for each kind of machine, in the order in which they first ran it.
     pub series: Vec<Series>,
+    /// Runs of which no migration completed, oldest first: they have no value, and no place in a series.
+    pub without: Vec<HistoryPoint>,
 }
 
 /// What runs must have in common to be compared over time.
@@ -84,6 +86,22 @@ pub struct Level {
     /// How it came from the level before; absent in the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// How it goes up or down slowly, which is no run's doing; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Slope>,
+}
+
+/// A level that drifts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Slope {
+    /// Median of the first third of its runs.
+    pub from: f64,
+    /// Median of the last third.
+    pub to: f64,
+    /// The chance of one as clear in a level that does not drift.
+    pub p: f64,
+    /// In the metric's own direction.
+    pub verdict: Verdict,
 }
 
 /// A change that lasted.

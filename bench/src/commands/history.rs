@@ -40,7 +40,7 @@ pub(super) fn main(arguments: &HistoryArguments) -> Result<Exit, Failed> {
     }
     let all = points.len();
     points.retain(|point| wanted.admits(point));
-    if points.is_empty() {
+    if points.iter().all(|point| point.n == 0) {
         let why = match all {
             0 => format!("no run below {} has this metric", clean(&arguments.out.to_string_lossy())),
             _ => "no run fits --cell, --scenario and --since; `lmbench show RUN` tells the ids of a run's cells".to_owned(),

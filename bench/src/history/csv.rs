@@ -2,7 +2,7 @@
 
 use csv::Writer;
 
-use super::{History, Series};
+use super::History;
 use crate::store::HistoryPoint;
 
 /// The whole history; texts are as the records have them.
@@ -12,8 +12,12 @@ pub fn to_csv(history: &History) -> Result<Vec<u8>, csv::Error> {
     for cell in &history.cells {
         for series in &cell.series {
             for (index, point) in series.points.iter().enumerate() {
-                writer.write_record(row(history, series, index, point))?;
+                let level = series.levels.iter().rposition(|level| level.first <= index);
+                writer.write_record(row(history, level, point))?;
             }
+        }
+        for point in &cell.without {
+            writer.write_record(row(history, None, point))?;
         }
     }
     writer
@@ -21,9 +25,16 @@ pub fn to_csv(history: &History) -> Result<Vec<u8>, csv::Error> {
         .map_err(|error| error.into_error().into())
 }
 
-fn row(history: &History, series: &Series, index: usize, point: &HistoryPoint) -> Vec<String> {
+/// A run's row; one without a value has empty fields in its place.
+fn row(history: &History, level: Option<usize>, point: &HistoryPoint) -> Vec<String> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let level = series.levels.iter().rposition(|level| level.first <= index);
+    let value = |value: f64| {
+        if point.n == 0 {
+            String::new()
+        } else {
+            value.to_string()
+        }
+    };
     let [low, high] = point
         .ci95
         .map_or([String::new(), String::new()], |interval| {
@@ -42,11 +53,11 @@ fn row(history: &History, series: &Series, index: usize, point: &HistoryPoint) -
         point.run_id.clone(),
         text(&point.started),
         point.n.to_string(),
-        point.median.to_string(),
+        value(point.median),
         low,
         high,
-        point.min.to_string(),
-        point.max.to_string(),
+        value(point.min),
+        value(point.max),
         level.map_or(String::new(), |level| (level + 1).to_string()),
         point.cores.map_or(String::new(), |cores| cores.to_string()),
         point.tried.to_string(),

@@ -2,18 +2,24 @@
 
 use indexmap::IndexMap;
 
-use super::{CellHistory, Change, Difference, Level, Machine, Series, Verdict};
+use super::{CellHistory, Change, Difference, Level, Machine, Series, Slope, Verdict};
 use crate::metric::Direction;
 use crate::record::summary;
-use crate::statistics::{ChangePoint, change_points, median};
+use crate::statistics::{ChangePoint, change_points, drift, median};
 use crate::store::HistoryPoint;
 
 /// Cells, each with a series for every kind of machine, in the order of their first points.
 pub(super) fn cells(points: Vec<HistoryPoint>, direction: Direction) -> Vec<CellHistory> {
     type Machines = IndexMap<Machine, Vec<HistoryPoint>>;
-    let mut cells: IndexMap<(Option<String>, String), Machines> = IndexMap::new();
+    type Cell = (Option<String>, String);
+    let mut without: IndexMap<Cell, Vec<HistoryPoint>> = IndexMap::new();
+    let mut cells: IndexMap<Cell, Machines> = IndexMap::new();
     for point in points {
         let cell = (point.scenario.clone(), point.cell.clone());
+        if point.n == 0 {
+            without.entry(cell).or_default().push(point);
+            continue;
+        }
         let machine = Machine {
             accelerator: point.accelerator.clone(),
             cpu: point.cpu.clone(),
@@ -23,7 +29,8 @@ pub(super) fn cells(points: Vec<HistoryPoint>, direction: Direction) -> Vec<Cell
         let machines = cells.entry(cell).or_default();
         machines.entry(machine).or_default().push(point);
     }
-    let cell = |((scenario, cell), machines): ((Option<String>, String), Machines)| {
+    let cell = |((scenario, cell), machines): (Cell, Machines)| {
+        let without = without.swap_remove(&(scenario.clone(), cell.clone()));
         let mut series: Vec<Series> = Vec::new();
         for (machine, points) in machines {
             let before = series.last().map(|series| &series.machine);
@@ -38,6 +45,7 @@ pub(super) fn cells(points: Vec<HistoryPoint>, direction: Direction) -> Vec<Cell
             scenario,
             cell,
             series,
+            without: without.unwrap_or_default(),
         }
     };
     cells.into_iter().map(cell).collect()
@@ -123,9 +131,22 @@ fn levels(points: &[HistoryPoint], direction: Direction) -> Vec<Level> {
             min: of.min,
             max: of.max,
             change,
+            drift: slope(&values[first..end], direction),
         });
     }
     levels
+}
+
+/// How a level drifts, if that is enough to matter.
+fn slope(values: &[f64], direction: Direction) -> Option<Slope> {
+    let drift = drift(values)?;
+    let size = ((drift.to - drift.from) / drift.from).abs();
+    (size.is_finite() && size >= CHANGE_MIN).then(|| Slope {
+        from: drift.from,
+        to: drift.to,
+        p: drift.p,
+        verdict: verdict(drift.from, drift.to, direction),
+    })
 }
 
 /// The changes without those that are too small to matter, which join their levels.

@@ -208,6 +208,50 @@ fn a_median_of_few_says_of_how_many() {
     assert!(!whole.contains("only"), "{whole}");
 }
 
+#[test]
+fn a_drift_is_named_and_has_no_first_run() {
+    let wobble = |run: usize| (run * 37 % 11) as f64;
+    let points = (0..40).map(|run| point(run, 280.0 + 2.0 * run as f64 + wobble(run)));
+    let history = History::new("blackout_ms", points.collect());
+    let levels = &history.cells[0].series[0].levels;
+    assert_eq!(levels.len(), 1, "{levels:?}");
+    let drift = levels[0].drift.as_ref().unwrap();
+    assert_eq!(drift.verdict, Verdict::Worse);
+    assert!(drift.to > drift.from * 1.1, "{drift:?}");
+    let text = history_text(&history);
+    assert!(text.contains("drifts") && text.contains("worse"), "{text}");
+    let level = History::new(
+        "blackout_ms",
+        (0..40).map(|run| point(run, 280.0 + wobble(run))).collect(),
+    );
+    assert_eq!(level.cells[0].series[0].levels[0].drift, None);
+}
+
+#[test]
+fn a_run_of_which_nothing_completed_is_told() {
+    let mut points = stepped();
+    let last = HistoryPoint {
+        n: 0,
+        tried: 6,
+        median: f64::NAN,
+        min: f64::NAN,
+        max: f64::NAN,
+        ..point(25, 0.0)
+    };
+    points.push(last);
+    let history = History::new("blackout_ms", points);
+    let cell = &history.cells[0];
+    assert_eq!((cell.series[0].points.len(), cell.without.len()), (24, 1));
+    let text = history_text(&history);
+    assert!(
+        text.contains("has no value: none of 6 migrations completed"),
+        "{text}"
+    );
+    let csv = String::from_utf8(to_csv(&history).unwrap()).unwrap();
+    let row = csv.lines().last().unwrap();
+    assert!(row.contains(",0,,,,,,") && row.ends_with(",6"), "{row}");
+}
+
 proptest! {
     // Records may hold any number and any name.
     #[test]

@@ -35,11 +35,11 @@ pub struct HistoryPoint {
     pub source: Option<String>,
     /// Name of the destination host.
     pub destination: Option<String>,
-    /// Completed repeats that have the metric.
+    /// Completed repeats that have the metric; 0 where no migration completed, and then there are no values.
     pub n: u32,
     /// Migrations that completed, did not converge or failed.
     pub tried: u32,
-    /// Their median.
+    /// Their median, else no number.
     pub median: f64,
     /// 95 % interval of the median, if there are repeats enough to state one.
     pub ci95: Option<[f64; 2]>,

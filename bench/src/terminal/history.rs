@@ -3,7 +3,7 @@
 use super::table::{table, wrapped};
 use super::text::{clean, clean_short, counted};
 use super::time;
-use crate::history::{CellHistory, Change, Difference, History, Level, Series, Verdict};
+use crate::history::{CellHistory, Change, Difference, History, Level, Series, Slope, Verdict};
 use crate::metric::{self, Unit};
 use crate::store::HistoryPoint;
 
@@ -40,6 +40,21 @@ fn cell_text(cell: &CellHistory, unit: Unit) -> String {
     );
     for series in &cell.series {
         text += &series_text(series, unit);
+    }
+    let without = cell.without.iter();
+    text + &listed(without.map(|point| {
+        let tried = counted(point.tried as usize, "migration");
+        let run = clean_short(&point.run_id, 60);
+        format!("  {run} has no value: none of {tried} completed")
+    }))
+}
+
+/// A line each, the last ones if there are many.
+fn listed(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let earlier = lines.len().saturating_sub(MOST_LACKING);
+    let mut text: String = lines.skip(earlier).map(|line| wrapped(&line, 4)).collect();
+    if earlier > 0 {
+        text += &format!("  and {} before it\n", counted(earlier, "run"));
     }
     text
 }
@@ -95,6 +110,9 @@ fn series_text(series: &Series, unit: Unit) -> String {
         text += &level.change.as_ref().map_or(String::new(), |change| {
             wrapped(&with_it(&level.run_id, change), 2)
         });
+        text += &level.drift.as_ref().map_or(String::new(), |drift| {
+            wrapped(&drift_text(&level.run_id, drift, unit), 2)
+        });
     }
     text
 }
@@ -106,22 +124,11 @@ fn lacking(series: &Series) -> String {
         .iter()
         .filter(|point| point.n < point.tried)
         .collect();
-    let earlier = lacking.len().saturating_sub(MOST_LACKING);
-    let mut text: String = lacking[earlier..]
-        .iter()
-        .map(|point| {
-            let run = clean_short(&point.run_id, 60);
-            let of = counted(point.tried as usize, "migration");
-            wrapped(
-                &format!("  {run} has the value of {} of {of} only", point.n),
-                4,
-            )
-        })
-        .collect();
-    if earlier > 0 {
-        text += &format!("  and {} before it\n", counted(earlier, "run"));
-    }
-    text
+    listed(lacking.into_iter().map(|point| {
+        let run = clean_short(&point.run_id, 60);
+        let of = counted(point.tried as usize, "migration");
+        format!("  {run} has the value of {} of {of} only", point.n)
+    }))
 }
 
 fn row(level: &Level, unit: Unit) -> Vec<String> {
@@ -134,12 +141,29 @@ fn row(level: &Level, unit: Unit) -> Vec<String> {
     ]
 }
 
-fn change_text(change: &Change) -> String {
-    let verdict = match change.verdict {
+fn verdict_text(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::Different => "different",
-    };
+    }
+}
+
+/// A slope, which has no first run.
+fn drift_text(run_id: &str, drift: &Slope, unit: Unit) -> String {
+    format!(
+        "From {} on it drifts, from about {} to {} ({:+.1} % {}, p {:.3}): slowly, so that no run is the cause.",
+        clean_short(run_id, 60),
+        unit.format(drift.from),
+        unit.format(drift.to),
+        (drift.to / drift.from - 1.0) * 100.0,
+        verdict_text(drift.verdict),
+        drift.p
+    )
+}
+
+fn change_text(change: &Change) -> String {
+    let verdict = verdict_text(change.verdict);
     let how = change.ratio.map_or(String::new(), |ratio| {
         format!("{:+.1} % ", (ratio - 1.0) * 100.0)
     });

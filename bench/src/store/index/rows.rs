@@ -1,5 +1,7 @@
 //! What stands in the index's tables: put in, taken out, asked.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use rusqlite::{
     Connection, Error, OptionalExtension as _, Transaction, TransactionBehavior, params,
@@ -86,15 +88,18 @@ pub(super) fn forget(database: &mut Connection, folders: &[String]) -> rusqlite:
     transaction.commit()
 }
 
-/// The values of a metric, oldest run first, cells in the order of their scenario.
+/// The values of a metric, oldest run first, cells in the order of their scenario; and the cells of which nothing completed, if another run has the
+/// metric in the same cell.
 pub(super) fn history(database: &Connection, metric: &str) -> rusqlite::Result<Vec<HistoryPoint>> {
     // In this order of tables on purpose: a run has few cells, a metric as many values as there are cells at all.
     let mut statement = database.prepare(
         "SELECT run.folder, run.started, run.scenario, run.scenario_sha256, cell.name, cell.parameters, \
          run.accelerator, run.cpu, run.qemu, run.lmbench, run.kernel, run.cores, run.source, run.destination, \
          value.n, value.median, value.low, value.high, value.min, value.max, cell.tried \
-         FROM run CROSS JOIN cell ON cell.run = run.id CROSS JOIN value ON value.cell = cell.id \
-         WHERE value.metric = (SELECT id FROM metric WHERE name = ?1) AND run.problem IS NULL \
+         FROM run CROSS JOIN cell ON cell.run = run.id LEFT JOIN value ON value.cell = cell.id \
+         AND value.metric = (SELECT id FROM metric WHERE name = ?1) \
+         WHERE run.problem IS NULL AND (value.metric IS NOT NULL \
+         OR cell.tried > 0 AND NOT EXISTS (SELECT 1 FROM value AS other WHERE other.cell = cell.id)) \
          ORDER BY run.started_ms, run.folder, cell.position",
     )?;
     let points = statement.query_map([metric], |row| {
@@ -118,15 +123,19 @@ pub(super) fn history(database: &Connection, metric: &str) -> rusqlite::Result<V
             cores: row.get(11)?,
             source: row.get(12)?,
             destination: row.get(13)?,
-            n: row.get(14)?,
-            median: row.get(15)?,
+            n: row.get::<_, Option<u32>>(14)?.unwrap_or(0),
+            median: row.get::<_, Option<f64>>(15)?.unwrap_or(f64::NAN),
             ci95: interval.0.zip(interval.1).map(|(low, high)| [low, high]),
-            min: row.get(18)?,
-            max: row.get(19)?,
+            min: row.get::<_, Option<f64>>(18)?.unwrap_or(f64::NAN),
+            max: row.get::<_, Option<f64>>(19)?.unwrap_or(f64::NAN),
             tried: row.get(20)?,
         })
     })?;
-    points.collect()
+    let mut points: Vec<HistoryPoint> = points.collect::<rusqlite::Result<_>>()?;
+    let cell = |point: &HistoryPoint| (point.scenario.clone(), point.cell.clone());
+    let valued: HashSet<_> = points.iter().filter(|p| p.n > 0).map(cell).collect();
+    points.retain(|point| point.n > 0 || valued.contains(&cell(point)));
+    Ok(points)
 }
 
 /// The names of all metrics that stand in a run.

@@ -72,6 +72,20 @@ fn record(run: u32, downtime_ms: f64) -> Record {
     record
 }
 
+#[test]
+fn a_run_of_which_nothing_completed_has_a_point() {
+    let place = Place::with(2);
+    let mut none = record(3, 0.0);
+    let failed = Repeat::unfinished(1, 0.0, crate::record::Outcome::Failed, "cut");
+    none.push(0, failed);
+    place.write(&none);
+    let points = place.open().history("downtime_ms").unwrap();
+    let told: Vec<(u32, u32)> = points.iter().map(|point| (point.n, point.tried)).collect();
+    assert_eq!(told, [(1, 1), (1, 1), (0, 1)]);
+    assert!(points[2].median.is_nan());
+    assert!(place.open().history("nothing_has_this").unwrap().is_empty());
+}
+
 fn ids(catalogue: &Catalogue) -> BTreeSet<String> {
     let runs = catalogue.runs(&Filter::default());
     runs.into_iter().map(|run| run.run_id).collect()
