@@ -9,6 +9,7 @@ mod command_line;
 mod console;
 mod credentials;
 mod driver;
+mod expected;
 mod keeper;
 mod launch;
 mod pinning;

@@ -447,3 +447,29 @@ fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failed> {
         std::str::from_utf8(&text).unwrap_or_default().to_owned(),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With one ssh for all channels no byte passes either half: nothing was counted, which is not zero.
+    #[test]
+    fn sums_that_nobody_counted_are_absent() {
+        let finished = Event::Finished {
+            channels: None,
+            sent_bytes: None,
+            received_bytes: None,
+            refused: 0,
+            statistics: None,
+        };
+        assert_eq!(
+            words(&finished),
+            "finished: ssh carried the stream and tells no sums, 0 strangers turned away"
+        );
+        let json = serde_json::to_value(&finished).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({ "event": "finished", "refused": 0 })
+        );
+    }
+}

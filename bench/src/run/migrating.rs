@@ -89,18 +89,13 @@ pub(super) async fn until_ended(
                     if let Some(data) = standstill.on_progress(Duration::from_nanos(elapsed_ns), &progress) {
                         attempt.notes.add("no-progress", data);
                     }
-                    (attempt.observer)(RunEvent::Progress(Progress {
-                        elapsed: Duration::from_nanos(elapsed_ns),
-                        status: progress.status,
-                        pass: progress.pass,
-                        throughput_bps: progress.throughput_bps,
-                        dirty_rate_bps: progress.dirty_rate,
-                        remaining_bytes: progress.remaining_bytes,
-                        throttle_percent: progress.throttle_percent,
-                        expected_downtime_ms: progress.expected_downtime_ms,
-                        least_left_bytes,
-                        downtime_limit_ms: Some(downtime_limit_ms),
-                    }));
+                    if let Some(shown) = shown(elapsed_ns, progress) {
+                        (attempt.observer)(RunEvent::Progress(Progress {
+                            least_left_bytes,
+                            downtime_limit_ms: Some(downtime_limit_ms),
+                            ..shown
+                        }));
+                    }
                 }
                 Notice::Carrier(_) | Notice::Died(_) => {}
             },
@@ -108,5 +103,43 @@ pub(super) async fn until_ended(
     }
 }
 
+/// A reading for people. In setup, and once it has failed, QEMU says nothing of memory: nothing left and nothing sent would be no measurement.
+fn shown(elapsed_ns: u64, progress: lmbench_harness::progress::Progress) -> Option<Progress> {
+    (progress.total_bytes > 0).then(|| Progress {
+        elapsed: Duration::from_nanos(elapsed_ns),
+        status: progress.status,
+        pass: progress.pass,
+        throughput_bps: progress.throughput_bps,
+        dirty_rate_bps: progress.dirty_rate,
+        remaining_bytes: progress.remaining_bytes,
+        throttle_percent: progress.throttle_percent,
+        expected_downtime_ms: progress.expected_downtime_ms,
+        least_left_bytes: None,
+        downtime_limit_ms: None,
+    })
+}
+
 /// QEMU writes to its stream many times a second and fails at the first write after its end.
 const BREAK_SHOWS_WITHIN: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use lmbench_harness::progress::Progress;
+
+    use super::*;
+
+    #[test]
+    fn what_qemu_does_not_tell_is_not_shown_as_zero() {
+        let in_setup = Progress {
+            status: "setup".to_owned(),
+            ..Progress::default()
+        };
+        assert_eq!(shown(1, in_setup.clone()), None);
+        let active = Progress {
+            total_bytes: 1 << 28,
+            remaining_bytes: 7,
+            ..in_setup
+        };
+        assert_eq!(shown(1, active).map(|shown| shown.remaining_bytes), Some(7));
+    }
+}

@@ -1,6 +1,7 @@
 //! The [`Guest`] that QMP drives.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::credentials::Credentials;
+use super::expected::Expected;
 use super::keeper::End;
 use super::settings::{Settings, parameters};
 use crate::clock::monotonic_ns;
@@ -26,6 +28,8 @@ pub struct QemuGuest {
     log: PathBuf,
     /// How the process ended, once it has.
     end: watch::Receiver<Option<End>>,
+    /// Of the migration that goes on.
+    expected: Arc<Mutex<Expected>>,
 }
 
 impl QemuGuest {
@@ -40,6 +44,7 @@ impl QemuGuest {
             role,
             log,
             end,
+            expected: Arc::default(),
         }
     }
 
@@ -137,6 +142,10 @@ impl QemuGuest {
         Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
     }
 
+    fn expected(&self) -> MutexGuard<'_, Expected> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn check<T>(
         &self,
         operation: &str,
@@ -160,14 +169,16 @@ impl QemuGuest {
 #[async_trait]
 impl Guest for QemuGuest {
     async fn migrate(&self, stream: &Stream) -> Result<(), GuestError> {
+        *self.expected() = Expected::default();
         self.check("migrate", self.qmp.migrate(&uri(stream)).await)
             .await
     }
 
     async fn reading(&self) -> Result<Reading, GuestError> {
-        let info = self
+        let mut info = self
             .check("query-migrate", self.qmp.query_migrate().await)
             .await?;
+        self.expected().strip(&mut info);
         Ok(Reading {
             progress: progress(&info),
             error: info.error_desc.clone(),

@@ -99,12 +99,18 @@ impl Progress {
         ] {
             of_ram.insert(key.to_owned(), number(value));
         }
+        // Until QEMU knows a dirty rate it repeats the downtime limit.
+        let expected = if ram.dirty_rate_pps > 0.0 {
+            self.downtime_expected
+        } else {
+            0.0
+        };
         let mut progress = Map::new();
         progress.insert("status".to_owned(), json!(self.status));
         for (key, value) in [
             ("total-time", self.duration),
             ("downtime", self.downtime),
-            ("expected-downtime", self.downtime_expected),
+            ("expected-downtime", expected),
             ("setup-time", self.setup_time),
             ("cpu-throttle-percentage", self.throttle_pcent),
         ] {
