@@ -37,6 +37,8 @@ pub struct Finding {
     pub detail: String,
     /// The command or the step that mends it on this system.
     pub mend: Option<String>,
+    /// What no scenario can have while it is missing, if runs are possible all the same.
+    pub without: Option<String>,
 }
 
 /// Whether something is there.
@@ -60,6 +62,7 @@ impl Finding {
             version: None,
             detail: detail.into(),
             mend: None,
+            without: None,
         }
     }
 
@@ -87,6 +90,13 @@ impl Finding {
     fn version(self, version: impl Into<Option<String>>) -> Self {
         Self {
             version: version.into(),
+            ..self
+        }
+    }
+
+    fn without(self, what: impl Into<String>) -> Self {
+        Self {
+            without: Some(what.into()),
             ..self
         }
     }

@@ -39,7 +39,7 @@ pub use error::LabError;
 pub(crate) use link::limit_bytes as queue_bytes;
 pub use private::PrivateDirectory;
 pub use statistics::{InterfaceBytes, interface_bytes};
-pub use user_namespace::enter_user_namespace_if_needed;
+pub use user_namespace::{enter_user_namespace_if_needed, forbidding_switch, may_make_namespaces};
 
 use crate::role::Role;
 use crate::spec::{LinkSpec, Network, NetworkSpec};

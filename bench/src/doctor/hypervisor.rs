@@ -5,13 +5,13 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use lmbench_harness::image::{self, GuestKernel, KERNEL_VARIABLE};
+use lmbench_harness::lab::may_make_namespaces;
 use lmbench_harness::qemu::preflight::{QEMU_LEAST, QEMU_WANTED};
 use lmbench_harness::qemu::program;
-use rustix::process::geteuid;
 
 use super::Finding;
 use super::packages::{Manager, Part};
-use super::probe::{self, Outcome};
+use super::probe::{self, Outcome, has_capability};
 use crate::error::chain;
 
 /// Looks for all of it.
@@ -28,7 +28,9 @@ pub(super) fn examine() -> Vec<Finding> {
                 "{}; needed for guests with `image = …`",
                 outcome.trouble("qemu-img")
             );
-            Finding::missing("qemu-img", detail).mend(manager.install(Part::QemuImg))
+            Finding::missing("qemu-img", detail)
+                .mend(manager.install(Part::QemuImg))
+                .without("guest with an image")
         }
     };
     vec![
@@ -36,7 +38,7 @@ pub(super) fn examine() -> Vec<Finding> {
         image,
         kernel(manager).required(),
         kvm(Path::new("/dev/kvm")),
-        userfaultfd(),
+        userfaultfd(faults_by_capability()),
     ]
 }
 
@@ -160,20 +162,27 @@ fn kvm(device: &Path) -> Finding {
         Ok(_) => Finding::limited(name, "opens; proven only by booting a guest, which every run does before it relies on it"),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             Finding::missing(name, "this user may not open it; guests run translated (tcg), several times slower")
-                .mend("usermod -aG kvm $USER, then log in again")
+                .mend("usermod -aG kvm $USER, then log in again").without("guest at the processor's own speed")
         }
         Err(error) => Finding::missing(name, format!("{}: {error}; guests run translated (tcg), several times slower", device.display()))
-            .mend("modprobe kvm_intel || modprobe kvm_amd; in a virtual machine, allow nested virtualisation on its host"),
+            .mend("modprobe kvm_intel || modprobe kvm_amd; in a virtual machine, allow nested virtualisation on its host").without("guest at the processor's own speed"),
     }
 }
 
-fn userfaultfd() -> Finding {
+/// Whether `userfaultfd(2)` handles the kernel's faults for this program whatever the setting says. In a user namespace, where an ordinary
+/// user's lab lies, no capability does that.
+fn faults_by_capability() -> bool {
+    may_make_namespaces() && has_capability(CAP_SYS_PTRACE)
+}
+
+fn userfaultfd(by_capability: bool) -> Finding {
     let name = "userfaultfd";
     let setting = "/proc/sys/vm/unprivileged_userfaultfd";
     let device = Path::new("/dev/userfaultfd");
     if !device.exists() && fs::metadata(setting).is_err() {
         return Finding::missing(name, "this kernel has none, so no post-copy")
-            .mend("boot a kernel with CONFIG_USERFAULTFD");
+            .mend("boot a kernel with CONFIG_USERFAULTFD")
+            .without("post-copy");
     }
     if OpenOptions::new()
         .read(true)
@@ -186,12 +195,16 @@ fn userfaultfd() -> Finding {
     if probe::read(setting).as_deref() == Some("1") {
         return Finding::found(name, "open to every user: post-copy works");
     }
-    if geteuid().is_root() {
-        return Finding::found(name, "open to root: post-copy works");
+    if by_capability {
+        return Finding::found(name, "open to this root: post-copy works");
     }
     Finding::missing(name, "not open to this user, so no post-copy")
         .mend("sysctl -w vm.unprivileged_userfaultfd=1")
+        .without("post-copy")
 }
+
+/// capabilities(7).
+const CAP_SYS_PTRACE: u32 = 19;
 
 /// What came after [`QEMU_LEAST`] and a scenario may ask for.
 const QEMU_NEWS: &[((u32, u32), &str)] = &[

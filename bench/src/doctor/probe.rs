@@ -114,6 +114,21 @@ pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
+/// Whether this process has a capability of the machine, by its number in capabilities(7). Those of a user namespace count for nothing here.
+pub(super) fn has_capability(number: u32) -> bool {
+    let map = read("/proc/self/uid_map").unwrap_or_default();
+    // In any other namespace a range of less than all ids is mapped.
+    if map.split_ascii_whitespace().nth(2) != Some("4294967295") {
+        return false;
+    }
+    let status = read("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << number) != 0)
+}
+
 /// The first thing in a text that looks like a version: digits with at least one dot.
 pub(crate) fn version_in(text: &str) -> Option<String> {
     text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '.'))

@@ -51,7 +51,7 @@ fn word(finding: &Finding) -> &'static str {
 
 fn verdict(findings: &[Finding]) -> String {
     if ready(findings) {
-        return "ready: `lmbench run` has all that it needs".into();
+        return ready_without(findings);
     }
     let missing: Vec<_> = findings
         .iter()
@@ -59,6 +59,29 @@ fn verdict(findings: &[Finding]) -> String {
         .map(|finding| finding.name.as_str())
         .collect();
     format!("not ready: `lmbench run` needs {}", missing.join(", "))
+}
+
+/// Nobody should find out in a record what this host could not do.
+fn ready_without(findings: &[Finding]) -> String {
+    let mut without: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in findings.iter().filter(|one| one.status == Status::Missing) {
+        let Some(what) = finding.without.as_deref() else {
+            continue;
+        };
+        match without.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, names)) => names.push(&finding.name),
+            None => without.push((what, vec![&finding.name])),
+        }
+    }
+    if without.is_empty() {
+        return "ready: `lmbench run` has all that it needs".into();
+    }
+    let mut text = "ready, but cells that ask for it are skipped or refused:".to_owned();
+    for (what, names) in without {
+        write!(text, "\n  no {what} ({})", names.join(", "))
+            .expect("writing to a string does not fail");
+    }
+    text
 }
 
 /// A longer version pushes its own line's detail to the right instead of everybody's.
@@ -91,6 +114,23 @@ mod tests {
                  hint: apt-get install libvirt-clients
 
         ready: `lmbench run` has all that it needs
+        ");
+    }
+
+    #[test]
+    fn a_ready_host_says_what_will_be_missing() {
+        let findings = [
+            Finding::found("qemu", "/usr/bin/qemu").required(),
+            Finding::missing("userfaultfd", "not open").without("post-copy"),
+            Finding::missing("bridge", "none").without("tenant network"),
+            Finding::missing("tap", "none").without("tenant network"),
+            Finding::limited("netem", "replaced").without("loss"),
+            Finding::missing("virsh", "not on PATH"),
+        ];
+        insta::assert_snapshot!(verdict(&findings), @r"
+        ready, but cells that ask for it are skipped or refused:
+          no post-copy (userfaultfd)
+          no tenant network (bridge, tap)
         ");
     }
 

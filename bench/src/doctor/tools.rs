@@ -58,13 +58,15 @@ pub(super) fn examine() -> Vec<Finding> {
             &["ssh", "-V"],
             Part::SshClient,
             "needed by the `ssh` carrier and by --hosts",
-        ),
+        )
+        .without("carrier ssh"),
         server(tool(
             "sshd",
             &["sshd", "-V"],
             Part::SshServer,
             "needed by the `ssh` carrier in the lab",
-        )),
+        ))
+        .without("carrier ssh"),
         tool(
             "libvirtd",
             &["libvirtd", "--version"],

@@ -72,19 +72,29 @@ fn check_allowed() -> Result<(), LabError> {
     })
 }
 
-/// Names the switch that forbids it.
-fn mend(read: impl Fn(&str) -> Option<String>) -> String {
+/// The command that allows network namespaces in user namespaces, where a switch of the kernel forbids them.
+pub fn forbidding_switch() -> Option<String> {
+    switch(|path| fs::read_to_string(path).ok())
+}
+
+fn switch(read: impl Fn(&str) -> Option<String>) -> Option<String> {
     let forbidding = SWITCHES.iter().find(|(name, forbids, _)| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         read(&path).is_some_and(|value| value.trim() == *forbids)
     });
-    match forbidding {
-        Some((name, _, allows)) => format!("run lmbench as root, or allow it with `sysctl -w {name}={allows}`"),
+    forbidding.map(|(name, _, allows)| format!("sysctl -w {name}={allows}"))
+}
+
+/// Names the switch that forbids it.
+fn mend(read: impl Fn(&str) -> Option<String>) -> String {
+    match switch(read) {
+        Some(command) => format!("run lmbench as root, or allow it with `{command}`"),
         None => "run lmbench as root, or (in a container) allow the unshare system call, for instance with `--security-opt seccomp=unconfined`".to_owned(),
     }
 }
 
-fn may_make_namespaces() -> bool {
+/// Whether this program makes network namespaces, and links in them, by itself; if not, a user namespace is needed for that.
+pub fn may_make_namespaces() -> bool {
     effective_capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default()) & NEEDED
         == NEEDED
 }
@@ -106,10 +116,11 @@ const GUARD: &str = "LMBENCH_USER_NAMESPACE";
 /// `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`.
 const NEEDED: u64 = 1 << 12 | 1 << 21;
 /// Each switch, the value that forbids user namespaces, and one that allows them.
-const SWITCHES: [(&str, &str, &str); 3] = [
+const SWITCHES: [(&str, &str, &str); 4] = [
     ("kernel.unprivileged_userns_clone", "0", "1"),
     ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
     ("user.max_user_namespaces", "0", "1000"),
+    ("user.max_net_namespaces", "0", "1000"),
 ];
 
 #[cfg(test)]
