@@ -176,7 +176,7 @@ pub struct RunArguments {
     /// Form of the result on stdout; progress goes to stderr.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
-    /// Print the plan and end.
+    /// Print the plan and what both hosts would say to it before the first guest, which is not booted; the exit code is that of the run.
     #[arg(long)]
     pub dry_run: bool,
     /// Go on with a run that was begun, with its cells, repeats and seed: `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.

@@ -1,6 +1,6 @@
 //! One execution of a scenario: hosts, preflight, then the plan's steps, the record growing after each.
 //!
-//! `labs` keeps a lab for each set of programs, `hosts` makes one and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
+//! `checked` says what both hosts would say first, for a dry run, `labs` keeps a lab for each set of programs, `hosts` makes one and talks to its agents, `wiring` joins a carrier to both QEMUs, `tenant` plugs guests in where their clients
 //! are, `repeat` does one migration, an `attempt` (`preparing` before it, `migrating` while it goes on,
 //! `operator` what is ordered meanwhile), `faults` breaks what the scenario wants broken, `recovery` mends its post-copy,
 //! `health` finds what is wrong and `aftermath` sees to it that one guest runs, `ending` ends it on both hosts, `measure` turns what it left behind into metrics.
@@ -10,6 +10,7 @@ mod attempt;
 mod background;
 mod boots;
 mod calibrated;
+mod checked;
 mod credentials;
 mod ending;
 mod faults;
@@ -45,6 +46,7 @@ use crate::record::{Outcome, Record, Repeat, ScenarioText};
 use crate::scenario::Cell;
 use crate::store::{RunWriter, Store, StoreError};
 
+pub use checked::{Checked, check};
 pub use interrupt::{Interrupt, Interrupter};
 pub(crate) use metering::{CPU_INTERVAL, SAMPLE_INTERVAL};
 pub use preflight::{Complaint, Unfit};
@@ -128,7 +130,7 @@ impl Run<'_> {
     }
 
     async fn on_hosts(&mut self, labs: &mut Labs, target: Target) -> Result<Record, RunError> {
-        let checked = labs.check(self.plan);
+        let checked = labs.check(self.plan, true);
         let ready = match unless_interrupted(&mut self.interrupt, checked).await {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) | Err(error) => return Err(target.abandon(error)),

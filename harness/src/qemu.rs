@@ -8,6 +8,7 @@ mod checkpoints;
 mod command_line;
 mod console;
 mod credentials;
+mod disk;
 mod driver;
 mod expected;
 mod keeper;

@@ -42,7 +42,7 @@ pub struct CompareArguments {
     /// With --interleave: seed of order and workloads instead of the base's.
     #[arg(long, value_name = "S", requires = "interleave")]
     pub seed: Option<u64>,
-    /// With --interleave: print the plan and end.
+    /// With --interleave: print the plan, and what both hosts would say to it before the first guest.
     #[arg(long, requires = "interleave")]
     pub dry_run: bool,
     /// With --interleave: go on with such a run that was begun: `latest`, an id below --out, its beginning or end, or a path.

@@ -1,5 +1,6 @@
 //! `lmbench run`.
 
+mod dry;
 mod gated;
 
 use std::path::{Path, PathBuf};
@@ -59,11 +60,15 @@ pub(super) fn perform(
         None => Plan::new(scenario, &arguments.cell, arguments.repeats, arguments.seed),
     };
     let plan = plan.map_err(|error| usage(&error))?;
-    for warning in plan.warnings() {
-        say(&warning);
-    }
+    let enter = || {
+        lmbench_harness::lab::enter_user_namespace_if_needed()
+            .map_err(|error| Failed::from_error(Exit::Environment, &error))
+    };
     if arguments.dry_run {
-        print(|output| writeln!(output, "{}", plan.to_string().trim_end()))?;
+        // It may begin this program anew: before it nothing is said.
+        let permitted = enter();
+        plan.warnings().iter().for_each(|warning| say(warning));
+        dry::tell(&plan, scenario, arguments, permitted)?;
         return Ok(None);
     }
     let found = match begun {
@@ -77,8 +82,8 @@ pub(super) fn perform(
         Some((found, _)) => Some(found),
         None => None,
     };
-    lmbench_harness::lab::enter_user_namespace_if_needed()
-        .map_err(|error| Failed::from_error(Exit::Environment, &error))?;
+    enter()?;
+    plan.warnings().iter().for_each(|warning| say(warning));
     let target = match &found {
         None => Target::New(arguments.out.clone()),
         Some(found) => Target::Resumed(Box::new(found.resume().map_err(|error| usage(&error))?)),

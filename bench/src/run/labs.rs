@@ -32,8 +32,8 @@ impl Labs {
         Ok(Labs(labs))
     }
 
-    /// Has all hosts examine their cells.
-    pub(super) async fn check(&self, plan: &Plan) -> Result<Ready, RunError> {
+    /// Has all hosts examine their cells; `prove` as [`preflight::check`] takes it.
+    pub(super) async fn check(&self, plan: &Plan, prove: bool) -> Result<Ready, RunError> {
         let mut all: Option<Ready> = None;
         for (programs, hosts) in &self.0 {
             let cells = plan.cells.iter();
@@ -42,13 +42,18 @@ impl Labs {
                 cells: cells.cloned().collect(),
                 ..plan.clone()
             };
-            let ready = preflight::check(hosts, &part).await?;
+            let ready = preflight::check(hosts, &part, prove).await?;
             match &mut all {
                 Some(all) => all.join(ready),
                 None => all = Some(ready),
             }
         }
         all.ok_or_else(|| RunError::Internal("the plan has no cells".to_owned()))
+    }
+
+    /// What the hosts, which share this machine, have left for guests.
+    pub(super) fn memory_available_bytes(&self) -> u64 {
+        self.0[0].1.source.info.memory_available_bytes
     }
 
     /// The hosts of a cell.

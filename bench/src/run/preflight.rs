@@ -33,8 +33,8 @@ pub(super) struct Ready {
     methods: BTreeMap<&'static str, BTreeSet<&'static str>>,
 }
 
-/// Has both hosts examine every cell of the plan.
-pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError> {
+/// Has both hosts examine every cell of the plan. What ends the run is told before a guest is booted, which only `prove` allows, to prove KVM.
+pub(super) async fn check(hosts: &Hosts, plan: &Plan, prove: bool) -> Result<Ready, RunError> {
     let mut unfit = Unfit::default();
     if let Some(problem) = memory(hosts, plan) {
         unfit.add(Role::Source, problem);
@@ -47,9 +47,13 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan) -> Result<Ready, RunError>
     };
     for role in Role::BOTH {
         let cases = plan.cells.iter().map(|cell| case(cell, role)).collect();
+        let goes_on = unfit.complaints.iter().all(|one| one.problem.lacking);
         let report: Report = hosts
             .host(role)
-            .call(Request::Preflight { cases })
+            .call(Request::Preflight {
+                cases,
+                prove: prove && goes_on,
+            })
             .await
             .map_err(super::hosts::HostError::from)?;
         for problem in report.problems {

@@ -125,7 +125,7 @@ impl Series<'_> {
             warmup: 0,
             seed: self.seed,
         };
-        let ready = preflight::check(hosts, &plan).await?;
+        let ready = preflight::check(hosts, &plan, true).await?;
         let mut fit = Vec::new();
         for group in alike.values() {
             match ready.lacking.reason(&self.cells[group[0]].id) {

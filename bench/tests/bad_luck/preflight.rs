@@ -234,3 +234,98 @@ fn kvm_that_boots_nothing() {
         );
     }
 }
+
+/// What ends a run before its first guest ends a dry run too, with the same words.
+#[test]
+fn a_dry_run_says_what_the_run_would() {
+    let Some(_turn) = live() else {
+        return;
+    };
+    let place = Place::new();
+    place.file(
+        "qmp.toml",
+        format!("{SOUND}\n[migration.qmp]\nxbzrel-cache-size = 1\n"),
+    );
+    place.file("large.toml", SOUND.replace("192 MiB", "900 GiB"));
+    place.file("sound.toml", SOUND);
+    let plan = |file: &str, format: &str| {
+        let said = place.run(["run", file, "--dry-run", "--format", format]);
+        assert!(!place.path().join("results").exists());
+        said
+    };
+    for (file, code, words) in [
+        ("qmp.toml", 2, "`xbzrel-cache-size`"),
+        ("large.toml", 3, "together need 1800."),
+    ] {
+        let run = place.run(["run", file]).refused(code);
+        let said = plan(file, "human");
+        assert_eq!((said.code, said.stderr.contains(words)), (code, true));
+        assert!(said.stdout.contains("1 cell, 2 migrations"), "{said:?}");
+        // How much memory is left changes from one moment to the next.
+        if file == "qmp.toml" {
+            assert_eq!(said.stderr, run);
+        }
+        let said = plan(file, "json");
+        let document: serde_json::Value =
+            serde_json::from_str(&said.stdout).expect("one JSON document");
+        assert_eq!((said.code, &document["ready"]), (code, &false.into()));
+        assert!(
+            document["problems"][0]["text"]
+                .as_str()
+                .is_some_and(|text| text.contains(words))
+        );
+    }
+    let said = plan("sound.toml", "json");
+    let document: serde_json::Value =
+        serde_json::from_str(&said.stdout).expect("one JSON document");
+    assert_eq!(
+        (said.code, &document["ready"]),
+        (0, &true.into()),
+        "{said:?}"
+    );
+    assert!(document["memory_available_bytes"].as_u64() > Some(0));
+    let said = plan("sound.toml", "human");
+    assert!(said.stdout.contains("\navailable here: "), "{said:?}");
+}
+
+/// QEMU opens more formats than it migrates; it says which.
+#[test]
+fn an_image_whose_guest_can_not_be_migrated() {
+    let Some(_turn) = live() else {
+        return;
+    };
+    let place = Place::new();
+    let image = |format: &str| {
+        let made = std::process::Command::new("qemu-img")
+            .args([
+                "create",
+                "-q",
+                "-f",
+                format,
+                &format!("disk.{format}"),
+                "1M",
+            ])
+            .current_dir(place.path())
+            .status();
+        assert!(made.expect("harness/setup.sh installs qemu-img").success());
+        let own = SOUND.replace("[workload.idle]\n", "").replace(
+            "accelerator",
+            &format!(
+                "image = \"{}/disk.{format}\"\naccelerator",
+                place.path().display()
+            ),
+        );
+        place.file("own.toml", own);
+        place.run(["run", "own.toml", "--dry-run"])
+    };
+    let said = image("vmdk");
+    assert_eq!(said.code, 3, "{said:?}");
+    for part in [
+        "[PLACE]/disk.vmdk is a vmdk image, and QEMU ",
+        " --> own.toml:",
+        "qemu-img convert -O qcow2 [PLACE]/disk.vmdk [PLACE]/disk.qcow2",
+    ] {
+        assert!(said.stderr.contains(part), "{part} is not in {said:?}");
+    }
+    assert_eq!(image("qcow2").code, 0);
+}

@@ -112,14 +112,17 @@ fn runs_that_can_not_go_on() {
     }
     insta::assert_snapshot!(texts.join("----\n"));
     // Refusing, and only planning, must not make a run that was ended in order look as if its process had died.
-    let plan = place.run([
+    let mut plan = place.command([
         "run",
         "luck.toml",
         "--dry-run",
         "--resume",
         "20260301-120000-luck-part",
     ]);
-    assert_eq!(plan.code, 0, "{plan:?}");
+    plan.env("LMBENCH_QEMU", "/nowhere/qemu");
+    let plan = place.said(plan);
+    assert_eq!(plan.code, 3, "without a QEMU: {plan:?}");
+    assert!(plan.stdout.contains("order (repeat: cells)"), "{plan:?}");
     let list = place.run(["list", "--status", "partial"]).stdout;
     assert!(list.contains("luck-part"), "{list}");
 }

@@ -72,6 +72,9 @@ pub enum Request {
     Preflight {
         /// Every cell.
         cases: Vec<crate::qemu::preflight::Case>,
+        /// Whether a guest may be booted to prove KVM, if only that tells.
+        #[serde(default = "may_prove")]
+        prove: bool,
     },
     /// Starts QEMU. Answer: [`Started`].
     Launch {
@@ -218,11 +221,16 @@ pub struct Migrate {
     pub recovery: RecoverySpec,
 }
 
+/// As before it was asked.
+fn may_prove() -> bool {
+    true
+}
+
 impl Request {
     /// Longest time until the answer of an agent that works. One that says nothing for so long is frozen or stuck.
     pub fn limit(&self) -> Duration {
         let own = match self {
-            Request::Preflight { cases } => {
+            Request::Preflight { cases, .. } => {
                 Duration::from_secs(60 + u64::try_from(cases.len()).unwrap_or(u64::MAX) / 4)
             }
             // QEMU's monitor and its guest each have the boot's time.

@@ -155,9 +155,9 @@ impl Agent {
                 directory,
             } => self.hello(version, role, directory),
             Request::Clock => value(monotonic_ns()),
-            Request::Preflight { cases } => {
+            Request::Preflight { cases, prove } => {
                 let (role, directory) = self.identity()?;
-                value(preflight::examine(&cases, *role, directory).await)
+                value(preflight::examine(&cases, *role, directory, prove).await)
             }
             Request::Launch { guest, accelerator } => self.launch(life, &guest, accelerator).await,
             Request::StartWorkload {

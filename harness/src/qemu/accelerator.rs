@@ -28,16 +28,29 @@ pub struct Resolved {
     pub reason: Option<String>,
 }
 
+/// What is known of `wish` without booting a guest; `None` where only a guest tells. See [`resolve`].
+pub fn known(wish: Accelerator, patience: Duration) -> Option<Resolved> {
+    if wish == Accelerator::Tcg {
+        return Some(TCG);
+    }
+    let reason = kvm_defect_known(patience).ok()?;
+    Some(with_kvm(wish, reason))
+}
+
 /// Tells what `wish` means here. [`Accelerator::Kvm`] stays KVM even when it does not work; `reason` then says so. `patience` is how long
 /// the guest that proves KVM may take to boot: [`PROOF_DEADLINE`] unless somebody insists on KVM.
 pub async fn resolve(wish: Accelerator, patience: Duration, scratch: &Path) -> Resolved {
     if wish == Accelerator::Tcg {
-        return Resolved {
-            accelerator: Accelerator::Tcg,
-            reason: None,
-        };
+        return TCG;
     }
-    let reason = kvm_defect(patience, scratch).await;
+    let reason = match kvm_defect_known(patience) {
+        Ok(reason) => reason,
+        Err(unproven) => kvm_defect(unproven, patience, scratch).await,
+    };
+    with_kvm(wish, reason)
+}
+
+fn with_kvm(wish: Accelerator, reason: Option<String>) -> Resolved {
     let accelerator = if wish == Accelerator::Auto && reason.is_some() {
         Accelerator::Tcg
     } else {
@@ -49,23 +62,40 @@ pub async fn resolve(wish: Accelerator, patience: Duration, scratch: &Path) -> R
     }
 }
 
-async fn kvm_defect(patience: Duration, scratch: &Path) -> Option<String> {
+/// A KVM that opens and of which nothing else is known yet.
+struct Unproven {
+    key: String,
+    known: BTreeMap<String, Option<String>>,
+    file: Option<PathBuf>,
+}
+
+/// What keeps KVM from being used, as far as no guest has to be booted for it.
+fn kvm_defect_known(patience: Duration) -> Result<Option<String>, Unproven> {
     if let Err(error) = std::fs::File::options()
         .read(true)
         .write(true)
         .open("/dev/kvm")
     {
-        return Some(format!("/dev/kvm can't be opened: {error}"));
+        return Ok(Some(format!("/dev/kvm can't be opened: {error}")));
     }
     let Ok(kernel) = GuestKernel::find() else {
-        return Some("no guest kernel to prove KVM with".to_owned());
+        return Ok(Some("no guest kernel to prove KVM with".to_owned()));
     };
     let key = key(kernel.boots());
     let file = memory_file();
-    let mut known = file.as_deref().map(read).unwrap_or_default();
-    if let Some(answer) = remembered(&known, &key, patience) {
-        return answer.err();
+    let known = file.as_deref().map(read).unwrap_or_default();
+    match remembered(&known, &key, patience) {
+        Some(answer) => Ok(answer.err()),
+        None => Err(Unproven { key, known, file }),
     }
+}
+
+async fn kvm_defect(unproven: Unproven, patience: Duration, scratch: &Path) -> Option<String> {
+    let Unproven {
+        key,
+        mut known,
+        file,
+    } = unproven;
     match prove(patience, scratch).await {
         Ok(()) => {
             known.insert(key, None);
@@ -102,6 +132,11 @@ fn refused(key: &str, patience: Duration) -> String {
         format!("{key} | within {} s", patience.as_secs_f64())
     }
 }
+
+const TCG: Resolved = Resolved {
+    accelerator: Accelerator::Tcg,
+    reason: None,
+};
 
 /// Why KVM did not boot a guest.
 struct Defect {

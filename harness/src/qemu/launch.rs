@@ -8,6 +8,7 @@ use lmbench_guest::wire::{FromGuest, VERSION};
 use thiserror::Error;
 
 use super::command_line::{Files, OwnKernel, arguments, program};
+use super::disk;
 use super::driver::QemuGuest;
 use super::keeper::Keeper;
 use super::pinning::{self, Pins};
@@ -255,57 +256,15 @@ async fn prepare(
         Boot::Kernel { .. } => Ok(None),
         Boot::Image { image } => {
             if role == Role::Source {
-                overlay(image, &files.overlay).await?;
+                let made = disk::overlay(image, &files.overlay).await;
+                made.map_err(|reason| LaunchError::Overlay {
+                    image: image.clone(),
+                    reason,
+                })?;
             }
             Ok(None)
         }
     }
-}
-
-/// The user's image is never written: both QEMUs open one overlay of it, as they would a disk on shared storage.
-async fn overlay(image: &Path, overlay: &Path) -> Result<(), LaunchError> {
-    let failed = |reason: String| LaunchError::Overlay {
-        image: image.to_owned(),
-        reason,
-    };
-    let run = async |arguments: &[&std::ffi::OsStr]| {
-        let output = tokio::process::Command::new("qemu-img")
-            .args(arguments)
-            .output()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(failed(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            ))
-        }
-    };
-    let image_path = std::fs::canonicalize(image).map_err(|error| failed(error.to_string()))?;
-    let info = run(&[
-        "info".as_ref(),
-        "--output=json".as_ref(),
-        image_path.as_os_str(),
-    ])
-    .await?;
-    let info: serde_json::Value =
-        serde_json::from_slice(&info).map_err(|error| failed(error.to_string()))?;
-    let format = info["format"].as_str().unwrap_or("raw").to_owned();
-    let _ = std::fs::remove_file(overlay);
-    run(&[
-        "create".as_ref(),
-        "-q".as_ref(),
-        "-f".as_ref(),
-        "qcow2".as_ref(),
-        "-b".as_ref(),
-        image_path.as_os_str(),
-        "-F".as_ref(),
-        format.as_ref(),
-        overlay.as_os_str(),
-    ])
-    .await?;
-    Ok(())
 }
 
 const NOT_READY_HINT: &str = "\nhint: a slow or loaded machine needs a longer boot-timeout in [guest]; a console that is not empty says what else is wrong";

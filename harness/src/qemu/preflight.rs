@@ -1,10 +1,11 @@
 //! What would fail in minute 40, found before anything starts: the running QEMU is asked about every cell's settings.
 //!
-//! `host` looks at files, memory and CPUs, `scratch` starts a QEMU without a machine, `refusals` asks it for each cell,
-//! `blame` names the key behind a setting,
+//! `host` looks at files, memory and CPUs, `scratch` starts a QEMU without a machine, `refusals` asks it for each cell, `disks` of a disk
+//! image, `blame` names the key behind a setting,
 //! `elsewhere` knows what other QEMUs have, so that what this one lacks is told from what was misspelt.
 
 mod blame;
+mod disks;
 mod elsewhere;
 mod host;
 mod refusals;
@@ -108,14 +109,15 @@ impl Problem {
 pub struct Report {
     /// Version of QEMU, empty if there is none.
     pub qemu: String,
-    /// What `auto` comes to here; TCG without a proof where no cell wants anything else; none where a problem ends the run.
+    /// What `auto` comes to here; TCG without a proof where no cell wants anything else; none where a problem ends the run, or where a proof
+    /// was not asked for and nothing else tells.
     pub accelerator: Option<Resolved>,
     /// All that would fail, each once.
     pub problems: Vec<Problem>,
 }
 
-/// Examines this host as `role`; `scratch` is an empty directory.
-pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
+/// Examines this host as `role`; `scratch` is an empty directory. A guest is booted only to prove KVM, and only if `prove` allows that.
+pub async fn examine(cases: &[Case], role: Role, scratch: &Path, prove: bool) -> Report {
     let mut problems = BTreeSet::new();
     for case in cases {
         problems.extend(host::problems(case, role));
@@ -124,6 +126,7 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
         Ok(qemu) => {
             for case in cases {
                 problems.extend(qemu.unknown_hardware(case).await);
+                problems.extend(qemu.unfit_disk(case).await);
                 problems.extend(qemu.refusals(case, role).await);
             }
             qemu.end().await
@@ -142,14 +145,19 @@ pub async fn examine(cases: &[Case], role: Role, scratch: &Path) -> Report {
         } else {
             Accelerator::Tcg
         };
-        let resolved = accelerator::resolve(wish, patience(cases), scratch).await;
+        accelerator = if prove {
+            Some(accelerator::resolve(wish, patience(cases), scratch).await)
+        } else {
+            accelerator::known(wish, patience(cases))
+        };
+    }
+    if let Some(resolved) = &accelerator {
         for case in cases {
-            problems.extend(without_kvm(case, &resolved));
+            problems.extend(without_kvm(case, resolved));
         }
         if resolved.accelerator == Accelerator::Kvm {
             problems.extend(dirty_rings(cases, role, scratch).await);
         }
-        accelerator = Some(resolved);
     }
     Report {
         qemu,

@@ -11,7 +11,12 @@ use crate::spec::{Boot, GuestSpec};
 
 /// Everything that this host lacks for a cell.
 pub(super) fn problems(case: &Case, role: Role) -> Vec<Problem> {
-    let missing = case.programs.iter().filter_map(missing_program);
+    let of_disk = match &case.guest.boot {
+        Boot::Image { .. } => Some(qemu_img()),
+        Boot::Lmbench | Boot::Kernel { .. } => None,
+    };
+    let missing = case.programs.iter().chain(&of_disk);
+    let missing: Vec<Problem> = missing.filter_map(missing_program).collect();
     files(&case.guest)
         .into_iter()
         .chain(huge_pages(case))
@@ -51,6 +56,15 @@ fn files(guest: &GuestSpec) -> Vec<Problem> {
         .filter_map(|(key, path)| unreadable(key, path))
         .collect(),
         Boot::Image { image } => unreadable("guest.image", image).into_iter().collect(),
+    }
+}
+
+/// It makes the overlay of a guest's disk.
+fn qemu_img() -> Needed {
+    Needed {
+        program: "qemu-img".to_owned(),
+        package: "QEMU's disk tools (Debian, Ubuntu: qemu-utils; Fedora: qemu-img)".to_owned(),
+        by: "a guest with an image".to_owned(),
     }
 }
 

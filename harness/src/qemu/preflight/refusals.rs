@@ -166,7 +166,7 @@ fn lacks(case: &Case, text: String) -> Problem {
     Problem::lacking(case, text, "use a QEMU that has it, or leave it out")
 }
 
-fn words(error: &QmpError) -> String {
+pub(super) fn words(error: &QmpError) -> String {
     match error {
         QmpError::Refused { description, .. } => description.clone(),
         other => chain(other),
