@@ -86,6 +86,12 @@ pub(super) fn judge(cell: &str, questions: &[Question<'_>]) -> Vec<Check> {
 
 fn known(question: &Question<'_>) -> Known {
     let (base, run) = (question.base, question.run);
+    if same_values(base, run) {
+        return Known::Not(
+            Verdict::Pass,
+            "the same values as in the baseline".to_owned(),
+        );
+    }
     let least = base.len().min(run.len());
     if least < REPEATS_MIN {
         let reason = format!(
@@ -94,10 +100,6 @@ fn known(question: &Question<'_>) -> Known {
             base.len()
         );
         return Known::Not(Verdict::Inconclusive, reason);
-    }
-    let all = || base.iter().chain(run);
-    if all().all(|value| value.total_cmp(&base[0]).is_eq()) {
-        return Known::Not(Verdict::Pass, "the same in every migration".to_owned());
     }
     match RULE.effect(base, run, Pairing::Independent, 1) {
         Some(effect) if is_finite(&effect) => Known::Effect(match question.between {
@@ -116,6 +118,24 @@ fn known(question: &Question<'_>) -> Known {
             ),
         },
     }
+}
+
+/// What is the same, value by value in whichever order, got no worse, however much it scatters and however few there are.
+fn same_values(base: &[f64], run: &[f64]) -> bool {
+    let sorted = |values: &[f64]| {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let (base, run) = (sorted(base), sorted(run));
+    let of_one =
+        |values: &[f64], value: &f64| values.iter().all(|one| one.total_cmp(value).is_eq());
+    // Values that never vary are the same in any number.
+    let constant = base.len().min(run.len()) >= REPEATS_MIN
+        && base
+            .first()
+            .is_some_and(|first| of_one(&base, first) && of_one(&run, first));
+    constant || (!base.is_empty() && base == run)
 }
 
 /// A number that is none is on no side of a bound, which would look like a pass.

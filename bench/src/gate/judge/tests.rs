@@ -1,5 +1,7 @@
 //! Runs of every kind, and what is said of them.
 
+mod itself;
+
 use std::collections::BTreeMap;
 
 use super::*;
