@@ -28,7 +28,7 @@ pub use selftest::{SelftestArguments, SelftestFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
-#[command(name = "lmbench", version = VERSION, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "lmbench", version = VERSION, propagate_version = true, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -166,6 +166,10 @@ pub struct RunArguments {
     /// Seed of order and workloads instead of the scenario's.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// The QEMU that migrates the guests, on both hosts: a path, or a name on PATH. The record keeps its version and SHA-256. Without it the
+    /// variable `LMBENCH_QEMU` names one, else it is qemu-system-x86_64 on PATH.
+    #[arg(long, value_name = "PROGRAM")]
+    pub qemu: Option<PathBuf>,
     /// Judge the run at once by this baseline, as `lmbench gate` does, with its exit codes: 5 regressed, 6 inconclusive. A migration that
     /// failed stays 4.
     #[arg(long, value_name = "FILE")]
@@ -311,6 +315,13 @@ const REPLAY_LIMIT: &str = "\
 A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \
 and to the stream: everything after a policy's first one is hypothetical, and marked so.";
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed, or `ctl` was refused · 5 regression · 6 inconclusive · 130 interrupted";
+· 4 a migration failed, or `ctl` was refused · 5 regression · 6 inconclusive · 130 interrupted
+
+Environment:
+  LMBENCH_QEMU           the QEMU of all commands: a path, or a name on PATH (`run --qemu` comes first)
+  LMBENCH_GUEST_KERNEL   the kernel that lmbench's own guest boots; LMBENCH_GUEST_MODULES: the folder of its modules
+  LMBENCH_TOKEN          the token of `carry source`
+  LMBENCH_LOG            what is said on stderr of the program's own doings: error, warn (the default), info, debug, trace, or a filter \
+such as lmbench_harness=debug";

@@ -29,6 +29,8 @@ impl Programs {
     pub const AXIS: &str = "variant";
     /// Where in a record's environment the sets stand, by their value on the axis.
     pub const DETAIL: &str = "variants";
+    /// And where the one set of all cells, if it is not the usual one.
+    pub const OF_ALL: &str = "programs";
 }
 
 /// One program.

@@ -59,6 +59,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
         dry_run: arguments.dry_run,
         resume: arguments.resume.clone(),
         baseline: None,
+        qemu: None,
         watch: false,
     };
     let Some((record, _)) = super::run::perform(&both, &run, &command)? else {

@@ -2,6 +2,7 @@
 
 mod dry;
 mod gated;
+mod qemu;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub(super) fn perform(
         .as_deref()
         .map(|run| begun(run, arguments, scenario))
         .transpose()?;
+    let before = begun.as_ref().map(|(_, record)| record);
+    let scenario = &qemu::chosen(scenario, arguments.qemu.as_deref(), before)?;
     let plan = match &begun {
         Some((_, record)) => Plan::resumed(scenario, &arguments.cell, record),
         None => Plan::new(scenario, &arguments.cell, arguments.repeats, arguments.seed),

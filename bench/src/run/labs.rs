@@ -75,6 +75,13 @@ impl Labs {
                 Some((variant, &cell.setup.programs))
             })
             .collect();
+        let programs = &self.0[0].0;
+        if variants.is_empty() && *programs != Programs::default() {
+            let programs = serde_json::json!(programs);
+            environment
+                .details
+                .insert(Programs::OF_ALL.to_owned(), programs);
+        }
         if !variants.is_empty() {
             let variants = serde_json::json!(variants);
             environment
