@@ -84,6 +84,17 @@ fn every_shipped_scenario_loads_under_its_own_name_and_plans() {
     }
 }
 
+/// A gate of many minutes is switched off, and where the link does not limit, the machine's noise is measured.
+#[test]
+fn the_scenario_for_gating_is_bound_by_its_link() {
+    let ci = load("ci");
+    assert!(ci.run.repeats >= 8 && ci.gate.asks_metrics());
+    for cell in &ci.cells {
+        let rate = cell.setup.network.migration.rate_bps;
+        assert!(rate.is_some_and(|rate| rate <= 300_000_000), "{rate:?}");
+    }
+}
+
 #[test]
 fn the_promised_times_hold() {
     // CI runs the first two; the bound is the one that their headers state.
@@ -98,6 +109,7 @@ fn the_promised_times_hold() {
         });
     let others = [
         ("quick", 1),
+        ("ci", 3),
         ("jvm-heavy", 10),
         ("downtime", 10),
         ("auto-converge", 10),

@@ -14,7 +14,12 @@ use super::support::{Place, SOUND};
 #[test]
 fn scenarios_are_in_the_program_and_a_file_wins() {
     let place = Place::new();
-    let plan = |name: &str| place.run(["run", name, "--dry-run"]);
+    let plan = |name: &str| {
+        let mut command = place.command(["run", name, "--dry-run"]);
+        // What is here to run it is not asked.
+        command.env("LMBENCH_QEMU", "/nowhere/qemu");
+        place.said(command)
+    };
     assert!(
         plan("quick").stdout.starts_with("quick: 2 cells"),
         "{:?}",
@@ -84,7 +89,6 @@ fn a_scenario_of_ones_own_is_made_once() {
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{said:?}");
     let plan = place.run(["run", "My first.toml", "--dry-run"]);
     assert!(plan.stdout.starts_with("my-first: 4 cells"), "{plan:?}");
-    assert_eq!(plan.stderr, "");
     place.file("mine.toml", "mine");
     place.run(["init", "mine.toml"]).refused(2);
     assert_eq!(
