@@ -5,6 +5,7 @@
 mod calibrate;
 mod capture;
 mod carriers;
+mod crowd;
 mod cuts;
 mod judging;
 mod knobs;

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use lmbench_transport::Channel;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -104,6 +105,23 @@ async fn an_aborted_channel_ends_in_an_error() {
         near.abort();
         let mut text = Vec::new();
         far.read_to_end(&mut text).await.unwrap_err();
+    }
+}
+
+/// Whatever it waits for.
+#[tokio::test]
+async fn a_writer_that_waits_hears_of_the_cut() {
+    for rig in rig::all() {
+        let pair = rig.pair().await;
+        let (mut near, far) = pair.channel().await;
+        let block = vec![7; 1 << 16];
+        while write_now(&mut near, &block).await.is_some() {}
+        let write = async { while near.write_all(&block).await.is_ok() {} };
+        // It is polled after the writer.
+        let cut = async { far.abort() };
+        let both = async { tokio::join!(write, cut) };
+        let heard = tokio::time::timeout(Duration::from_secs(20), both).await;
+        assert!(heard.is_ok(), "{}", rig.name);
     }
 }
 
