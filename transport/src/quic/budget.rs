@@ -74,7 +74,7 @@ impl Budget {
         grant.debt -= back;
         self.lock().free += back;
         grant.read += len;
-        if grant.read < (self.floor + grant.bytes) / 2 {
+        if grant.read < self.floor.midpoint(grant.bytes) {
             return false;
         }
         grant.read = 0;

@@ -66,25 +66,25 @@ pub(crate) fn flood(target: SocketAddr, token: &Token, stops: Stops, per_second:
                 Arc::new(TokioRuntime),
             );
             let (endpoint, mut strangers) = (endpoint.unwrap(), Strangers::default());
-            let come = |strangers: &mut Strangers| {
+            let enter_one = |strangers: &mut Strangers| {
                 let connecting = endpoint
                     .connect_with(config.clone(), target, &name)
                     .unwrap();
                 strangers.add(connecting, stops);
             };
             for _ in 0..AT_ONCE {
-                come(&mut strangers);
+                enter_one(&mut strangers);
             }
             strangers.settle(stops).await;
             let _ = ready.send(());
-            let (begin, mut came) = (Instant::now(), 0);
+            let (start, mut entered) = (Instant::now(), 0);
             while !stop() {
-                let due = begin.elapsed().as_secs_f64() * f64::from(per_second);
+                let due = start.elapsed().as_secs_f64() * f64::from(per_second);
                 // As in `Flood::start`, what a busy machine delayed is not made up for.
-                came = came.max(due as u64 - (due as u64).min(BURST));
-                while came < due as u64 {
-                    come(&mut strangers);
-                    came += 1;
+                entered = entered.max(due as u64 - (due as u64).min(BURST));
+                while entered < due as u64 {
+                    enter_one(&mut strangers);
+                    entered += 1;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

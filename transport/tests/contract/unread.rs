@@ -83,7 +83,7 @@ async fn carry_on((near, far): (Channel, Channel)) {
         (reading, writing)
     };
     let both = async { tokio::join!(exchange(near), exchange(far)) };
-    let both = tokio::time::timeout(Duration::from_secs(60), both).await;
+    let both = tokio::time::timeout(Duration::from_mins(1), both).await;
     both.expect("others are not read, but this one is");
 }
 
