@@ -187,9 +187,8 @@ fn subtitle(sources: &[Source]) -> String {
 fn cells(sources: &[Source]) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (index, source) in sources.iter().enumerate() {
-        let axes = label::axes(&source.record);
-        for cell in &source.record.cells {
-            let mut label = label::cell(&source.record, cell, &axes);
+        let labels = label::cells(&source.record);
+        for (cell, mut label) in source.record.cells.iter().zip(labels) {
             let mut full = clean_short(&cell.id, 300);
             if sources.len() > 1 {
                 label = format!("{} · {label}", letter(index));

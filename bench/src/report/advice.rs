@@ -99,7 +99,7 @@ fn getting_across(record: &Record, axis: &Axis, alone: bool) -> Option<Advice> {
         _ => None,
     };
     if only.is_none() && alone {
-        why += "; nothing more is told from noise, more repeats may";
+        why += "; the rest is not told from noise, --repeats 8 may tell it";
     }
     Some(Advice {
         setting: only
@@ -209,7 +209,7 @@ mod tests {
             (json!("pilot"), Outcome::Completed),
         ];
         let why = "every migration completed with post-copy and pilot (5 of 5), not with static (0 of 5); \
-                   nothing more is told from noise, more repeats may";
+                   the rest is not told from noise, --repeats 8 may tell it";
         assert_eq!(of(record(&outcomes, 5, 2.0)), [(None, why.to_owned())]);
         let why = "every migration completed with post-copy (5 of 5), not with static (0 of 5)";
         assert_eq!(

@@ -63,6 +63,25 @@ pub(super) fn cell(record: &Record, cell: &CellRecord, axes: &[Axis]) -> String 
     clean_short(&parts.join(" · "), LONGEST)
 }
 
+/// What every cell of a run is called, each otherwise than the others: also by what only some of them have.
+pub(super) fn cells(record: &Record) -> Vec<String> {
+    let varied = cell::varied(&record.cells);
+    let axes = axes(record);
+    let name = |one: &CellRecord| {
+        if varied.is_empty() {
+            return cell(record, one, &axes);
+        }
+        let whole = cell::lines(one, &varied).join(" · ");
+        if whole.chars().count() <= LONGEST {
+            return whole;
+        }
+        // Of a long name the values stay, which tell it from the others.
+        let values = varied.iter().filter_map(|key| value(one, key));
+        clean_short(&values.collect::<Vec<_>>().join(" · "), LONGEST_VALUES)
+    };
+    record.cells.iter().map(name).collect()
+}
+
 /// An axis in words.
 pub(super) fn axis(key: &str) -> String {
     cell::axis(key, &[])
@@ -155,6 +174,7 @@ const NAMES: &[(&str, &str)] = &[
 /// Not in the record: of records without `cpu_migration_s_per_gib`, the sum of the four parts of the processor's chart.
 pub(super) const CPU_ALL: &str = "cpu_both_sides_s_per_gib";
 const LONGEST: usize = 120;
+const LONGEST_VALUES: usize = 400;
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +192,24 @@ mod tests {
             .map(|cell| super::cell(&record, cell, &axes))
             .collect();
         assert_eq!(labels, ["native-tcp", "tcp", "ssh"]);
+    }
+
+    #[test]
+    fn no_two_cells_are_called_the_same() {
+        let wide = example::wide();
+        let mut long = example::wide();
+        for (index, cell) in long.cells.iter_mut().enumerate() {
+            for axis in 0..6 {
+                let value = format!("{}{index}", "v".repeat(30));
+                let key = format!("migration.a-long-name-{axis}");
+                cell.parameters.insert(key, value.into());
+            }
+        }
+        for record in [wide, long] {
+            let names = cells(&record);
+            let different: IndexSet<&String> = names.iter().collect();
+            assert_eq!(different.len(), record.cells.len(), "{names:#?}");
+        }
     }
 
     #[test]
