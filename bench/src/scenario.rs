@@ -25,7 +25,7 @@ pub(crate) use period::{has_period, period_ms};
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;
-pub use builtin::{BUILTINS, Builtin, builtin};
+pub use builtin::{BUILTINS, Builtin, builtin, question};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;

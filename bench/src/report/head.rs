@@ -13,26 +13,26 @@ use crate::terminal::time;
 
 pub(super) fn head(sources: &[Source]) -> Head {
     let records: Vec<&Record> = sources.iter().map(|source| &source.record).collect();
-    let facts: [(&'static str, fn(&Record) -> String); 5] = [
-        ("compared", compared),
-        ("measured", measured),
-        ("hosts", hosts),
-        ("guest", guest),
-        ("links", links),
+    let fact = |name: &'static str, of: fn(&Record) -> String| {
+        let of_runs: Vec<String> = records.iter().map(|record| of(record)).collect();
+        (name, said(&of_runs))
+    };
+    let facts = [
+        fact("compared", compared),
+        fact("measured", measured),
+        fact("hosts", hosts),
+        fact("guest", guest),
+        fact("links", links),
     ];
-    let facts = facts.into_iter().filter_map(|(name, of)| {
-        let said = said(records.iter().map(|record| of(record)).collect());
-        (!said.is_empty()).then_some((name, said))
-    });
+    let facts = facts.into_iter().filter(|(_, said)| !said.is_empty());
+    let questions: Vec<String> = records
+        .iter()
+        .filter_map(|record| question(record))
+        .collect();
     let several = records.len() > 1;
     let runs = records.iter().enumerate();
     Head {
-        question: said(
-            records
-                .iter()
-                .filter_map(|record| question(record))
-                .collect(),
-        ),
+        question: said(&questions),
         facts: facts.collect(),
         runs: runs
             .map(|(index, record)| Named {
@@ -45,7 +45,7 @@ pub(super) fn head(sources: &[Source]) -> Head {
 }
 
 /// What is so in all runs is said once, what differs by their letters.
-fn said(of_runs: Vec<String>) -> String {
+fn said(of_runs: &[String]) -> String {
     let mut different: Vec<(&String, String)> = Vec::new();
     for (index, text) in of_runs.iter().enumerate() {
         match different.iter_mut().find(|(known, _)| *known == text) {
@@ -67,21 +67,10 @@ fn said(of_runs: Vec<String>) -> String {
     }
 }
 
-/// What the scenario asks: behind `# Question:` at its head, else what it says it is about.
+/// What the scenario asks at its head, else what it says it is about.
 fn question(record: &Record) -> Option<String> {
     let text = &record.scenario.text;
-    let comment = text.lines().map_while(|line| line.strip_prefix('#'));
-    let mut comment = comment.map(str::trim);
-    let asked = comment.find_map(|line| line.strip_prefix("Question:"));
-    let asked = asked.map(|first| {
-        let rest = comment.take_while(|line| !line.is_empty());
-        let paragraph: Vec<&str> = std::iter::once(first.trim()).chain(rest).collect();
-        let paragraph = paragraph.join(" ");
-        match paragraph.split_once('?') {
-            Some((question, _)) => format!("{question}?"),
-            None => paragraph,
-        }
-    });
+    let asked = Some(scenario::question(text)).filter(|asked| !asked.is_empty());
     let asked = asked.or_else(|| scenario::about(text))?;
     let mut letters = clean_short(&asked, LONGEST).chars().collect::<Vec<_>>();
     let first = letters.first_mut()?;
@@ -109,7 +98,8 @@ fn measured(record: &Record) -> String {
     let took = record.finished.as_ref();
     let took = took.and_then(|finished| time::between(&record.started, finished));
     if let Some(took) = took {
-        text += &format!(", in {}", time::duration(took));
+        text += ", in ";
+        text += &time::duration(took);
     }
     format!(
         "{text}, with lmbench {}",
@@ -224,7 +214,10 @@ mod tests {
 
     #[test]
     fn what_is_so_in_all_runs_is_said_once() {
-        let said = |texts: &[&str]| said(texts.iter().map(|text| (*text).to_owned()).collect());
+        let said = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            said(&texts)
+        };
         assert_eq!(said(&["a", "a"]), "a");
         assert_eq!(said(&["a", "b", "a"]), "A, C: a · B: b");
         assert_eq!(said(&["", "b"]), "B: b");

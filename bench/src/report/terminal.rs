@@ -97,10 +97,9 @@ fn advice(report: &Report) -> String {
     }
     let mut text = "\nWhat to set\n".to_owned();
     for advice in &report.advice {
-        let setting = advice.setting.iter();
-        text += &setting
-            .map(|line| format!("  {line}\n"))
-            .collect::<String>();
+        if let Some(line) = &advice.setting {
+            text += &format!("  {line}\n");
+        }
         text += &wrapped(&format!("  {}", advice.why), 4);
     }
     text

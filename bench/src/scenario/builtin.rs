@@ -23,33 +23,38 @@ pub fn builtin(name: &str) -> Option<&'static Builtin> {
 impl Builtin {
     /// The question that it answers.
     pub fn question(&self) -> String {
-        let mut said = self.said("Question: ");
-        if let Some(end) = said.find('?') {
-            said.truncate(end + 1);
-        }
-        said
+        question(self.text)
     }
 
     /// What is known of the time that it takes.
     pub fn time(&self) -> String {
-        let mut said = self.said("Time: ");
+        let mut said = said(self.text, "Time: ");
         let ends = [said.find(';'), said.find(". ")].into_iter().flatten();
         if let Some(end) = ends.min() {
             said.truncate(end);
         }
         said.trim_end_matches('.').to_owned()
     }
+}
 
-    /// What stands behind a word of the head, to the end of the paragraph; empty without it.
-    fn said(&self, word: &str) -> String {
-        let head = self.text.lines().map_while(|line| line.strip_prefix('#'));
-        let lines = head
-            .map(str::trim)
-            .skip_while(|line| !line.starts_with(word));
-        let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-        let said = paragraph.join(" ");
-        said.strip_prefix(word).unwrap_or_default().to_owned()
+/// The question that a scenario's text says in its head; empty if it says none.
+pub fn question(text: &str) -> String {
+    let mut said = said(text, "Question: ");
+    if let Some(end) = said.find('?') {
+        said.truncate(end + 1);
     }
+    said
+}
+
+/// What stands behind a word of the head, to the end of the paragraph; empty without it.
+fn said(text: &str, word: &str) -> String {
+    let head = text.lines().map_while(|line| line.strip_prefix('#'));
+    let lines = head
+        .map(str::trim)
+        .skip_while(|line| !line.starts_with(word));
+    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let said = paragraph.join(" ");
+    said.strip_prefix(word).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,10 @@ use super::page::{self, Page, Tone};
 ///
 /// Only the columns in `breakable` are wrapped when it would get too wide: names and numbers stay whole. What does not fit then goes into
 /// further tables below, each of which begins with the first column. Columns that judge, such as `outcome`, have colours if the page has.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "rows are made where they are shown, and for nothing else"
+)]
 pub(crate) fn table(
     header: &[&str],
     left: &[usize],
@@ -63,14 +67,11 @@ fn parts(widths: &[u16], page: u16) -> Vec<Range<usize>> {
     let first = widths.first().copied().unwrap_or(0);
     let mut parts = Vec::new();
     let (mut start, mut width) = (1, first);
-    for index in 1..widths.len() {
-        let wider = width.saturating_add(GAP).saturating_add(widths[index]);
+    for (index, own) in widths.iter().enumerate().skip(1) {
+        let wider = width.saturating_add(GAP).saturating_add(*own);
         if wider > page && index > start {
             parts.push(start..index);
-            (start, width) = (
-                index,
-                first.saturating_add(GAP).saturating_add(widths[index]),
-            );
+            (start, width) = (index, first.saturating_add(GAP).saturating_add(*own));
         } else {
             width = wider;
         }

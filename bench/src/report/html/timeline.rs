@@ -118,11 +118,11 @@ fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
         "<svg class=\"z\" viewBox=\"0 0 100000 1000\" preserveAspectRatio=\"none\" width=\"100%\" height=\"{HEIGHT}\">"
     );
     shading(page, timeline);
-    let lines = axis.ticks().into_iter();
-    let lines: String = lines
-        .map(|(place, _)| format!("M0 {:.0}H100000", height(place)))
-        .collect();
-    put!(page, "<path class=\"grid\" d=\"{lines}\"/>");
+    page.push_str("<path class=\"grid\" d=\"");
+    for (place, _) in axis.ticks() {
+        put!(page, "M0 {:.0}H100000", height(place));
+    }
+    page.push_str("\"/>");
     for (index, curve) in panel.curves.iter().enumerate() {
         put!(
             page,
