@@ -23,7 +23,8 @@ use serde::Serialize;
 
 use crate::conditions;
 use crate::convergence;
-use crate::judge::{Difference, NoiseFloor, NoiseSource, RULE, Rule, day};
+pub use crate::judge::Verdict;
+use crate::judge::{NoiseFloor, NoiseSource, RULE, Rule, day};
 use crate::record::{CellRecord, Record};
 use crate::statistics::Pairing;
 
@@ -107,42 +108,6 @@ pub struct CellComparison {
     pub only_candidate: Vec<String>,
 }
 
-/// What a difference means, in the metric's own direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The candidate is better.
-    Better,
-    /// The candidate is worse.
-    Worse,
-    /// No difference worth speaking of.
-    Same,
-    /// These values can't tell.
-    CantTell,
-}
-
-impl Verdict {
-    /// The words for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Better => "better",
-            Verdict::Worse => "worse",
-            Verdict::Same => "same",
-            Verdict::CantTell => "can't tell",
-        }
-    }
-
-    fn of(difference: Difference, higher_is_better: bool) -> Self {
-        match difference {
-            Difference::Same => Verdict::Same,
-            Difference::Unclear => Verdict::CantTell,
-            Difference::Higher if higher_is_better => Verdict::Better,
-            Difference::Lower if !higher_is_better => Verdict::Better,
-            Difference::Higher | Difference::Lower => Verdict::Worse,
-        }
-    }
-}
-
 /// Compares two sides.
 pub fn compare(
     base: Side<'_>,
@@ -196,12 +161,9 @@ fn cell(
     rule: &Rule,
     options: &Options<'_>,
 ) -> CellComparison {
-    let asked = metrics::asked(base, candidate, options.metrics);
-    let questions = asked
-        .both
-        .iter()
-        .filter(|metric| metric.kind != Kind::Explains)
-        .count();
+    let both = [(base, candidate)];
+    let asked = metrics::asked(&both, options.metrics);
+    let questions = asked.questions();
     let (pairing, mut notes) = pairing(base, candidate, other_run.is_none());
     notes.extend(assumed(options.noise, other_run.is_some()));
     notes.extend(not_converged([base, candidate]));
@@ -209,17 +171,10 @@ fn cell(
     notes.extend(too_few_pairs(base, candidate, questions, pairing, rule));
     let method = metrics::Method {
         pairing,
-        questions,
         noise,
         other_run,
-        rule,
     };
-    let mut metrics = metrics::compared(base, candidate, &asked.both, &method);
-    if !conditions::are_same(base, candidate) {
-        for metric in &mut metrics {
-            metric.verdict = metric.verdict.map(|_| Verdict::CantTell);
-        }
-    }
+    let metrics = metrics::compared(&both, &asked.both, &method);
     notes.extend(too_few(base, candidate, questions, rule));
     CellComparison {
         base: base.id.clone(),
@@ -235,13 +190,25 @@ fn cell(
     }
 }
 
+/// All metrics of cells of one run, side by side, as [`compare`] tells them of two; those of several are taken together, repeat by repeat.
+pub(crate) fn of_one_run(cells: &[(&CellRecord, &CellRecord)]) -> Vec<MetricComparison> {
+    let pairing = match cells {
+        [(base, candidate)] => pairing(base, candidate, true).0,
+        _ => Pairing::Pairs,
+    };
+    let method = metrics::Method {
+        pairing,
+        noise: &NoiseFloor::of_repeats(),
+        other_run: None,
+    };
+    metrics::compared(cells, &metrics::asked(cells, &[]).both, &method)
+}
+
 /// What a comparison of two runs takes for granted.
 fn assumed(noise: &[Record], other_run: bool) -> Option<String> {
     let known = match noise.len() {
         _ if !other_run => return None,
-        0 => {
-            "that nothing but chance tells two runs of the same apart is assumed, not measured: --noise-floor with other runs of the base measures it, --interleave does without"
-        }
+        0 => ASSUMED,
         1 => {
             "how much runs of the same differ is known from two only, which hardly any difference exceeds: five of the base tell (--noise-floor)"
         }
@@ -286,6 +253,9 @@ fn not_converged(cells: [&CellRecord; 2]) -> Vec<String> {
     let named = ["base", "candidate"].into_iter().zip(cells);
     named.filter_map(told).collect()
 }
+
+/// Of runs that nothing is known of beside themselves.
+pub(crate) const ASSUMED: &str = "that nothing but chance tells two runs of the same apart is assumed, not measured: --noise-floor with other runs of the base measures it, --interleave does without";
 
 /// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.
 fn pairing(base: &CellRecord, candidate: &CellRecord, same_run: bool) -> (Pairing, Vec<String>) {

@@ -111,9 +111,19 @@ pub fn report(sources: &[Source]) -> Report {
             matrix::CELLS
         ));
     }
+    let letters = |index| (sources.len() > 1).then(|| letter(index));
+    for (index, source) in sources.iter().enumerate() {
+        let cells = source.record.cells.len();
+        if cells > compare::STARRED {
+            let run = letters(index).map_or("This run".to_owned(), |run| format!("Run {run}"));
+            notes.push(format!(
+                "{run} has {cells} cells: of more than {} none is starred or coloured. The comparison of its settings tells what differs.",
+                compare::STARRED
+            ));
+        }
+    }
     let records = sources.iter().map(|source| &source.record);
     let standings: Vec<_> = records.map(compare::standings).collect();
-    let letters = |index| (sources.len() > 1).then(|| letter(index));
     let grids = sources
         .iter()
         .enumerate()

@@ -17,8 +17,9 @@
 //! Drawing with putting back repeats values, so the arms scatter a little less than measured anew, all alike.
 //!
 //! `-- --series FILE [--repeats 8]` asks the same of series over months on which nothing was changed, see [`series`]; `-- --simulated` asks it of
-//! made-up values, of which there are enough for tenths of a percent, see [`simulated`].
+//! made-up values, of which there are enough for tenths of a percent, see [`simulated`], and of whole reports, see [`reports`].
 
+mod reports;
 mod series;
 mod simulated;
 

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64Mcg;
 
 /// Logarithms of values.
 #[derive(Debug, Clone, Copy)]
-enum Shape {
+pub(crate) enum Shape {
     Normal(f64),
     /// 5 %, one in ten up to several times as great.
     Tailed,
@@ -17,7 +17,7 @@ enum Shape {
     Levels(f64, f64),
 }
 
-const SHAPES: [(&str, Shape); 7] = [
+pub(crate) const SHAPES: [(&str, Shape); 7] = [
     ("lognormal 5 %", Shape::Normal(0.05)),
     ("lognormal 10 %", Shape::Normal(0.1)),
     ("lognormal 30 %", Shape::Normal(0.3)),
@@ -92,7 +92,11 @@ pub(crate) fn main(rounds: usize) {
         "n = 8, 5 %: {:.2} % can't tell whether they are 10 % worse",
         share(open)
     );
+    super::reports::main(rounds.div_ceil(ROUNDS_OF_A_REPORT), &mut noise);
 }
+
+/// A report asks as much as so many comparisons.
+const ROUNDS_OF_A_REPORT: usize = 250;
 
 fn is_called(base: &[f64], candidate: &[f64], pairing: Pairing) -> bool {
     is_called_of(base, candidate, pairing, 1)
@@ -121,10 +125,10 @@ fn median_test(base: &[f64], candidate: &[f64]) -> f64 {
     unpaired_p(&above(base), &above(candidate))
 }
 
-struct Noise(Pcg64Mcg);
+pub(crate) struct Noise(Pcg64Mcg);
 
 impl Noise {
-    fn values(&mut self, shape: Shape, n: usize, factor: f64) -> Vec<f64> {
+    pub(crate) fn values(&mut self, shape: Shape, n: usize, factor: f64) -> Vec<f64> {
         (0..n).map(|_| self.one(shape).exp() * factor).collect()
     }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::Verdict;
-use crate::judge::{NoiseFloor, Rule};
+use crate::conditions;
+use crate::judge::{NoiseFloor, Question, Verdict, WORK_LOST, answers, is_of_operations};
 use crate::metric::{ALL, Direction, Metric, Topic, Unit, metric};
 use crate::record::CellRecord;
 use crate::statistics::{
-    Between, Effect, Interval, Pairing, Shift, holm, mad, median, median_interval, outliers,
+    Between, Effect, Interval, Pairing, Shift, mad, median, median_interval, outliers,
 };
 
 /// What a metric is good for in a comparison; better first.
@@ -83,9 +83,21 @@ pub(super) struct AskedMetrics {
     pub(super) only_candidate: Vec<String>,
 }
 
+impl AskedMetrics {
+    /// How many have a better and a worse.
+    pub(super) fn questions(&self) -> usize {
+        let both = self.both.iter();
+        both.filter(|asked| asked.kind != Kind::Explains).count()
+    }
+}
+
+/// Cells of the base with their partners.
+pub(super) type Cells<'a> = [(&'a CellRecord, &'a CellRecord)];
+
 /// Which metrics are looked at, in the order of reports; `chosen` is empty for all.
-pub(super) fn asked(base: &CellRecord, candidate: &CellRecord, chosen: &[String]) -> AskedMetrics {
-    let (one, other) = (ids(base), ids(candidate));
+pub(super) fn asked(cells: &Cells<'_>, chosen: &[String]) -> AskedMetrics {
+    let one: BTreeSet<&str> = cells.iter().flat_map(|(base, _)| ids(base)).collect();
+    let other: BTreeSet<&str> = cells.iter().flat_map(|(_, other)| ids(other)).collect();
     let is_chosen = |id: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == id);
     let only = |has: &BTreeSet<&str>, lacks: &BTreeSet<&str>| -> Vec<String> {
         has.difference(lacks)
@@ -150,12 +162,9 @@ pub(super) fn pairs(base: &CellRecord, candidate: &CellRecord) -> usize {
 /// How the metrics of two cells are compared.
 pub(super) struct Method<'a> {
     pub(super) pairing: Pairing,
-    /// How many metrics are asked.
-    pub(super) questions: usize,
     pub(super) noise: &'a NoiseFloor,
     /// If the cells are of two runs, the candidate's.
     pub(super) other_run: Option<OtherRun>,
-    pub(super) rule: &'a Rule,
 }
 
 /// The candidate's run, where it isn't the base's.
@@ -165,95 +174,100 @@ pub(super) struct OtherRun {
     pub(super) day: Option<f64>,
 }
 
-/// A metric with everything but what the number of questions decides.
-struct Measured<'a> {
-    asked: &'a Asked,
-    base: Vec<f64>,
-    candidate: Vec<f64>,
-    effect: Option<Effect>,
-    difference: Option<Shift>,
+/// The values of a metric: all of both, and those that are compared.
+struct Sides {
+    all: [Vec<f64>; 2],
+    compared: [Vec<f64>; 2],
     floor: Option<f64>,
-}
-
-impl Measured<'_> {
-    fn p(&self) -> f64 {
-        let difference = || self.difference.map(|shift| shift.p);
-        self.effect
-            .map(|effect| effect.p)
-            .or_else(difference)
-            .unwrap_or(1.0)
-    }
+    between: Option<Between>,
+    lost: Option<[f64; 2]>,
 }
 
 pub(super) fn compared(
-    base: &CellRecord,
-    candidate: &CellRecord,
+    cells: &Cells<'_>,
     asked: &[Asked],
     method: &Method<'_>,
 ) -> Vec<MetricComparison> {
-    let measured: Vec<Measured<'_>> = asked
+    let sides: Vec<Sides> = asked.iter().map(|a| sides(cells, &a.id, method)).collect();
+    let question = |(asked, sides)| question(asked, sides, method.pairing);
+    let questions: Vec<Question<'_>> = asked.iter().zip(&sides).map(question).collect();
+    let are_same = cells
         .iter()
-        .map(|asked| measure(base, candidate, asked, method))
-        .collect();
-    let chances: Vec<f64> = measured
-        .iter()
-        .filter(|measured| measured.asked.kind != Kind::Explains)
-        .map(Measured::p)
-        .collect();
-    let mut adjusted = holm(&chances).into_iter();
-    let told = |measured: &Measured<'_>| {
-        let adjusted_p = match measured.asked.kind {
-            Kind::Explains => None,
-            Kind::Proxy | Kind::Wall => adjusted.next(),
-        };
+        .all(|(base, candidate)| conditions::are_same(base, candidate));
+    let explains = asked.partition_point(|asked| asked.kind != Kind::Explains);
+    let answers = answers(&questions[..explains]);
+    let told = |(place, asked): (usize, &Asked)| {
+        let (question, sides) = (&questions[place], &sides[place]);
+        let answer = answers.get(place);
+        let measured = answer.map_or_else(|| question.measure(explains), |answer| answer.measured);
         Some(MetricComparison {
-            id: measured.asked.id.clone(),
-            unit: metric(&measured.asked.id).map_or("", |metric| metric.unit.name()),
-            kind: measured.asked.kind,
-            base: described(&measured.base)?,
-            candidate: described(&measured.candidate)?,
-            effect: measured.effect,
-            difference: measured.difference,
-            adjusted_p,
-            noise_floor: Some(method.rule.above(measured.floor).noise_floor),
-            verdict: adjusted_p.map(|p| verdict(measured, p, method.rule)),
+            id: asked.id.clone(),
+            unit: metric(&asked.id).map_or("", |metric| metric.unit.name()),
+            kind: asked.kind,
+            base: described(&sides.all[0])?,
+            candidate: described(&sides.all[1])?,
+            effect: measured.effect(),
+            difference: measured.shift(),
+            adjusted_p: answer.map(|answer| answer.p),
+            noise_floor: Some(question.rule().noise_floor),
+            // What did not get the same conditions differs for that, whatever the figures.
+            verdict: answer.map(|answer| match answer.difference {
+                difference if are_same => Verdict::of(difference, &asked.id),
+                _ => Verdict::CantTell,
+            }),
         })
     };
-    measured.iter().filter_map(told).collect()
+    asked.iter().enumerate().filter_map(told).collect()
 }
 
-fn measure<'a>(
-    base: &CellRecord,
-    candidate: &CellRecord,
-    asked: &'a Asked,
-    method: &Method<'_>,
-) -> Measured<'a> {
-    let (id, pairing) = (&asked.id, method.pairing);
-    let (one, other) = (base.values(id), candidate.values(id));
-    let (left, right) = match pairing {
+fn question<'a>(asked: &'a Asked, sides: &'a Sides, pairing: Pairing) -> Question<'a> {
+    Question {
+        id: &asked.id,
+        base: &sides.compared[0],
+        candidate: &sides.compared[1],
+        pairing,
+        floor: sides.floor,
+        between: sides.between,
+        lost: sides.lost,
+    }
+}
+
+fn sides(cells: &Cells<'_>, id: &str, method: &Method<'_>) -> Sides {
+    let of = |(base, candidate): &(&CellRecord, &CellRecord)| match method.pairing {
         Pairing::Pairs => paired(base, candidate, id),
-        Pairing::Independent => (one.clone(), other.clone()),
+        Pairing::Independent => (base.values(id), candidate.values(id)),
     };
-    let effect = method.rule.effect(&left, &right, pairing, method.questions);
-    let difference = match effect {
-        Some(_) => None,
-        None => method.rule.shift(&left, &right, pairing, method.questions),
-    };
+    let compared: Vec<(Vec<f64>, Vec<f64>)> = cells.iter().map(of).collect();
+    let floors = compared
+        .iter()
+        .filter_map(|(base, candidate)| method.noise.of(id, base, candidate, method.pairing));
+    let floors: Vec<f64> = floors.collect();
     let between = || -> Option<Between> {
+        let [(base, _)] = cells else { return None };
         let day = method.other_run?.day;
         method.noise.between(&base.id, id, day)
     };
-    Measured {
-        asked,
-        effect: effect.map(|effect| match between() {
-            Some(between) => effect.with(between),
-            None => effect,
-        }),
-        difference,
-        floor: method.noise.of(id, &left, &right, pairing),
-        base: one,
-        candidate: other,
+    let (left, right): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
+    Sides {
+        all: both_sides(cells, id),
+        compared: [left.concat(), right.concat()],
+        // Of several cells the middle one's.
+        floor: median(&floors),
+        between: between(),
+        lost: lost(cells).filter(|_| is_of_operations(id)),
     }
+}
+
+fn both_sides(cells: &Cells<'_>, id: &str) -> [Vec<f64>; 2] {
+    let base = cells.iter().flat_map(|(base, _)| base.values(id));
+    let candidate = cells.iter().flat_map(|(_, candidate)| candidate.values(id));
+    [base.collect(), candidate.collect()]
+}
+
+/// The shares of its work that the guest lost on either side.
+fn lost(cells: &Cells<'_>) -> Option<[f64; 2]> {
+    let [base, candidate] = both_sides(cells, WORK_LOST);
+    Some([median(&base)?, median(&candidate)?])
 }
 
 /// The values of the repeats that completed in both, in the same order.
@@ -266,23 +280,6 @@ fn paired(base: &CellRecord, candidate: &CellRecord, id: &str) -> (Vec<f64>, Vec
         })
         .filter(|(one, other)| one.is_finite() && other.is_finite())
         .unzip()
-}
-
-fn verdict(measured: &Measured<'_>, p: f64, rule: &Rule) -> Verdict {
-    let metric = metric(&measured.asked.id);
-    let higher_is_better =
-        metric.is_some_and(|metric| metric.direction == Direction::HigherIsBetter);
-    let rule = rule.above(measured.floor);
-    let difference = match (measured.effect, measured.difference) {
-        (Some(effect), _) => rule.decide(&effect, p),
-        (None, Some(shift)) => {
-            let scale = median(&measured.base).unwrap_or(0.0);
-            let resolution = metric.map_or(0.0, |metric| metric.resolution(scale));
-            rule.decide_shift(&shift, p, scale, resolution)
-        }
-        (None, None) => return Verdict::CantTell,
-    };
-    Verdict::of(difference, higher_is_better)
 }
 
 fn described(values: &[f64]) -> Option<Values> {

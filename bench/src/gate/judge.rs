@@ -15,14 +15,14 @@ mod change;
 mod health;
 mod limit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::{Baseline, BaselineCell};
 use super::report::{Check, Report, Sample, Subject, Verdict};
 use super::rule::Rule;
 use super::rules::{RuleSet, Rules};
 use crate::cells::{Parameters, Selector, taken};
-use crate::judge::{NoiseFloor, RULE, day};
+use crate::judge::{self, NoiseFloor, RULE, day};
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::{Pairing, median};
@@ -179,6 +179,7 @@ fn of_cell(
     let noise = noise.map_or_else(NoiseFloor::of_repeats, NoiseFloor::known);
     let days = ask.baseline.map(|baseline| baseline.noise.days());
     let days = days.unwrap_or_default();
+    let lost = kept.and_then(|kept| lost(kept, &values));
     let mut changes = Vec::new();
     for (id, rule) in &rules.metrics {
         let Some(metric) = metric(id) else { continue };
@@ -212,11 +213,21 @@ fn of_cell(
                 run: values,
                 floor: noise.of(metric.id, &kept.values, values, Pairing::Independent),
                 between: kept.levels(&days).apart(day(&ask.record.started), false),
+                lost: lost.filter(|_| judge::is_of_operations(metric.id)),
             });
         }
     }
     checks.extend(change::judge(&cell.id, &changes));
     checks
+}
+
+/// The shares of its work that the guest lost in the baseline and in the run.
+fn lost(kept: &BaselineCell, values: &BTreeMap<&str, Vec<f64>>) -> Option<[f64; 2]> {
+    let kept = kept.metrics.get(judge::WORK_LOST)?;
+    Some([
+        median(&kept.values)?,
+        median(values.get(judge::WORK_LOST)?)?,
+    ])
 }
 
 fn limits<'a>(

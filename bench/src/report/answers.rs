@@ -210,7 +210,7 @@ fn differences(comparison: &Comparison) -> Option<Answer> {
     let real: Vec<&Difference> = comparison
         .rows
         .iter()
-        .filter(|row| row.verdict.is_real())
+        .filter(|row| row.stands_out)
         .collect();
     let mut points = Vec::new();
     let mut candidates: Vec<&str> = Vec::new();
@@ -330,7 +330,6 @@ fn sentence(text: &str) -> String {
 
 /// How a metric's ratio is said, before and behind it.
 const PHRASES: &[(&str, &str, &str)] = &[
-    (label::CPU_ALL, "costs ", " the CPU"),
     ("cpu_migration_s", "costs ", " the CPU"),
     ("cpu_migration_s_per_gib", "costs ", " the CPU per GiB"),
     ("throughput_bps", "gives ", " the throughput"),

@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::model::{
-    Bars, Comparison, Instruments, NOT_CALIBRATED, Overview, Report, Verdict, Weight,
-};
+use super::model::{Bars, Comparison, Instruments, NOT_CALIBRATED, Overview, Report, Weight};
+use crate::judge::Verdict;
 use crate::metric::Unit;
 use crate::terminal::UNFINISHED;
 use crate::terminal::calibration::{COLUMNS, LEGEND};
@@ -159,7 +158,7 @@ fn comparison(page: &mut String, comparison: &Comparison) {
     let real: Vec<_> = comparison
         .rows
         .iter()
-        .filter(|row| row.verdict.is_real())
+        .filter(|row| row.stands_out)
         .collect();
     if !real.is_empty() {
         header(
@@ -178,7 +177,7 @@ fn comparison(page: &mut String, comparison: &Comparison) {
     for difference in real.iter().take(ROWS) {
         let verdict = match difference.verdict {
             Verdict::Worse => "**worse**",
-            other => other.words(),
+            other => other.name(),
         };
         let interval = difference.interval;
         row(
@@ -199,7 +198,7 @@ fn comparison(page: &mut String, comparison: &Comparison) {
         put(
             page,
             &format!(
-                "\n{unclear} of {} are not listed: the same within 5 %, or not told from noise among all that is asked.\n",
+                "\n{unclear} of {} are not listed: same, can't tell, or different only if asked alone.\n",
                 comparison.rows.len()
             ),
         );

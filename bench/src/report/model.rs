@@ -5,6 +5,7 @@
 
 mod opening;
 
+use crate::judge::Verdict;
 use crate::metric::{Direction, Unit};
 pub use opening::{Advice, Head, Mark, Named, Picture, PictureRow};
 
@@ -300,45 +301,21 @@ pub struct Difference {
     pub interval: Range,
     /// Pairs of repeats, or the smaller number of values.
     pub pairs: usize,
-    /// The chance of a difference as clear anywhere among all that is asked of its run.
+    /// The chance of such values for no reason, as `compare` counts it: all metrics of these two in mind.
     pub p: f64,
-    /// What it comes down to.
+    /// What `compare` says of these two.
     pub verdict: Verdict,
+    /// Whether chance shows a difference as clear anywhere among all that is asked of its run in no more than 1 of 100 runs.
+    pub stands_out: bool,
 }
 
-/// Whether a difference is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Real, and in the metric's good direction.
-    Better,
-    /// Real, and in its bad direction.
-    Worse,
-    /// Real; the metric has no good direction.
-    Different,
-    /// If there is a difference, it is too small to matter.
-    Same,
-    /// Two that `compare` would tell apart by themselves; among all that this report asks, chance shows as much.
-    Alone,
-    /// Not told from noise.
-    Unclear,
-}
-
-impl Verdict {
-    /// Whether the two are really different.
-    pub fn is_real(self) -> bool {
-        matches!(self, Verdict::Better | Verdict::Worse | Verdict::Different)
-    }
-
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Verdict::Better => "better",
-            Verdict::Worse => "worse",
-            Verdict::Different => "different",
-            Verdict::Same => "the same within 5 %",
-            Verdict::Alone => "different only if asked alone",
-            Verdict::Unclear => "not told from noise",
+impl Difference {
+    /// The verdict in words.
+    pub fn words(&self) -> String {
+        if self.verdict.is_difference() && !self.stands_out {
+            return format!("{}, if asked alone", self.verdict.name());
         }
+        self.verdict.name().to_owned()
     }
 }
 

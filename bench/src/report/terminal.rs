@@ -123,7 +123,7 @@ fn in_lines(name: &str) -> String {
 }
 
 fn difference_table(comparison: &Comparison) -> String {
-    let real = comparison.rows.iter().filter(|row| row.verdict.is_real());
+    let real = comparison.rows.iter().filter(|row| row.stands_out);
     let rows: Vec<Vec<String>> = real
         .take(LINES)
         .map(|row| {
@@ -132,7 +132,7 @@ fn difference_table(comparison: &Comparison) -> String {
                 row.candidate.clone(),
                 Unit::Ratio.format(row.ratio),
                 Unit::Ratio.format_range_beside(row.ratio, row.interval.low, row.interval.high),
-                row.verdict.words().to_owned(),
+                row.verdict.name().to_owned(),
             ]
         })
         .collect();

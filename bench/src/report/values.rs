@@ -10,8 +10,7 @@ use crate::statistics::median;
 /// old for the better figure, are not compared by two different ones.
 pub(super) fn value(repeat: &Repeat, id: &str) -> Option<f64> {
     let known = |id: &str| repeat.metrics.get(id).copied().filter(|v| v.is_finite());
-    let newer = SUCCEEDED.iter().find(|(older, _)| *older == id);
-    if newer.is_some_and(|(_, newer)| known(newer).is_some()) {
+    if is_succeeded(id, |newer| known(newer).is_some()) {
         return None;
     }
     if id != CPU_ALL {
@@ -21,6 +20,12 @@ pub(super) fn value(repeat: &Repeat, id: &str) -> Option<f64> {
     // QEMU's own sockets have no carrier beside it.
     let carrier = |part: usize| known(CPU_PARTS_OLDER[part]).unwrap_or(0.0);
     Some(qemu + carrier(1) + carrier(3))
+}
+
+/// Whether another figure, that is `known`, tells better what this one tells.
+pub(super) fn is_succeeded(id: &str, known: impl Fn(&str) -> bool) -> bool {
+    let newer = SUCCEEDED.iter().find(|(older, _)| *older == id);
+    newer.is_some_and(|(_, newer)| known(newer))
 }
 
 /// The values of a cell's completed repeats by their numbers.

@@ -1,14 +1,14 @@
 //! A metric beside the baseline: regressed, improved, inconclusive or pass.
 //!
-//! Worse only if it is a difference at all, by the rule that holds everywhere ([`RULE`], with all metrics of the cell in mind), and the whole
+//! Worse only if it is a difference at all, by the rule that holds everywhere ([`judge::answers`], of all metrics of the cell), and the whole
 //! 95 % interval of the ratio is beyond the tolerance. An interval with the tolerance inside does not tell. How much runs of the same differ is
 //! in interval and chance, if the baseline is of several. What has no ratio, as the baseline is mostly zero, is judged by its difference.
 
 use super::super::report::{Change, Check, Subject, Verdict};
 use super::sample;
-use crate::judge::{Difference, RULE, Rule};
+use crate::judge::{self, Answer, Difference, Measured, RULE};
 use crate::metric::{Direction, Metric};
-use crate::statistics::{Between, Effect, Pairing, Shift, holm, median};
+use crate::statistics::{Between, Effect, Pairing, Shift, median};
 
 /// A metric of a cell, to be compared.
 pub(super) struct Question<'a> {
@@ -21,76 +21,75 @@ pub(super) struct Question<'a> {
     pub(super) floor: Option<f64>,
     /// How far a run lies from those of the baseline, if that is known.
     pub(super) between: Option<Between>,
+    /// The shares of its work that the guest lost in the baseline and in the run, where the metric is one of its operations.
+    pub(super) lost: Option<[f64; 2]>,
 }
 
 impl Question<'_> {
-    fn rule(&self) -> Rule {
-        RULE.above(self.floor)
+    /// What is asked of it by the rule of all commands.
+    fn asked(&self) -> judge::Question<'_> {
+        judge::Question {
+            id: self.metric.id,
+            base: self.base,
+            candidate: self.run,
+            pairing: Pairing::Independent,
+            floor: self.floor,
+            between: self.between,
+            lost: self.lost,
+        }
     }
-}
-
-/// What can be said of a change.
-enum Known {
-    Effect(Effect),
-    /// A difference, for what has no ratio.
-    Shift(Shift),
-    /// Nothing, and why; with the verdict that this deserves.
-    Not(Verdict, String),
 }
 
 /// Compares the metrics of one cell.
 pub(super) fn judge(cell: &str, questions: &[Question<'_>]) -> Vec<Check> {
-    let known: Vec<Known> = questions.iter().map(known).collect();
-    let p: Vec<f64> = known
-        .iter()
-        .filter_map(|known| match known {
-            Known::Effect(effect) => Some(effect.p),
-            Known::Shift(shift) => Some(shift.p),
-            Known::Not(..) => None,
-        })
+    let untold: Vec<Option<(Verdict, String)>> = questions.iter().map(untold).collect();
+    let asked = questions.iter().zip(&untold);
+    let asked: Vec<judge::Question<'_>> = asked
+        .filter(|(_, untold)| untold.is_none())
+        .map(|(question, _)| question.asked())
         .collect();
-    let mut adjusted = holm(&p).into_iter();
+    let mut answers = judge::answers(&asked).into_iter();
     let mut checks = Vec::with_capacity(questions.len());
-    for (question, known) in questions.iter().zip(known) {
+    for (question, untold) in questions.iter().zip(untold) {
         let id = question.metric.id;
-        let (verdict, reason, change) = match known {
-            Known::Not(verdict, reason) => (verdict, reason, None),
-            Known::Shift(shift) => {
-                let p_holm = adjusted.next().unwrap_or(1.0);
-                let (verdict, reason) = shifted(question, &shift, p_holm);
-                (verdict, reason, None)
-            }
-            Known::Effect(effect) => {
-                let p_holm = adjusted.next().unwrap_or(1.0);
-                let (verdict, reason) = verdict(question, &effect, p_holm, p.len());
-                let change = Change {
-                    ratio: effect.ratio,
-                    interval: effect.interval,
-                    p: effect.p,
-                    p_holm,
-                };
-                (verdict, reason, Some(change))
-            }
+        let answer = match untold {
+            Some(_) => None,
+            None => answers.next(),
         };
+        let (verdict, reason) = match (untold, &answer) {
+            (Some(untold), _) => untold,
+            (None, Some(answer)) => verdict(question, answer, asked.len()),
+            (None, None) => continue,
+        };
+        let change = answer.and_then(|answer| {
+            let effect = answer.measured.effect()?;
+            Some(Change {
+                ratio: effect.ratio,
+                interval: effect.interval,
+                p: effect.p,
+                p_holm: answer.p,
+            })
+        });
         checks.push(Check {
             baseline: sample(question.base),
             run: sample(question.run),
             change,
             rule: Some(rule_text(question)),
-            noise_floor: Some(question.rule().noise_floor),
+            noise_floor: Some(question.asked().rule().noise_floor),
             ..Check::new(cell, Subject::Change(id), verdict, reason)
         });
     }
     checks
 }
 
-fn known(question: &Question<'_>) -> Known {
+/// The verdict where there is nothing to ask, and why.
+fn untold(question: &Question<'_>) -> Option<(Verdict, String)> {
     let (base, run) = (question.base, question.run);
     if same_values(base, run) {
-        return Known::Not(
+        return Some((
             Verdict::Pass,
             "the same values as in the baseline".to_owned(),
-        );
+        ));
     }
     let least = base.len().min(run.len());
     if least < REPEATS_MIN {
@@ -99,24 +98,23 @@ fn known(question: &Question<'_>) -> Known {
             completed(run.len()),
             base.len()
         );
-        return Known::Not(Verdict::Inconclusive, reason);
+        return Some((Verdict::Inconclusive, reason));
     }
-    match RULE.effect(base, run, Pairing::Independent, 1) {
-        Some(effect) if is_finite(&effect) => Known::Effect(match question.between {
-            Some(between) => effect.with(between),
-            None => effect,
-        }),
-        Some(_) => Known::Not(
+    None
+}
+
+fn verdict(question: &Question<'_>, answer: &Answer, asked: usize) -> (Verdict, String) {
+    match answer.measured {
+        Measured::Effect(effect) if is_finite(&effect) => changed(question, &effect, answer, asked),
+        Measured::Effect(_) => (
             Verdict::Inconclusive,
             "the values are beyond what can be compared".to_owned(),
         ),
-        None => match RULE.shift(base, run, Pairing::Independent, 1) {
-            Some(shift) => Known::Shift(shift),
-            None => Known::Not(
-                Verdict::Inconclusive,
-                "too few of the values are numbers".to_owned(),
-            ),
-        },
+        Measured::Shift(shift) => shifted(question, &shift, answer),
+        Measured::Nothing => (
+            Verdict::Inconclusive,
+            "too few of the values are numbers".to_owned(),
+        ),
     }
 }
 
@@ -138,6 +136,10 @@ fn same_values(base: &[f64], run: &[f64]) -> bool {
     constant || (!base.is_empty() && base == run)
 }
 
+fn is_sure(answer: &Answer) -> bool {
+    matches!(answer.difference, Difference::Lower | Difference::Higher)
+}
+
 /// A number that is none is on no side of a bound, which would look like a pass.
 fn is_finite(effect: &Effect) -> bool {
     let bounds = [effect.ratio, effect.interval.low, effect.interval.high];
@@ -145,8 +147,13 @@ fn is_finite(effect: &Effect) -> bool {
     bounds.iter().all(sound) && effect.p.is_finite()
 }
 
-/// The verdict on an effect that is finite and positive; `p` is adjusted, for one of `asked` questions.
-fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (Verdict, String) {
+/// The verdict on an effect that is finite and positive, the answer to one of `asked` questions.
+fn changed(
+    question: &Question<'_>,
+    effect: &Effect,
+    answer: &Answer,
+    asked: usize,
+) -> (Verdict, String) {
     // As if smaller were better: how many times as bad it got.
     let (low, high, bound) = match question.metric.direction {
         Direction::HigherIsBetter => (
@@ -160,11 +167,9 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
             1.0 + question.tolerance,
         ),
     };
-    let rule = question.rule();
-    let sure = matches!(
-        rule.decide(effect, p),
-        Difference::Lower | Difference::Higher
-    );
+    let rule = question.asked().rule();
+    let p = answer.p;
+    let sure = is_sure(answer);
     let figures = format!(
         "{} ({} to {})",
         change(effect.ratio),
@@ -218,8 +223,8 @@ fn verdict(question: &Question<'_>, effect: &Effect, p: f64, asked: usize) -> (V
     )
 }
 
-/// The verdict on a difference in the metric's own unit; `p` is adjusted. The tolerance is a part of what is usual, and none of nothing.
-fn shifted(question: &Question<'_>, shift: &Shift, p: f64) -> (Verdict, String) {
+/// The verdict on a difference in the metric's own unit. The tolerance is a part of what is usual, and none of nothing.
+fn shifted(question: &Question<'_>, shift: &Shift, answer: &Answer) -> (Verdict, String) {
     let (unit, usual) = (
         question.metric.unit,
         median(question.base).unwrap_or(0.0).abs(),
@@ -230,10 +235,7 @@ fn shifted(question: &Question<'_>, shift: &Shift, p: f64) -> (Verdict, String) 
         Direction::HigherIsBetter => (-shift.interval.high, -shift.interval.low),
         _ => (shift.interval.low, shift.interval.high),
     };
-    let sure = matches!(
-        question.rule().decide_shift(shift, p, usual, resolution),
-        Difference::Lower | Difference::Higher
-    );
+    let sure = is_sure(answer);
     let figures = format!(
         "no ratio tells, as it was {}: differs by {} ({})",
         unit.format(median(question.base).unwrap_or(0.0)),

@@ -203,15 +203,8 @@ fn only_real_differences_are_told() {
             let noise = 1.0 + f64::from(repeat * 37 % 11) / 500.0;
             for (cell, cpu, speed) in [(0, 1.0, 1e9), (1, 1.5, 0.8e9)] {
                 let metrics = BTreeMap::from([
-                    (
-                        "cpu_qemu_without_vcpus_source_s_per_gib".to_owned(),
-                        cpu * noise,
-                    ),
-                    (
-                        "cpu_qemu_without_vcpus_destination_s_per_gib".to_owned(),
-                        cpu,
-                    ),
-                    ("throughput_bps".to_owned(), speed * noise),
+                    ("cpu_migration_s_per_gib".to_owned(), cpu * noise),
+                    ("guest_throughput_bps".to_owned(), speed * noise),
                 ]);
                 record.push(cell, Repeat::completed(repeat, 0.0, metrics));
             }
@@ -221,11 +214,11 @@ fn only_real_differences_are_told() {
     let told = run(8);
     with_text(
         &told,
-        "carrier against native-tcp: tcp costs 1.50 × the CPU and gives 0.80 × the throughput",
+        "carrier against native-tcp: tcp costs 1.50 × the CPU per GiB and moves 0.80 × the memory per second",
     );
     with_text(
         &told,
-        "Best carrier: native-tcp at throughput and CPU per GiB.",
+        "Best carrier: native-tcp at guest memory per second and CPU of migrating, per GiB.",
     );
     assert!(run(3).iter().all(|(_, text)| !text.contains("costs")));
 }

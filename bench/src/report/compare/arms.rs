@@ -1,12 +1,17 @@
 //! What is compared with each other, with the chances of all of it, and which cells stand out of a run.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::super::label::{self, Axis};
 use super::super::values::of_cell;
-use super::{Asked, METRICS, PAIRS, STARRED, floor_of, sign};
+use super::{METRICS, sign};
+use crate::compare::{self, MetricComparison};
 use crate::conditions;
-use crate::judge::{ByArm, Family, RULE};
+use crate::judge::{ByArm, Family, RULE, Verdict};
 use crate::record::{CellRecord, Record};
-use crate::statistics::{Pairing, median};
+use crate::statistics::median;
 
 /// Which cell leads a metric, and whether its colours say anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,17 +32,16 @@ pub(in crate::report) fn standings(record: &Record) -> Vec<Standing> {
     if cells.len() < 2 || cells.len() > STARRED {
         return vec![Standing::default(); METRICS.len()];
     }
-    let arms = Arms {
-        names: cells.iter().map(ToString::to_string).collect(),
-        cells: cells
-            .iter()
-            .map(|cell| vec![&record.cells[*cell]])
-            .collect(),
-    };
-    let family = arms.family(None);
-    let families = families(record);
+    let names = cells.iter().map(ToString::to_string).collect();
+    let of_cell = |cell: &usize| vec![&record.cells[*cell]];
+    let arms = Arms::new(
+        names,
+        cells.iter().map(of_cell).collect(),
+        None,
+        families(record),
+    );
     let of = |&id: &&'static str| {
-        let standing = standing(&arms, &family, families, id).unwrap_or_default();
+        let standing = standing(&arms, id).unwrap_or_default();
         Standing {
             best: standing.best.map(|arm| cells[arm]),
             ..standing
@@ -46,32 +50,16 @@ pub(in crate::report) fn standings(record: &Record) -> Vec<Standing> {
     METRICS.iter().map(of).collect()
 }
 
-fn standing(
-    arms: &Arms<'_>,
-    family: &Family,
-    families: usize,
-    id: &'static str,
-) -> Option<Standing> {
+fn standing(arms: &Arms<'_>, id: &'static str) -> Option<Standing> {
     let sign = sign(id)?;
-    let values = |arm: usize| of_cell(arms.cells[arm][0], id);
     let middle = |arm: usize| {
-        let values: Vec<f64> = values(arm).into_values().collect();
+        let values: Vec<f64> = of_cell(arms.cells[arm][0], id).into_values().collect();
         Some((sign * median(&values)?, arm))
     };
     let mut ranked: Vec<(f64, usize)> = (0..arms.cells.len()).filter_map(middle).collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ((_, leader), others) = ranked.split_first()?;
-    let is_worse = |(_, other): &(f64, usize)| {
-        let (base, other_values) = (values(*leader), values(*other));
-        let pairs = base
-            .iter()
-            .filter_map(|(repeat, base)| Some((*base, *other_values.get(repeat)?)));
-        let values: (Vec<f64>, Vec<f64>) = pairs.unzip();
-        let floor = floor_of(id, &values.0, &values.1, Pairing::Pairs);
-        let asked = Asked::new(id, ["", ""], values, Pairing::Pairs, floor);
-        let chance = family_p(family, families, id, *leader, *other);
-        asked.is_some_and(|asked| asked.is_worse(chance))
-    };
+    let is_worse = |(_, other): &(f64, usize)| arms.is_worse(id, *leader, *other);
     let differs = others.last().is_some_and(is_worse);
     let best = !others.is_empty() && differs && others.iter().all(is_worse);
     Some(Standing {
@@ -84,52 +72,67 @@ fn standing(
 pub(super) struct Arms<'a> {
     pub(super) names: Vec<String>,
     /// The cells of each.
-    pub(super) cells: Vec<Vec<&'a CellRecord>>,
+    cells: Vec<Vec<&'a CellRecord>>,
+    /// The parameter that tells them apart; none of cells.
+    axis: Option<&'a Axis>,
+    /// All that is asked of them.
+    family: Family,
+    /// How many such families are asked of the run.
+    families: usize,
+    /// What `compare` says of two of them, where it was asked.
+    known: RefCell<BTreeMap<(usize, usize), Rc<Vec<MetricComparison>>>>,
 }
 
-impl Arms<'_> {
-    /// All metrics of all of them, in blocks of repeats with the same number and the same settings but of `axis`.
-    pub(super) fn family(&self, axis: Option<&Axis>) -> Family {
-        let others = |cell: &CellRecord| -> Vec<String> {
-            let Some(axis) = axis else {
-                return Vec::new();
-            };
-            let others = cell.parameters.iter().filter(|(key, _)| **key != axis.key);
-            others
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect()
-        };
-        let mut blocks: Vec<(Vec<String>, u32)> = Vec::new();
-        for cell in self.cells.iter().flatten() {
-            let settings = others(cell);
-            let numbers = cell
-                .completed()
-                .map(|repeat| (settings.clone(), repeat.repeat));
-            blocks.extend(numbers);
+impl<'a> Arms<'a> {
+    pub(super) fn new(
+        names: Vec<String>,
+        cells: Vec<Vec<&'a CellRecord>>,
+        axis: Option<&'a Axis>,
+        families: usize,
+    ) -> Self {
+        Arms {
+            family: family(&cells, axis),
+            names,
+            cells,
+            axis,
+            families,
+            known: RefCell::default(),
         }
-        blocks.sort();
-        blocks.dedup();
-        blocks.truncate(PAIRS);
-        let metric = |&id: &&'static str| -> ByArm {
-            let arm = |cells: &Vec<&CellRecord>| {
-                let mut row = vec![None; blocks.len()];
-                for cell in cells {
-                    let settings = others(cell);
-                    for (repeat, value) in of_cell(cell, id) {
-                        if let Ok(place) = blocks.binary_search(&(settings.clone(), repeat)) {
-                            row[place] = Some(value);
-                        }
-                    }
-                }
-                row
-            };
-            self.cells.iter().map(arm).collect()
-        };
-        Family::new(&METRICS.iter().map(metric).collect::<Vec<_>>())
     }
 
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| known == name)
+    /// What `compare` says of two of them: of the cells that differ in nothing else.
+    pub(super) fn compared(&self, one: usize, other: usize) -> Rc<Vec<MetricComparison>> {
+        let mut known = self.known.borrow_mut();
+        let found = known.entry((one, other)).or_insert_with(|| {
+            let sibling = |cell: &&'a CellRecord| {
+                let wanted = settings(cell, self.axis);
+                let mut others = self.cells[other].iter();
+                let found = others.find(|other| settings(other, self.axis) == wanted)?;
+                Some((*cell, *found))
+            };
+            let cells: Vec<_> = self.cells[one].iter().filter_map(sibling).collect();
+            Rc::new(compare::of_one_run(&cells))
+        });
+        Rc::clone(found)
+    }
+
+    /// The same of one metric.
+    pub(super) fn told(&self, id: &str, one: usize, other: usize) -> Option<MetricComparison> {
+        let all = self.compared(one, other);
+        all.iter().find(|told| told.id == id).cloned()
+    }
+
+    /// Whether chance shows a difference as clear anywhere in what is asked of the run in no more than 1 of 100 runs.
+    pub(super) fn stands_out(&self, id: &str, one: usize, other: usize) -> bool {
+        let metric = METRICS.iter().position(|known| *known == id);
+        let p = metric.map_or(1.0, |metric| self.family.p(metric, one, other));
+        p * self.families as f64 <= RULE.alpha
+    }
+
+    /// Whether the other one is worse than the first, by `compare`, and stands out.
+    pub(super) fn is_worse(&self, id: &str, one: usize, other: usize) -> bool {
+        let is_worse = |told: MetricComparison| told.verdict == Some(Verdict::Worse);
+        self.stands_out(id, one, other) && self.told(id, one, other).is_some_and(is_worse)
     }
 
     pub(super) fn tried(&self, arm: usize) -> [usize; 2] {
@@ -146,6 +149,48 @@ impl Arms<'_> {
     }
 }
 
+/// What a cell has in common with its partners: all settings but the one that is compared, and nothing of cells.
+fn settings(cell: &CellRecord, axis: Option<&Axis>) -> Vec<String> {
+    let Some(axis) = axis else {
+        return Vec::new();
+    };
+    let others = cell.parameters.iter().filter(|(key, _)| **key != axis.key);
+    others
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
+}
+
+/// All metrics of all arms, in blocks of repeats with the same number and the same settings but of `axis`.
+fn family(cells: &[Vec<&CellRecord>], axis: Option<&Axis>) -> Family {
+    let mut blocks: Vec<(Vec<String>, u32)> = Vec::new();
+    for cell in cells.iter().flatten() {
+        let settings = settings(cell, axis);
+        let numbers = cell
+            .completed()
+            .map(|repeat| (settings.clone(), repeat.repeat));
+        blocks.extend(numbers);
+    }
+    blocks.sort();
+    blocks.dedup();
+    blocks.truncate(BLOCKS);
+    let metric = |&id: &&'static str| -> ByArm {
+        let arm = |cells: &Vec<&CellRecord>| {
+            let mut row = vec![None; blocks.len()];
+            for cell in cells {
+                let settings = settings(cell, axis);
+                for (repeat, value) in of_cell(cell, id) {
+                    if let Ok(place) = blocks.binary_search(&(settings.clone(), repeat)) {
+                        row[place] = Some(value);
+                    }
+                }
+            }
+            row
+        };
+        cells.iter().map(arm).collect()
+    };
+    Family::new(&METRICS.iter().map(metric).collect::<Vec<_>>())
+}
+
 /// How many families of questions a run's part of a report asks: of each axis, and of the cells where these are not those of the axis.
 pub(super) fn families(record: &Record) -> usize {
     match label::axes(record).len() {
@@ -154,14 +199,7 @@ pub(super) fn families(record: &Record) -> usize {
     }
 }
 
-pub(super) fn family_p(
-    family: &Family,
-    families: usize,
-    id: &str,
-    one: usize,
-    other: usize,
-) -> f64 {
-    let metric = METRICS.iter().position(|known| *known == id);
-    let p = metric.map_or(1.0, |metric| family.p(metric, one, other));
-    (p * families as f64).min(1.0)
-}
+/// Cells beyond which none is starred or coloured: every two of them are compared.
+pub(in crate::report) const STARRED: usize = 24;
+/// Blocks of repeats beyond which the chances would take too long; `compare` counts all.
+const BLOCKS: usize = 200;

@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::judge::Verdict;
 use crate::record::{Repeat, example};
 use crate::statistics::simulated::Noise;
+
+/// When a repeat of cells that take turns starts, ms.
+fn at(repeat: u32, cell: usize) -> f64 {
+    f64::from(repeat) * 1e5 + cell as f64 * 1e3
+}
 
 /// Three carriers of eight repeats: tcp takes as long as native-tcp, give or take, and ssh half as long again.
 fn record() -> Record {
@@ -14,7 +20,7 @@ fn record() -> Record {
         let wobble = if repeat % 2 == 0 { 1.01 } else { 0.99 };
         for (cell, ms) in [(0, 1000.0), (1, 1000.0 * wobble), (2, 1500.0)] {
             let metrics = BTreeMap::from([("total_time_ms".to_owned(), ms * noise)]);
-            record.push(cell, Repeat::completed(repeat, 0.0, metrics));
+            record.push(cell, Repeat::completed(repeat, at(repeat, cell), metrics));
         }
     }
     record
@@ -46,7 +52,7 @@ fn a_run_is_not_different_from_itself() {
         comparisons[2]
             .rows
             .iter()
-            .all(|row| matches!(row.verdict, Verdict::Unclear | Verdict::Same))
+            .all(|row| matches!(row.verdict, Verdict::CantTell | Verdict::Same))
     );
 }
 
@@ -59,7 +65,7 @@ fn measured(noise: &mut Noise, cells: usize, n: u32, factor: impl Fn(usize) -> f
             let metrics = ["total_time_ms", "blackout_ms", "brownout_ms", "wire_bytes"].map(value);
             record.push(
                 cell,
-                Repeat::completed(repeat, 0.0, BTreeMap::from(metrics)),
+                Repeat::completed(repeat, at(repeat, cell), BTreeMap::from(metrics)),
             );
         }
     }
@@ -71,7 +77,7 @@ fn names_something(record: Record) -> bool {
         .iter()
         .any(|standing| standing.best.is_some() || standing.differs);
     let found = comparisons(&[Source::without_samples(record)]);
-    let real = |row: &Difference| row.verdict.is_real();
+    let real = |row: &Difference| row.stands_out;
     starred
         || found
             .iter()
@@ -120,6 +126,112 @@ fn who_fails_is_not_the_best() {
     let found = comparisons(&[Source::without_samples(record)]);
     assert!(found[0].best.is_empty(), "{:?}", found[0].best);
     assert_eq!(found[0].partly, [("tcp".to_owned(), [8, 8])]);
+}
+
+// The same two cells, the same words, the same chance: whether a report tells it or `compare`.
+#[test]
+fn a_report_repeats_what_compare_says() {
+    let mut noise = Noise::new(8);
+    let mut told = 0;
+    for by in [1.0, 1.03, 1.08, 1.3] {
+        let runs = [0, 1].map(|_| {
+            let mut record = measured(&mut noise, 3, 8, |cell| if cell == 2 { by } else { 1.0 });
+            // More is asked of two cells than what the headlines are.
+            for repeat in record.cells.iter_mut().flat_map(|cell| &mut cell.repeats) {
+                let more = ["ram_bytes", "downtime_ms", "stall_ms"];
+                let more = more.map(|id| (id.to_owned(), noise.skewed(0.05)));
+                repeat.metrics.extend(more);
+            }
+            record
+        });
+        let [one, other] = &runs;
+        let other = Record {
+            run_id: "other".to_owned(),
+            ..other.clone()
+        };
+        let found = comparisons(&[one.clone(), other.clone()].map(Source::without_samples));
+        for row in &found[0].rows {
+            let choices = [&row.base, &row.candidate];
+            let choices = choices.map(|carrier| Choice::cells(format!("carrier={carrier}")));
+            let [base, candidate] = [0, 1].map(|side: usize| Side {
+                record: one,
+                choice: &choices[side],
+            });
+            told += same_as(row, base, candidate);
+        }
+        let whole = Choice::all();
+        for row in &found[2].rows {
+            let cell = other
+                .cells
+                .iter()
+                .find(|cell| cell.id.contains(&format!("={},", row.candidate)));
+            let choice = Choice::cells(&cell.unwrap().id);
+            let side = |record, choice| Side { record, choice };
+            told += same_as(row, side(one, &choice), side(&other, &choice));
+        }
+        assert_eq!(
+            compare::compare(
+                Side {
+                    record: one,
+                    choice: &whole
+                },
+                Side {
+                    record: &other,
+                    choice: &whole
+                },
+                &Options::default()
+            )
+            .unwrap()
+            .cells
+            .len(),
+            3
+        );
+    }
+    assert_eq!(told, 4 * (2 + 3) * 4);
+}
+
+/// That a row says what `compare` says of the same sides.
+fn same_as(row: &Difference, base: Side<'_>, candidate: Side<'_>) -> usize {
+    let told = compare::compare(base, candidate, &Options::default()).unwrap();
+    let mut metrics = told.cells[0].metrics.iter();
+    let told = metrics.find(|told| told.id == row.quantity.id).unwrap();
+    assert_eq!(told.verdict, Some(row.verdict), "{row:?} {told:?}");
+    let (ratio, p) = (told.effect.unwrap().ratio, told.adjusted_p.unwrap());
+    assert!((ratio - row.ratio).abs() + (p - row.p).abs() < 1e-12);
+    1
+}
+
+#[test]
+fn a_latency_of_a_guest_that_did_less_is_not_better() {
+    let mut noise = Noise::new(9);
+    let told = |lost: f64, noise: &mut Noise| {
+        let mut record = measured(noise, 2, 8, |_| 1.0);
+        for (cell, of_cell) in record.cells.iter_mut().enumerate() {
+            for repeat in &mut of_cell.repeats {
+                let (lost, us) = if cell == 1 {
+                    (lost, 300.0)
+                } else {
+                    (0.3, 900.0)
+                };
+                let metrics = [("workload_slowdown", lost), ("op_latency_us_p99", us)];
+                let metrics =
+                    metrics.map(|(id, value)| (id.to_owned(), value * noise.skewed(0.02)));
+                repeat.metrics.extend(metrics);
+            }
+        }
+        let starred = standings(&record)
+            .iter()
+            .filter(|standing| standing.best == Some(1))
+            .count();
+        let found = comparisons(&[Source::without_samples(record)]);
+        let rows = found[0].rows.iter();
+        let row = rows
+            .clone()
+            .find(|row| row.quantity.id == "op_latency_us_p99");
+        (row.unwrap().verdict, starred)
+    };
+    assert_eq!(told(0.3, &mut noise), (Verdict::Better, 1));
+    assert_eq!(told(0.8, &mut noise), (Verdict::CantTell, 0));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use super::axis::Axis;
 use super::charts::ticks;
 use super::put;
 use super::text::{Coded, Escaped};
+use crate::judge::Verdict;
 use crate::metric::Unit;
 use crate::report::model::{
     Comparison, Definition, Difference, Grid, Overview, Quantity, Range, Report, RunFacts, Shade,
-    Verdict,
 };
 use crate::terminal::UNFINISHED;
 
@@ -17,7 +17,7 @@ use crate::terminal::UNFINISHED;
 pub(super) fn overview(page: &mut String, report: &Report, overview: &Overview) {
     put!(
         page,
-        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is really better than all others of its run, by the rule of the comparison; columns without a real difference have no colour.{}</p>",
+        "<p class=\"how\">Medians of completed repeats. Blue is better, orange is worse, ★ is better than all others of its run, by the rule of the comparison below; columns without such a difference have no colour.{}</p>",
         if report.has_unfinished() {
             " † is of migrations that did not complete."
         } else {
@@ -164,10 +164,9 @@ pub(super) fn comparison(page: &mut String, number: usize, comparison: &Comparis
 
 fn difference(page: &mut String, row: &Difference, axis: &Axis, again: bool) {
     let class = match row.verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "worse",
-        Verdict::Different => "other",
-        Verdict::Same | Verdict::Alone | Verdict::Unclear => "unclear",
+        Verdict::Better if row.stands_out => "better",
+        Verdict::Worse if row.stands_out => "worse",
+        Verdict::Better | Verdict::Worse | Verdict::Same | Verdict::CantTell => "unclear",
     };
     let [low, middle, high] =
         [row.interval.low, row.ratio, row.interval.high].map(|v| axis.place(v) * 100.0);
@@ -192,7 +191,7 @@ fn difference(page: &mut String, row: &Difference, axis: &Axis, again: bool) {
     put!(
         page,
         "<td class=\"plotcol\"><svg width=\"100%\" height=\"18\" aria-hidden=\"true\"><line class=\"one\" x1=\"{one:.2}%\" x2=\"{one:.2}%\" y1=\"0\" y2=\"18\"/><line class=\"whisker\" x1=\"{low:.2}%\" x2=\"{high:.2}%\" y1=\"9\" y2=\"9\"/><circle cx=\"{middle:.2}%\" cy=\"9\" r=\"4.5\"/></svg></td><td class=\"words verdict\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-        row.verdict.words(),
+        Escaped(&row.words()),
         p_words(row.p),
         row.pairs
     );

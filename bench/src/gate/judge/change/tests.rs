@@ -16,6 +16,7 @@ fn judged(id: &str, tolerance: f64, floor: f64, effect: (f64, f64, f64), p: f64)
         run: &[],
         floor: Some(floor),
         between: None,
+        lost: None,
     };
     let (low, ratio, high) = effect;
     let effect = Effect {
@@ -24,7 +25,13 @@ fn judged(id: &str, tolerance: f64, floor: f64, effect: (f64, f64, f64), p: f64)
         pairs: 0,
         p,
     };
-    verdict(&question, &effect, p, 1).0
+    let measured = Measured::Effect(effect);
+    let answer = Answer {
+        measured,
+        p,
+        difference: question.asked().decide(&measured, p),
+    };
+    verdict(&question, &answer, 1).0
 }
 
 #[test]
@@ -85,6 +92,7 @@ fn most_unchanged_cells_pass() {
             run: &run,
             floor: None,
             between: None,
+            lost: None,
         };
         judge("cell", &[question])[0].verdict == Verdict::Inconclusive
     };
@@ -103,6 +111,7 @@ fn what_was_zero_is_judged_by_its_difference() {
             run,
             floor: None,
             between: None,
+            lost: None,
         };
         judge("cell", &[question]).remove(0)
     };
@@ -146,6 +155,7 @@ fn runs_that_differ_among_themselves_leave_a_change_open() {
             run: &slower,
             floor: None,
             between,
+            lost: None,
         };
         judge("cell", &[question]).remove(0)
     };
@@ -189,6 +199,7 @@ fn false_alarms_are_rare_and_regressions_are_seen() {
                 run: &run,
                 floor: None,
                 between: None,
+                lost: None,
             };
             judge("cell", &[question])[0].verdict == Verdict::Regressed
         };
@@ -212,7 +223,7 @@ proptest! {
 
     #[test]
     fn any_values_have_a_verdict(base in proptest::collection::vec(any::<f64>(), 0..12), run in proptest::collection::vec(any::<f64>(), 0..12), tolerance in any::<f64>()) {
-        let question = Question { metric: metric("downtime_ms").unwrap(), tolerance, base: &base, run: &run, floor: None, between: None };
+        let question = Question { metric: metric("downtime_ms").unwrap(), tolerance, base: &base, run: &run, floor: None, between: None, lost: None };
         prop_assert_eq!(judge("cell", &[question]).len(), 1);
     }
 }
