@@ -84,15 +84,16 @@ fn names_something(record: Record) -> bool {
             .any(|found| found.rows.iter().any(real) || !found.best.is_empty())
 }
 
-// At most 1 of 100 reports of nothing is expected to name something; 4 of 15 are far beyond.
+// Of 45 reports of nothing not even one is expected to name something; of 9 in 100 two or more would in 92 of 100 cases.
 #[test]
 fn a_report_of_nothing_names_nobody() {
     let mut noise = Noise::new(5);
+    let mut found = 0;
     for cells in [2, 4, 8] {
-        let found = (0..15).filter(|_| names_something(measured(&mut noise, cells, 8, |_| 1.0)));
-        let found = found.count();
-        assert!(found <= 3, "{cells} cells: {found} of 15");
+        let named = (0..15).filter(|_| names_something(measured(&mut noise, cells, 8, |_| 1.0)));
+        found += named.count();
     }
+    assert!(found <= 1, "{found} of 45");
 }
 
 #[test]
