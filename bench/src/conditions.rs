@@ -24,6 +24,7 @@ impl Deviation {
             setting,
             asked,
             got,
+            ..
         } = self;
         format!("{setting}: asked {asked}, got {got}")
     }
@@ -53,13 +54,15 @@ pub fn missed(cell: &CellRecord) -> Vec<Missed<'_>> {
 /// Whether a cell can be ranked beside others: every migration got what the scenario asked for, and moved a guest that ran.
 pub fn as_asked(cell: &CellRecord) -> bool {
     let mut repeats = cell.repeats.iter();
-    repeats.all(|repeat| repeat.deviations.is_empty() && !repeat.is_unproven())
+    let is_ranked = |deviation: &Deviation| deviation.ranked;
+    repeats.all(|repeat| repeat.deviations.iter().all(is_ranked) && !repeat.is_unproven())
 }
 
 /// Whether two cells differ in nothing but what the scenario asked: both got it, or both missed the same.
 pub fn are_same(one: &CellRecord, other: &CellRecord) -> bool {
     let settings = |cell| -> Vec<String> {
         let missed = missed(cell).into_iter();
+        let missed = missed.filter(|missed| !missed.deviation.ranked);
         let mut settings: Vec<String> = missed
             .map(|missed| missed.deviation.setting.clone())
             .collect();
@@ -100,6 +103,7 @@ mod tests {
                 setting: "migration.max-bandwidth".to_owned(),
                 asked: "40.0 MiB/s".to_owned(),
                 got: format!("{}.0 MiB/s", 79 + repeat.repeat),
+                ranked: false,
             }];
         }
         record
@@ -189,6 +193,21 @@ mod tests {
             assert!(told, "{output} does not tell:\n{text}");
         }
         assert!(!as_asked(&record.cells[1]), "it can't be the best");
+    }
+
+    #[test]
+    fn what_the_host_can_not_give_is_told_and_ranked() {
+        let mut record = unlimited();
+        for repeat in &mut record.cells[1].repeats {
+            repeat.deviations[0].ranked = true;
+        }
+        assert!(as_asked(&record.cells[1]));
+        assert!(are_same(&record.cells[0], &record.cells[1]));
+        let text = summary_text(&record);
+        assert!(
+            text.contains("not as asked: carrier=tcp") && !text.contains("not ranked"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -171,6 +171,9 @@ pub struct Deviation {
     pub asked: String,
     /// What was measured instead, in words.
     pub got: String,
+    /// Whether the cell is ranked all the same: it is this host that can't give any cell what was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ranked: bool,
 }
 
 /// The proof that nothing was lost.

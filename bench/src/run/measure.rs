@@ -129,7 +129,7 @@ pub(super) fn finish(
     let post_copy = post_copy::event(measured, last_ms);
     let connections: Vec<_> = line.connections().collect();
     let consoles = life::events(measured, &line);
-    let deviations = conditions::deviations(&line, cell);
+    let deviations = conditions::deviations(&line, cell, &values.0);
     let repeat = Repeat {
         outcome,
         reason,

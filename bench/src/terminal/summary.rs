@@ -120,9 +120,14 @@ pub(crate) fn troubles(record: &Record) -> String {
 fn missed(cell: &CellRecord) -> String {
     let line = |missed: &conditions::Missed<'_>| {
         let numbers: Vec<String> = missed.repeats.iter().map(|n| format!("#{n}")).collect();
+        let heading = if missed.deviation.ranked {
+            "not as asked"
+        } else {
+            "not as asked, so not ranked"
+        };
         let line = format!(
             "{}: {} {}: {}",
-            painted("not as asked, so not ranked"),
+            painted(heading),
             clean(&cell.id),
             numbers.join(" "),
             clean_short(&missed.deviation.words(), LONGEST_REASON)

@@ -13,7 +13,8 @@ pub(super) fn conditions(record: &Record) -> Option<Answer> {
     let mut points = Vec::new();
     for cell in &record.cells {
         let name = label::cell(record, cell, &axes);
-        for missed in conditions::missed(cell) {
+        let missed = conditions::missed(cell).into_iter();
+        for missed in missed.filter(|missed| !missed.deviation.ranked) {
             let words = clean_short(&missed.deviation.words(), 300);
             points.push(format!("{name}: {words}"));
         }

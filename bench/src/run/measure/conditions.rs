@@ -1,5 +1,6 @@
 //! Which of the scenario's conditions this migration did not get, from what was measured of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_harness::agent::protocol::TimedSample;
@@ -9,13 +10,19 @@ use serde_json::json;
 
 use super::number;
 use super::time_line::TimeLine;
+use super::workload::Shortfall;
 use crate::metric::Unit;
 use crate::record::{Deviation, Event};
 use crate::scenario::Cell;
 
 /// All that was asked and did not come.
-pub(super) fn deviations(line: &TimeLine<'_>, cell: &Cell) -> Vec<Deviation> {
+pub(super) fn deviations(
+    line: &TimeLine<'_>,
+    cell: &Cell,
+    metrics: &BTreeMap<String, f64>,
+) -> Vec<Deviation> {
     let mut found: Vec<Deviation> = network(cell).into_iter().collect();
+    found.extend(workload(cell, metrics));
     found.extend(bandwidth(line, cell));
     let links = &cell.setup.network;
     for (network, link) in [
@@ -33,7 +40,21 @@ fn deviation(setting: &str, asked: impl Into<String>, got: impl Into<String>) ->
         setting: setting.to_owned(),
         asked: asked.into(),
         got: got.into(),
+        ranked: false,
     }
+}
+
+/// A workload that fell short before the migration did so by the host's doing.
+fn workload(cell: &Cell, metrics: &BTreeMap<String, f64>) -> Option<Deviation> {
+    let workload = cell.setup.workload.as_ref()?;
+    let short = Shortfall::of(metrics, &workload.pattern)?;
+    let speed = |bps| Unit::BytePerSecond.format(bps);
+    let setting = format!("workload.{}.rate", short.pattern);
+    let got = format!("{} before the migration", speed(short.reached_bps));
+    Some(Deviation {
+        ranked: true,
+        ..deviation(&setting, speed(short.asked_bps), got)
+    })
 }
 
 /// A carrier may have a network of its own; one without any limit beside one that has some is another experiment.
@@ -197,6 +218,20 @@ mod tests {
         let set = json!({ "action": { "set": { "max-bandwidth": { "bytes_per_second": 1 } } } });
         let by_policy = sending(80, limited).event(Role::Source, 100.0, "policy", set);
         assert!(found(by_policy).is_empty(), "the policy's limit counts");
+    }
+
+    // 1 MiB/s are asked; ten pages of 4 KiB in each tenth of a second are 400 KiB/s.
+    #[test]
+    fn a_workload_that_fell_short_is_told_and_ranked() {
+        let deviations = |pages| Story::new(100.0).settled(pages).finish().0.deviations;
+        assert!(deviations(100).is_empty());
+        let found = deviations(10);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].ranked);
+        assert_eq!(
+            found[0].words(),
+            "workload.uniform.rate: asked 1 MiB/s, got 400 KiB/s before the migration"
+        );
     }
 
     #[test]

@@ -98,29 +98,47 @@ fn in_post_copy(values: &mut Values, line: &TimeLine<'_>, spans: &[Span<'_>]) {
     }
 }
 
-/// What to say of a workload that did not reach its rate even before the migration: then the host was too busy for it, and
-/// it may well have run faster during the migration than before.
+/// A workload that did not reach its rate even before the migration: then the host was too busy for it, and it may well have run faster
+/// during the migration than before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shortfall {
+    /// Its table in the scenario.
+    pub(super) pattern: &'static str,
+    pub(super) asked_bps: f64,
+    pub(super) reached_bps: f64,
+}
+
+impl Shortfall {
+    pub(super) fn of(metrics: &BTreeMap<String, f64>, pattern: &Pattern) -> Option<Self> {
+        let (pattern, rate) = match pattern {
+            Pattern::Uniform { rate } => ("uniform", rate),
+            Pattern::HotSet { rate, .. } => ("hot-set", rate),
+            Pattern::Zipf { rate, .. } => ("zipf", rate),
+            Pattern::Sweep { rate } => ("sweep", rate),
+            Pattern::Database { rate, .. } => ("database", rate),
+            Pattern::Idle | Pattern::Jvm { .. } | Pattern::Phases(_) => return None,
+        };
+        let Rate::BytesPerSecond(asked) = *rate else {
+            return None;
+        };
+        let short = Shortfall {
+            pattern,
+            asked_bps: asked as f64,
+            reached_bps: *metrics.get("settle_rate_bps")?,
+        };
+        (short.reached_bps < BROWNOUT_SHARE * short.asked_bps).then_some(short)
+    }
+}
+
+/// What to say of it.
 pub(in crate::run) fn shortfall(repeat: &Repeat, pattern: &Pattern) -> Option<String> {
-    let (Pattern::Uniform { rate }
-    | Pattern::HotSet { rate, .. }
-    | Pattern::Zipf { rate, .. }
-    | Pattern::Sweep { rate }
-    | Pattern::Database { rate, .. }) = pattern
-    else {
-        return None;
-    };
-    let Rate::BytesPerSecond(asked) = *rate else {
-        return None;
-    };
-    let (asked, reached) = (asked as f64, *repeat.metrics.get("settle_rate_bps")?);
-    (reached < BROWNOUT_SHARE * asked).then(|| {
-        format!(
-            "the workload reached {} of the {} asked for before the migration: the host is too busy for it, so slowdown and \
-             brownout say little",
-            Unit::BytePerSecond.format(reached),
-            Unit::BytePerSecond.format(asked)
-        )
-    })
+    let short = Shortfall::of(&repeat.metrics, pattern)?;
+    Some(format!(
+        "the workload reached {} of the {} asked for before the migration: the host is too busy for it, so slowdown and \
+         brownout say little",
+        Unit::BytePerSecond.format(short.reached_bps),
+        Unit::BytePerSecond.format(short.asked_bps)
+    ))
 }
 
 /// What happened between two reports.

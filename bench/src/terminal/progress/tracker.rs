@@ -162,7 +162,8 @@ pub(super) fn ending(repeat: &Repeat) -> String {
     if repeat.is_unproven() {
         text += &format!("; {UNPROVEN}");
     }
-    for deviation in &repeat.deviations {
+    // Of what this host can't give there is a warning.
+    for deviation in repeat.deviations.iter().filter(|it| !it.ranked) {
         text += &format!("; not as asked: {}", clean_short(&deviation.words(), 400));
     }
     if let Some(why) = convergence::of_repeat(repeat) {
