@@ -148,6 +148,27 @@ mod tests {
         assert!(!is_ranked(&unlimited()));
     }
 
+    // The colours of the others are as if it were not there.
+    #[test]
+    fn who_did_not_get_the_conditions_has_no_colour() {
+        let mut record = example::empty("limits", 10, 3);
+        for number in 1..=10 {
+            for (cell, ms) in [(0, 10_000.0), (1, 5_000.0), (2, 100.0)] {
+                let ms = ms + f64::from(number * 7 % 10);
+                let metrics = BTreeMap::from([("total_time_ms".to_owned(), ms)]);
+                let mut repeat = Repeat::completed(number, f64::from(number), metrics);
+                if cell == 2 {
+                    repeat.deviations = unlimited().cells[1].repeats[0].deviations.clone();
+                }
+                record.push(cell, repeat);
+            }
+        }
+        let overview = page(&record).overview.unwrap();
+        let shades = overview.rows.iter().map(|row| row[0].clone().unwrap());
+        let levels: Vec<Option<u8>> = shades.map(|shade| shade.level).collect();
+        assert_eq!(levels, [Some(8), Some(0), None]);
+    }
+
     #[test]
     fn cells_of_other_conditions_are_not_better() {
         let better = |record: &Record| {

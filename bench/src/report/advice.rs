@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Source;
 use super::label::{self, Axis};
 use super::model::{Advice, Comparison};
+use crate::conditions;
 use crate::judge::{Completions, RULE};
 use crate::record::{CellRecord, Outcome, Record};
 use crate::terminal::text::clean_short;
@@ -113,6 +114,7 @@ fn getting_across(record: &Record, axis: &Axis, alone: bool) -> Option<Advice> {
 fn endings(record: &Record, axis: &Axis, value: &str) -> [usize; 2] {
     let is_at = |cell: &&CellRecord| label::value(cell, &axis.key).as_deref() == Some(value);
     let cells = record.cells.iter().filter(is_at);
+    let cells = cells.filter(|cell| conditions::as_asked(cell));
     let mut endings = [0, 0];
     for (outcome, count) in cells.flat_map(CellRecord::outcomes) {
         match outcome {

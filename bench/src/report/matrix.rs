@@ -7,9 +7,9 @@ use super::Source;
 use super::compare::Standing;
 use super::label::{self, Axis, quantity};
 use super::model::{Grid, Overview, Quantity, Shade};
-use super::values::{HEADLINES, summary_of};
+use super::values::{HEADLINES, Shown, summary_of};
 use crate::metric::Direction;
-use crate::record::{Record, Summary};
+use crate::record::Record;
 use crate::terminal::text::clean_short;
 
 /// Cells by metrics, [`CELLS`] at most; `None` without any value. Each run has its own colours: what ran elsewhere or asked something else is
@@ -123,14 +123,18 @@ fn grid(
 /// The medians with their colours.
 fn shades(
     quantity: &Quantity,
-    summaries: Vec<Option<(Summary, bool)>>,
+    summaries: Vec<Option<Shown>>,
     standing: Standing,
 ) -> Vec<Option<Shade>> {
-    let completed = summaries.iter().flatten();
-    let completed = completed.filter(|(_, unfinished)| !unfinished);
-    let medians: Vec<f64> = completed.map(|(summary, _)| summary.median).collect();
+    let ranked = summaries.iter().flatten().filter(|shown| shown.ranked);
+    let medians: Vec<f64> = ranked.map(|shown| shown.summary.median).collect();
     let scale = Scale::of(&medians, quantity.direction).filter(|_| standing.differs);
-    let shade = |cell: usize, (summary, unfinished): (Summary, bool)| {
+    let shade = |cell: usize, shown: Shown| {
+        let Shown {
+            summary,
+            unfinished,
+            ranked,
+        } = shown;
         let mut more = format!("{} repeats", summary.n);
         if summary.n > 1 {
             more = format!(
@@ -145,12 +149,12 @@ fn shades(
         if unfinished {
             more += ", not completed";
         }
-        let scale = scale.as_ref().filter(|_| !unfinished);
+        let scale = scale.as_ref().filter(|_| ranked);
         Shade {
             value: summary.median,
             more,
             level: scale.map(|scale| scale.level(summary.median)),
-            best: standing.best == Some(cell) && !unfinished,
+            best: standing.best == Some(cell) && ranked,
             unfinished,
         }
     };

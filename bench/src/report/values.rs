@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::label::CPU_ALL;
+use crate::conditions;
 use crate::record::{CellRecord, Repeat, Summary};
 use crate::statistics::median;
 
@@ -35,9 +36,18 @@ pub(super) fn of_cell(cell: &CellRecord, id: &str) -> BTreeMap<u32, f64> {
         .collect()
 }
 
-/// The summary of a cell's completed repeats, without the interval, which takes longer than all the rest and is asked for in one place.
-/// Of a cell that has none that of the others; then the second is true.
-pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<(Summary, bool)> {
+/// What is shown of a cell's metric.
+pub(super) struct Shown {
+    /// Without the interval, which takes longer than all the rest and is asked for in one place.
+    pub(super) summary: Summary,
+    /// Whether it is of migrations that did not complete.
+    pub(super) unfinished: bool,
+    /// Whether it can be better than another cell's.
+    pub(super) ranked: bool,
+}
+
+/// The summary of a cell's completed repeats; of a cell that has none that of the others.
+pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<Shown> {
     let unfinished = cell.completed().next().is_none();
     let values: Vec<f64> = if unfinished {
         let repeats = cell.unfinished();
@@ -52,7 +62,11 @@ pub(super) fn summary_of(cell: &CellRecord, id: &str) -> Option<(Summary, bool)>
         min: values.iter().copied().min_by(f64::total_cmp)?,
         max: values.iter().copied().max_by(f64::total_cmp)?,
     };
-    Some((summary, unfinished))
+    Some(Shown {
+        summary,
+        unfinished,
+        ranked: !unfinished && conditions::as_asked(cell),
+    })
 }
 
 /// Figures that only older records are judged by, and what took their place: CPU time with what QEMU used before `migrate`, and the speed of
