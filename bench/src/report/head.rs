@@ -81,7 +81,7 @@ fn question(record: &Record) -> Option<String> {
 /// The axes with their values.
 fn compared(record: &Record) -> String {
     let axes = label::axes(record);
-    let axis = |axis: &Axis| {
+    let in_words = |axis: &Axis| {
         let mut values = axis.values.iter().map(|value| clean_short(value, 60));
         let shown: Vec<String> = values.by_ref().take(VALUES).collect();
         let more = match values.count() {
@@ -90,7 +90,7 @@ fn compared(record: &Record) -> String {
         };
         format!("{} {}{more}", label::axis(&axis.key), shown.join(", "))
     };
-    axes.iter().map(axis).collect::<Vec<_>>().join(" · ")
+    axes.iter().map(in_words).collect::<Vec<_>>().join(" · ")
 }
 
 fn measured(record: &Record) -> String {
