@@ -321,8 +321,11 @@ pub fn about(text: &str) -> Option<String> {
     if text.len() as u64 > SCENARIO_BYTES_MAX {
         return None;
     }
-    let root = toml::from_str::<toml::Table>(text).ok()?;
-    root.get("about")?.as_str().map(str::to_owned)
+    let root = tree::parse(text).ok()?;
+    match &root.entry("about")?.node.value {
+        tree::Value::Text(about) => Some(about.clone()),
+        _ => None,
+    }
 }
 
 /// Host memory beyond guest RAM that one QEMU takes: its own code and buffers, and page tables of the guest's RAM.

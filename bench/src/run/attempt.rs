@@ -115,6 +115,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn phase(&mut self, phase: Phase, limit: Option<Duration>) {
+        tracing::debug!("{}", phase.words());
         (self.observer)(RunEvent::Phase { phase, limit });
     }
 }

@@ -24,7 +24,20 @@ pub(crate) fn table(
     rows: Vec<Vec<String>>,
 ) -> String {
     let page = Page::now();
-    let widths = widths(header, &rows);
+    // The last column has room behind it, too.
+    let room = page.width - PADDING;
+    let mut rows = rows;
+    let mut widths = widths(header, &rows);
+    if breakable.contains(&0) {
+        let others = widths[1..].iter().map(|width| GAP + width).sum::<u16>();
+        let first = room.saturating_sub(others).max(SHORTEST_NAME);
+        if first < widths[0] {
+            for name in rows.iter_mut().filter_map(|row| row.first_mut()) {
+                *name = folded(name, first.into());
+            }
+            widths = self::widths(header, &rows);
+        }
+    }
     let least: Vec<u16> = (0..widths.len())
         .map(|index| {
             if !breakable.contains(&index) {
@@ -37,8 +50,6 @@ pub(crate) fn table(
             }
         })
         .collect();
-    // The last column has room behind it, too.
-    let room = page.width - PADDING;
     let parts = parts(&least, room);
     let parts = parts.into_iter().map(|part| {
         let columns: Vec<usize> = std::iter::once(0).chain(part).collect();
@@ -51,6 +62,26 @@ pub(crate) fn table(
         shown.laid_out(&rows, page)
     });
     parts.collect::<Vec<_>>().join("\n")
+}
+
+/// A name in lines of that length, if its parts are short enough.
+fn folded(name: &str, length: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for part in name.split_inclusive(['_', ',', ' ', '\n']) {
+        let own = page::columns(part.trim_end());
+        if column > 0 && column + own > length {
+            lines.push('\n');
+            column = 0;
+        }
+        lines += part;
+        column = if part.ends_with('\n') {
+            0
+        } else {
+            column + page::columns(part)
+        };
+    }
+    lines
 }
 
 /// What a column needs so that no word is broken, unless it is a very long one.
@@ -203,6 +234,8 @@ const PADDING: u16 = 1;
 const GAP: u16 = PADDING + 1;
 /// A longer word, such as a path, may be broken.
 const LONGEST_WORD: u16 = 31;
+/// Names are not folded into shorter lines.
+const SHORTEST_NAME: u16 = 24;
 /// Longer lines of words nobody follows, however wide the page is.
 const LONGEST_LINE: usize = 120;
 /// Headings of the columns that say how something went, in our words.
@@ -285,6 +318,20 @@ mod tests {
         for word in ["auto-converge", "converge", "reason"] {
             assert!(words.clone().any(|known| known == word), "{word}: {text}");
         }
+    }
+
+    #[test]
+    fn names_are_folded_between_their_parts() {
+        let name = "cpu_qemu_without_vcpus_source_s_per_gib";
+        assert_eq!(
+            folded(name, 24),
+            "cpu_qemu_without_vcpus_\nsource_s_per_gib"
+        );
+        let rows = || vec![vec![name.to_owned(), "9".repeat(40)]];
+        let made = |width| page(width, false).hold(|| table(&["metric", "a"], &[0], &[0], rows()));
+        assert!(made(100).contains(name));
+        let text = made(70);
+        assert!(text.contains("cpu_qemu_without_vcpus_") && text.contains("\nsource_s_per_gib"));
     }
 
     #[test]

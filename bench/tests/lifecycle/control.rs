@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::RUN_LIMIT;
-use super::rig::{Rig, Running};
+use super::rig::{MIGRATING, Rig, Running};
 
 /// 200 Mbit/s carry 25 MB/s; the guest rewrites 48 MiB as fast as it can, and the downtime limit has room for 2.5 MB of them.
 fn unmovable(rest: &str, repeats: u32) -> String {
@@ -82,8 +82,10 @@ impl Operator<'_> {
 
 fn started<'a>(rig: &'a Rig, run: &mut Running) -> Operator<'a> {
     let line = run.line("record in");
-    let id = line.split_whitespace().nth(1).unwrap().to_owned();
-    Operator { rig, run: id }
+    let (_, id) = line.split_once(" run ").unwrap();
+    let (id, _) = id.split_once(' ').unwrap();
+    let run = id.to_owned();
+    Operator { rig, run }
 }
 
 /// `list` waits half a second for a run's word, which a busy machine may not be able to keep: then it is asked again.
@@ -126,7 +128,7 @@ fn a_run_is_watched_and_ordered_about_and_killed() {
     assert_eq!(code, 2, "{wrong}");
 
     // The first: everything that can be done to a migration, and in the end it is cancelled.
-    run.line("migrating");
+    run.line(MIGRATING);
     operator.orders(&["set", "max-bandwidth=1 MiB/s", "downtime-limit=50 ms"]);
     let slow = operator.migration(|migration| {
         let rate = migration["throughput_bits_per_s"].as_f64().unwrap();
@@ -151,12 +153,12 @@ fn a_run_is_watched_and_ordered_about_and_killed() {
     operator.orders(&["cancel"]);
 
     // The second: without post-copy it is completed by a stop.
-    run.line("migrating");
+    run.line(MIGRATING);
     let done = operator.orders(&["force-complete"]);
     assert!(done.contains("stopped until it arrives"), "{done}");
 
     // The third loses its controller.
-    run.line("migrating");
+    run.line(MIGRATING);
     operator.migration(|_| true);
     run.signal(Signal::KILL);
     let (_, _, said) = run.end(RUN_LIMIT);
@@ -197,7 +199,7 @@ fn a_cut_link_is_made_whole_and_post_copy_ends_it() {
     let mut run = rig.start(&[]);
     rig.traces.watch(run.process);
     let operator = started(&rig, &mut run);
-    run.line("migrating");
+    run.line(MIGRATING);
     let done = operator.orders(&["resume-network"]);
     assert_eq!(done, "one link is whole again\n");
     let done = operator.orders(&["force-complete"]);

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::leftovers::Traces;
 use super::processes::{Host, Part};
-use super::rig::{Rig, scenario};
+use super::rig::{MIGRATING, Rig, scenario};
 use super::{INTERRUPT_LIMIT, RUN_LIMIT, TCP, readable};
 
 const VICTIMS: [Part; 7] = [
@@ -182,7 +182,7 @@ const WAYS: [(Signal, bool, bool); 5] = [
 
 fn undisturbed(rig: &mut Rig) {
     let mut run = rig.start(&[]);
-    run.line("migrating");
+    run.line(MIGRATING);
     rig.traces.watch(run.process);
     let (status, _, said) = run.end(RUN_LIMIT);
     assert_eq!(status.code(), Some(0), "{said}");

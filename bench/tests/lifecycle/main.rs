@@ -16,7 +16,7 @@ use rustix::process::Signal;
 
 use leftovers::Traces;
 use processes::{Host, Part};
-use rig::{Rig, Running, scenario};
+use rig::{MIGRATING, Rig, Running, scenario};
 
 const TCP: &str = "carrier = [\"tcp\"]";
 /// What the user waits for after Ctrl-C: a second or two, on a machine that stands still now and then some more.
@@ -62,7 +62,7 @@ fn a_part_killed_in_the_middle_fails_its_repeat_alone() {
     };
     let mut run = rig.start(&[]);
     for (part, _) in victims {
-        run.line("migrating");
+        run.line(MIGRATING);
         rig.traces.watch(run.process);
         let victim = run.part(part);
         assert!(victim.signal(Signal::KILL));
@@ -72,7 +72,7 @@ fn a_part_killed_in_the_middle_fails_its_repeat_alone() {
             run.heard.join("\n")
         );
     }
-    run.line("migrating");
+    run.line(MIGRATING);
     rig.traces.watch(run.process);
     let (status, _, said) = run.end(RUN_LIMIT);
     assert_eq!(status.code(), Some(4), "{said}");
@@ -128,7 +128,7 @@ fn an_interrupted_run_is_kept_and_resumed() {
     };
     let mut run = rig.start(&[]);
     run.line("completed in");
-    run.line("migrating");
+    run.line(MIGRATING);
     rig.traces.watch(run.process);
     run.signal_group(Signal::INT);
     expect_interrupted(&mut run);
@@ -138,7 +138,7 @@ fn an_interrupted_run_is_kept_and_resumed() {
     assert_eq!(record.done(), 1);
 
     let mut run = rig.start(&["--resume", &record.run_id]);
-    run.line("migrating");
+    run.line(MIGRATING);
     rig.traces.watch(run.process);
     let (status, _, said) = run.end(RUN_LIMIT);
     assert_eq!(status.code(), Some(0), "{said}");
@@ -156,7 +156,7 @@ fn a_killed_controller_leaves_only_what_the_next_start_removes() {
         return;
     };
     let mut run = rig.start(&[]);
-    run.line("migrating");
+    run.line(MIGRATING);
     rig.traces.watch(run.process);
     // Should even the kernel's parent-death signal fail, the next start ends what stands here.
     let written = rig::read_all(&rig.traces.labs()[0].join("processes"));
@@ -265,7 +265,7 @@ fn two_runs_at_once_do_not_see_each_other() {
     };
     let mut runs = [first.start(&[]), second.start(&[])];
     for (run, rig) in runs.iter_mut().zip([&mut first, &mut second]) {
-        run.line("migrating");
+        run.line(MIGRATING);
         rig.traces.watch(run.process);
     }
     if ordinary.is_some() {

@@ -96,6 +96,8 @@ impl Rig {
             .env("XDG_RUNTIME_DIR", self.path.join("run"))
             .env("TMPDIR", self.path.join("tmp"))
             .env("HOME", self.path.join("home"))
+            // The lines of the progress tell of migrations only, the log of every phase.
+            .env("LMBENCH_LOG", "lmbench::run::attempt=debug")
             .env_remove("XDG_CACHE_HOME")
             .env_remove("LMBENCH_LAB")
             .stdin(Stdio::null());
@@ -311,6 +313,8 @@ pub(crate) fn read_all(path: &Path) -> String {
     text
 }
 
+/// The line of the progress when a migration begins.
+pub(crate) const MIGRATING: &str = "migrating (at most";
 /// A phase of a small guest under TCG takes a few seconds; beside other work a few times that.
 const LINE_LIMIT: Duration = Duration::from_secs(90);
 /// After the controller's end nothing but the kernel's own clearing away is left: milliseconds, unless the machine stands still.
