@@ -241,7 +241,12 @@ fn interrupted_while_frozen(phase: &str, host: Host, twice: bool) -> Option<Dura
     assert!(run.part(Part::Agent(host)).signal(Signal::STOP));
     rig.traces.watch(run.process);
     let mut asked = Instant::now();
-    run.signal(Signal::HUP);
+    // Where the tests were started by nohup, the run hears no SIGHUP either.
+    run.signal(if rig::hangs_up() {
+        Signal::HUP
+    } else {
+        Signal::TERM
+    });
     if twice {
         run.line("interrupted");
         asked = Instant::now();

@@ -304,6 +304,13 @@ repeats = {repeats}
     )
 }
 
+/// Whether this process, and so each that it starts, does not ignore SIGHUP, signal 1.
+pub(crate) fn hangs_up() -> bool {
+    let status = read_all(Path::new("/proc/self/status"));
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap() & 1 == 0
+}
+
 pub(crate) fn read_all(path: &Path) -> String {
     let mut text = String::new();
     std::fs::File::open(path)
