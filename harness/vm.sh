@@ -181,7 +181,7 @@ image() {
   while read -r folder; do
     for name in "${FIRMWARE[@]}"; do if [ -r "$folder/$name" ]; then copy "$folder/$name"; fi; done
   done < <(qemu-system-x86_64 -L help)
-  for path in /usr/lib*/tc/*.dist /usr/share/qemu/trace-events-all /etc/ssl/openssl.cnf /usr/lib/ssl/openssl.cnf; do if [ -r "$path" ]; then copy "$path"; fi; done
+  for path in /usr/lib*/tc/*.dist /usr/lib/*/tc/*.dist /usr/share/qemu/trace-events-all /etc/ssl/openssl.cnf /usr/lib/ssl/openssl.cnf; do if [ -r "$path" ]; then copy "$path"; fi; done
   # Where the tests look for it, whichever it is.
   stripped "$(from "${LMBENCH_VM_PROGRAM:-$PROGRAM}")" "$PROGRAM"
   for path in "${BINARIES[@]}"; do stripped "$path" "$path"; done

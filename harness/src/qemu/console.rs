@@ -43,7 +43,7 @@ fn read(path: &Path) -> std::io::Result<Console> {
     })
 }
 
-/// Linux's words for its own death (kernel/panic.c), and SeaBIOS' for a guest that finds nothing to boot (src/boot.c).
+/// Linux's words for its own death (kernel/panic.c), and `SeaBIOS`' for a guest that finds nothing to boot (src/boot.c).
 const DEATHS: [&str; 2] = ["Kernel panic - not syncing", "No bootable device"];
 /// A panic with its stack.
 const KEPT: u64 = 4096;
