@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
+use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::agent::recovery::Help;
 use lmbench_harness::lab::Lab;
@@ -264,13 +265,10 @@ pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
         (Ok(Some(verified)), Some(pages)) => {
             Some(verified.intact() && verified.pages_checked == pages)
         }
-        (Err(_), Some(_)) => Some(false),
         _ => None,
     };
     if let Err(error) = &verified {
-        attempt
-            .notes
-            .add("not-verified", json!({ "reason": error.to_string() }));
+        not_verified(&attempt.notes, error);
     }
     let checked = |verified: &Verified| verified.pages_checked;
     Integrity {
@@ -279,6 +277,11 @@ pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
         pages_checked: verified.ok().flatten().as_ref().map_or(0, checked),
         signs_of_life: None,
     }
+}
+
+/// Nobody knows whether the guest's memory is intact.
+pub(super) fn not_verified(notes: &Notes, error: &AgentError) {
+    notes.add("not-verified", json!({ "reason": error.to_string() }));
 }
 
 /// Whether a guest that runs has all of its memory where it runs. One without would stop at the first page that it lacks.

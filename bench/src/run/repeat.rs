@@ -200,7 +200,14 @@ impl Attempt<'_> {
         let settled = aftermath::settle(self.hosts, &self.notes).await;
         let running_on = self.running_on().await;
         let verified = if aftermath::is_whole(&settled) {
-            self.verify(&running_on).await?
+            match self.verify(&running_on).await {
+                // Why the migration failed is what has to be told.
+                Err(error @ AgentError::Failed(_)) if failed => {
+                    aftermath::not_verified(&self.notes, &error);
+                    None
+                }
+                verified => verified?,
+            }
         } else {
             None
         };
