@@ -1,9 +1,9 @@
-//! The findings for people. Lines are as long as they are: commands in them are there to be copied.
+//! The findings for people. A hint is one line, however long: commands in it are there to be copied.
 
 use std::fmt::Write as _;
 
 use super::{Finding, Status, ready};
-use crate::terminal::painted;
+use crate::terminal::{painted, wrapped};
 
 /// One line per finding, the mend below it, and what follows from all of them at the end.
 pub fn text(findings: &[Finding]) -> String {
@@ -22,7 +22,7 @@ pub fn text(findings: &[Finding]) -> String {
             finding.name,
             finding.detail
         );
-        push(&mut text, line.trim_end());
+        text += &wrapped(line.trim_end(), DETAIL_INDENT);
         if let Some(mend) = finding
             .mend
             .as_deref()
@@ -32,7 +32,9 @@ pub fn text(findings: &[Finding]) -> String {
         }
     }
     push(&mut text, "");
-    push(&mut text, &verdict(findings));
+    for line in verdict(findings).lines() {
+        text += &wrapped(line, 4);
+    }
     text
 }
 
@@ -87,6 +89,9 @@ fn ready_without(findings: &[Finding]) -> String {
 /// A longer version pushes its own line's detail to the right instead of everybody's.
 const VERSION_WIDTH_MAX: usize = 12;
 
+/// Below its name, where a narrow page has room.
+const DETAIL_INDENT: usize = 9;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +120,20 @@ mod tests {
 
         ready: `lmbench run` has all that it needs
         ");
+    }
+
+    #[test]
+    fn a_long_detail_is_folded_and_a_hint_is_not() {
+        let hint = "x".repeat(120);
+        let findings = [
+            Finding::limited("processor", "a word ".repeat(30)).mend(&hint),
+            Finding::missing("tap", "none").without("a tenant network ".repeat(9)),
+        ];
+        let text = text(&findings);
+        assert!(text.contains(&hint));
+        for line in text.lines().filter(|line| !line.contains("hint: ")) {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
     }
 
     #[test]

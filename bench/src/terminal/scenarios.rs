@@ -10,6 +10,9 @@ pub fn scenarios_text(builtins: &[Builtin]) -> String {
         text += &wrapped(&format!("{}: {}", builtin.name, builtin.time()), 2);
         text += &wrapped(&format!("  {}", builtin.question()), 2);
     }
-    text += "\n`lmbench run NAME` runs one, `lmbench scenarios NAME` prints its file, `lmbench init` makes one of your own\n";
-    text
+    text.push('\n');
+    text + &wrapped(
+        "`lmbench run NAME` runs one, `lmbench scenarios NAME` prints its file, `lmbench init` makes one of your own",
+        0,
+    )
 }

@@ -1,7 +1,5 @@
 //! `lmbench run SCENARIO --dry-run`: the plan, and what this machine would say to it before the first guest.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::super::signals::Signals;
@@ -12,6 +10,7 @@ use crate::plan::Plan;
 use crate::run::{Checked, Interrupter, RunError, check};
 use crate::scenario::units::Size;
 use crate::scenario::{Scenario, memory_needed_bytes};
+use crate::terminal::wrapped;
 
 /// Prints the plan. What would end the run is the error, with the run's exit code; the plan is printed all the same.
 pub(super) fn tell(
@@ -21,7 +20,7 @@ pub(super) fn tell(
     permitted: Result<(), Failed>,
 ) -> Result<(), Failed> {
     if arguments.format == Format::Human {
-        print(|output| writeln!(output, "{}", plan.to_string().trim_end()))?;
+        print(|output| output.write_all(shown(plan).as_bytes()))?;
     }
     let checked = match permitted {
         Ok(()) => runtime()?.block_on(asked(plan)).map_err(|error| {
@@ -66,6 +65,12 @@ async fn asked(plan: &Plan) -> Result<Checked, RunError> {
     checked
 }
 
+/// The plan, on the page.
+fn shown(plan: &Plan) -> String {
+    let plan = plan.to_string();
+    plan.lines().map(|line| wrapped(line, 9)).collect()
+}
+
 /// What stands below the plan.
 fn here(plan: &Plan, checked: &Checked) -> String {
     let available = Size::from_bytes(checked.memory_available_bytes >> 20 << 20);
@@ -75,8 +80,7 @@ fn here(plan: &Plan, checked: &Checked) -> String {
     }
     for (index, reason) in &checked.skipped {
         let id = &plan.cells[*index].id;
-        writeln!(text, "  {:>3}  {id}: {reason}", index + 1)
-            .expect("writing to a string does not fail");
+        text += &wrapped(&format!("  {:>3}  {id}: {reason}", index + 1), 9);
     }
     text
 }
