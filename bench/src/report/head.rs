@@ -164,7 +164,9 @@ fn links(record: &Record) -> String {
 
 /// What the scenario's text sets below a table, `memory 640 MiB` each.
 fn settings(record: &Record, table: &str) -> Vec<String> {
-    let settings = scenario::settings(&record.scenario.text).unwrap_or_default();
+    let mut settings = scenario::settings(&record.scenario.text).unwrap_or_default();
+    // An axis on which all cells have one value compares nothing: it is a setting like the others.
+    settings.extend(label::fixed(record));
     let below = settings
         .iter()
         .filter_map(|(path, value)| Some((path.strip_prefix(table)?, value)));
@@ -222,6 +224,20 @@ mod tests {
         assert_eq!(said(&["a", "b", "a"]), "A, C: a · B: b");
         assert_eq!(said(&["", "b"]), "B: b");
         assert_eq!(said(&[]), "");
+    }
+
+    #[test]
+    fn what_an_axis_sets_alike_in_all_cells_is_a_setting() {
+        let mut record = example::jvm();
+        record.scenario.text = "name = 'x'\n[network.migration]\nrate = '1 Gbit/s'".to_owned();
+        for cell in &mut record.cells {
+            let rtt = ("network.migration.rtt".to_owned(), "20 ms".into());
+            cell.parameters.extend([rtt]);
+        }
+        let head = head(&[Source::without_samples(record)]);
+        let links = head.facts.iter().find(|(name, _)| *name == "links");
+        let links = links.map(|(_, links)| links.as_str());
+        assert_eq!(links, Some("migration rate 1 Gbit/s, migration rtt 20 ms"));
     }
 
     #[test]

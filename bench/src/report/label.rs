@@ -33,6 +33,19 @@ pub(super) fn axes(record: &Record) -> Vec<Axis> {
         .collect()
 }
 
+/// What the matrix sets alike in all cells of a run, as a scenario's settings are: paths and values.
+pub(super) fn fixed(record: &Record) -> impl Iterator<Item = (String, String)> {
+    let first = record.cells.first();
+    let parameters = first.into_iter().flat_map(|cell| &cell.parameters);
+    let is_alike = |key: &str, value: &Value| {
+        let mut cells = record.cells.iter();
+        cells.all(|cell| cell.parameters.get(key) == Some(value))
+    };
+    parameters
+        .filter(move |(key, value)| is_alike(key, value))
+        .map(|(key, value)| (key.clone(), raw(value)))
+}
+
 /// A cell's value on an axis.
 pub(super) fn value(cell: &CellRecord, key: &str) -> Option<String> {
     cell.parameters.get(key).map(raw)

@@ -63,6 +63,23 @@ fn a_report_draws_its_charts_and_asks_for_nothing() {
 }
 
 #[test]
+fn numbers_of_an_axis_stand_apart() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, file) = reported("made-up");
+    for width in [1280, 1000, 800, 375] {
+        browser.resize(width);
+        browser.open(&file);
+        let touching = browser.evaluate(
+            "[...document.querySelectorAll('.picture .ticks')].flatMap(ticks => {
+                const shown = [...ticks.querySelectorAll('text')].map(e => e.getBoundingClientRect()).filter(box => box.width > 0);
+                return shown.filter((box, index) => index > 0 && box.left < shown[index - 1].right);
+            }).length",
+        );
+        assert_eq!(touching, 0, "{width}");
+    }
+}
+
+#[test]
 fn time_lines_zoom_by_mouse_keyboard_and_button() {
     let Some(mut browser) = browser() else { return };
     let (_folder, file) = reported("made-up");

@@ -77,7 +77,16 @@ impl Axis {
         }
     }
 
-    /// For the height of a panel, or bars in a column: from zero to a round value, or logarithmic from the lowest value.
+    /// For bars in a narrow column: from zero to a round value, with a number or two on the way.
+    pub(super) fn narrow(top: f64, unit: Unit) -> Axis {
+        let axis = Axis {
+            most: NARROW_AXIS,
+            ..Axis::from_zero(top, unit)
+        };
+        axis.to_a_step().to_a_step()
+    }
+
+    /// For the height of a panel: from zero to a round value, or logarithmic from the lowest value.
     pub(super) fn short(top: f64, bottom: Option<f64>, unit: Unit) -> Axis {
         let axis = Axis {
             low: bottom.unwrap_or(0.0),
@@ -222,9 +231,10 @@ fn base(unit: Unit, greatest: f64) -> f64 {
         .unwrap_or(1.0)
 }
 
-/// Parts of an axis as wide as the page, and of a short one.
+/// Parts of an axis as wide as the page, of a short one, and of one that has room for three numbers.
 const WIDE_AXIS: u32 = 5;
 const SHORT_AXIS: u32 = 3;
+const NARROW_AXIS: u32 = 2;
 /// Beyond this factor between the greatest and the smallest value the scale is logarithmic.
 const WIDE: f64 = 30.0;
 
@@ -265,6 +275,11 @@ mod tests {
             ),
         ] {
             assert_eq!(of(top, unit), expected, "{top}");
+        }
+        // Three numbers side by side, and no more.
+        for top in 1..2000 {
+            let narrow = texts(Axis::narrow(f64::from(top), Unit::Millisecond));
+            assert!((2..=3).contains(&narrow.len()), "{top}: {narrow:?}");
         }
         let decades = texts(Axis::short(5e6, Some(20.0), Unit::Microsecond));
         assert!((2..=6).contains(&decades.len()), "{decades:?}");

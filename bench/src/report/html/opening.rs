@@ -49,7 +49,7 @@ pub(super) fn picture(page: &mut String, report: &Report, picture: &Picture) {
         .map(|index| {
             let marks = picture.rows.iter().filter_map(|row| row.marks[index]);
             let greatest = marks.map(|mark| mark.high).fold(0.0, f64::max);
-            Axis::short(greatest, None, picture.quantities[index].unit)
+            Axis::narrow(greatest, picture.quantities[index].unit)
         })
         .collect();
     put!(
