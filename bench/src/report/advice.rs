@@ -1,14 +1,18 @@
 //! What to set, as far as a run tells: of each axis the value that the rule calls better than all others, or the values that a guest gets
-//! across with where others leave it behind. It recommends nothing that is not told from noise.
+//! across with, best within its downtime limit, where others leave it behind. It recommends nothing that is not told from noise.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Source;
+use super::answers::limits::{self, Limits};
 use super::label::{self, Axis};
 use super::model::{Advice, Comparison};
 use crate::conditions;
 use crate::judge::{Completions, RULE};
-use crate::record::{CellRecord, Outcome, Record};
+use crate::metric::Unit;
+use crate::record::{CellRecord, Outcome, Record, Repeat};
 use crate::terminal::text::clean_short;
 
 /// For each axis that tells something, in the order of the axes; of several runs for each.
@@ -23,7 +27,10 @@ pub(super) fn advice(sources: &[Source], comparisons: &[Comparison]) -> Vec<Advi
         for axis in label::axes(&source.record).into_iter().filter(is_setting) {
             let comparison = of_run.iter().find(|known| known.axis == axis.key);
             let mut found = best(&source.record, &axis, comparison.copied());
-            found.extend(getting_across(&source.record, &axis, found.is_empty()));
+            let limits = limits::of_cells(&source.record);
+            let across = within_limits(&source.record, &axis, &limits)
+                .or_else(|| getting_across(&source.record, &axis, found.is_empty()));
+            found.extend(across);
             for one in &mut found {
                 if let Some(letter) = run {
                     one.why = format!("Run {letter}: {}", one.why);
@@ -63,12 +70,69 @@ fn best(record: &Record, axis: &Axis, comparison: Option<&Comparison>) -> Vec<Ad
     said.collect()
 }
 
+/// The value with which alone every migration completed and kept the blackout within the downtime limit.
+fn within_limits(record: &Record, axis: &Axis, limits: &Limits) -> Option<Advice> {
+    let is_good = |cell: &CellRecord, repeat: &Repeat| {
+        let limit = limits.get(&cell.id)?.as_secs_f64() * 1e3;
+        let blackout = repeat.metrics.get("blackout_ms")?;
+        Some(*blackout <= limit)
+    };
+    let across = across(record, axis, is_good)?;
+    let only = across.only?;
+    let mut distinct: Vec<&Duration> = limits.values().collect();
+    distinct.sort();
+    distinct.dedup();
+    let limit = match distinct.as_slice() {
+        [one] => format!(" of {}", Unit::Second.format(one.as_secs_f64())),
+        _ => String::new(),
+    };
+    Some(Advice {
+        setting: setting(record, axis, &only),
+        why: format!(
+            "every migration completed within the downtime limit{limit} with {}",
+            across.said
+        ),
+    })
+}
+
 /// The values with which every migration completed, where others do so less often, and not by chance.
 fn getting_across(record: &Record, axis: &Axis, alone: bool) -> Option<Advice> {
+    let across = across(record, axis, |_, _| Some(true))?;
+    let mut why = format!("every migration completed with {}", across.said);
+    if across.only.is_none() && alone {
+        why += "; the rest is not told from noise, --repeats 8 may tell it";
+    }
+    let only = across.only.filter(|_| alone);
+    Some(Advice {
+        setting: only.and_then(|only| setting(record, axis, &only)),
+        why,
+    })
+}
+
+/// With which values of an axis a guest gets across.
+struct Across {
+    /// If there is only one, and every other does so less often.
+    only: Option<String>,
+    /// `a and b (5 of 5), not with c (0 of 5)`.
+    said: String,
+}
+
+/// The values at which all that ended is good, if that is rarer at others. What completed is good if `is_good` says so; of what it can't
+/// say anything of, nothing is.
+fn across(
+    record: &Record,
+    axis: &Axis,
+    is_good: impl Fn(&CellRecord, &Repeat) -> Option<bool>,
+) -> Option<Across> {
     let endings: Vec<(String, [usize; 2])> = axis
         .values
         .iter()
-        .map(|value| (clean_short(value, 60), endings(record, axis, value)))
+        .map(|value| {
+            (
+                clean_short(value, 60),
+                endings(record, axis, value, &is_good),
+            )
+        })
         .filter(|(_, [good, bad])| good + bad > 0)
         .collect();
     let (always, others): (Vec<_>, Vec<_>) = endings.iter().partition(|(_, [_, bad])| *bad == 0);
@@ -88,39 +152,40 @@ fn getting_across(record: &Record, axis: &Axis, alone: bool) -> Option<Advice> {
     }
     let names: Vec<&str> = always.iter().map(|(name, _)| name.as_str()).collect();
     let less: Vec<&str> = rarer.iter().map(String::as_str).collect();
-    let mut why = format!(
-        "every migration completed with {} ({} of {}), not with {}",
-        list(&names),
-        base[0],
-        base[0],
-        list(&less)
-    );
-    let only = match always.as_slice() {
-        [only] if rarer.len() == others.len() => Some(&only.0),
-        _ => None,
-    };
-    if only.is_none() && alone {
-        why += "; the rest is not told from noise, --repeats 8 may tell it";
-    }
-    Some(Advice {
-        setting: only
-            .filter(|_| alone)
-            .and_then(|only| setting(record, axis, only)),
-        why,
+    Some(Across {
+        only: match always.as_slice() {
+            [only] if rarer.len() == others.len() => Some(only.0.clone()),
+            _ => None,
+        },
+        said: format!(
+            "{} ({} of {}), not with {}",
+            list(&names),
+            base[0],
+            base[0],
+            list(&less)
+        ),
     })
 }
 
-/// How many migrations at a value completed, and how many that were tried did not.
-fn endings(record: &Record, axis: &Axis, value: &str) -> [usize; 2] {
+/// How many migrations at a value were good, and how many that were tried were not.
+fn endings(
+    record: &Record,
+    axis: &Axis,
+    value: &str,
+    is_good: impl Fn(&CellRecord, &Repeat) -> Option<bool>,
+) -> [usize; 2] {
     let is_at = |cell: &&CellRecord| label::value(cell, &axis.key).as_deref() == Some(value);
     let cells = record.cells.iter().filter(is_at);
     let cells = cells.filter(|cell| conditions::as_asked(cell));
     let mut endings = [0, 0];
-    for (outcome, count) in cells.flat_map(CellRecord::outcomes) {
-        match outcome {
-            Outcome::Completed => endings[0] += count,
-            Outcome::DidNotConverge | Outcome::Failed => endings[1] += count,
-            Outcome::Cancelled | Outcome::Skipped => {}
+    for cell in cells {
+        for repeat in &cell.repeats {
+            let is_good = match repeat.outcome {
+                Outcome::Completed => is_good(cell, repeat).unwrap_or(false),
+                Outcome::DidNotConverge | Outcome::Failed => false,
+                Outcome::Cancelled | Outcome::Skipped => continue,
+            };
+            endings[usize::from(!is_good)] += 1;
         }
     }
     endings
@@ -161,7 +226,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::{Repeat, example};
+    use crate::record::example;
     use crate::report::compare::comparisons;
 
     /// The cells of a record as values of one axis, with the outcomes of their repeats.
@@ -219,6 +284,44 @@ mod tests {
             [(Some("policy = \"post-copy\"".to_owned()), why.to_owned())]
         );
         assert_eq!(of(record(&outcomes, 1, 2.0)), [], "one coin each");
+    }
+
+    #[test]
+    fn who_alone_keeps_the_limit_is_what_to_set() {
+        let outcomes = [
+            (json!("static"), Outcome::DidNotConverge),
+            (json!("pilot"), Outcome::Completed),
+            (json!("post-copy"), Outcome::Completed),
+        ];
+        let with = |limit: &str| {
+            let mut record = record(&outcomes, 5, 20.0);
+            for cell in &mut record.cells {
+                let policy = cell.parameters["policy"].as_str().unwrap();
+                cell.id = format!("policy={policy}");
+            }
+            record.scenario.text = format!(
+                "name = 'x'\nabout = 'x'\n[workload.idle]\n[migration]\ntimeout = '9 s'\ndowntime-limit = '{limit}'\n\
+                 [matrix]\npolicy = ['static', 'pilot', 'post-copy']\n[policy.pilot]\nmax-blackout = '1 s'\n"
+            );
+            let pilot = &record.cells[1].repeats;
+            let blackouts = pilot.iter().map(|repeat| repeat.metrics["blackout_ms"]);
+            assert!(blackouts.fold(0.0, f64::max) < 10_000.0);
+            of(record)
+        };
+        let (setting, why) = &with("10 s")[0];
+        assert_eq!(setting.as_deref(), Some("policy = \"pilot\""));
+        assert_eq!(
+            why,
+            "every migration completed within the downtime limit of 10 s with pilot (5 of 5), not with static (0 of 5) and post-copy (0 of 5)"
+        );
+        // Where both keep it, or neither, it tells nothing.
+        for limit in ["1 ms", "1 h"] {
+            let found = with(limit);
+            assert!(
+                found.iter().all(|(_, why)| !why.contains("limit")),
+                "{found:?}"
+            );
+        }
     }
 
     #[test]

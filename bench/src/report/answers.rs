@@ -5,7 +5,7 @@
 
 mod conditions;
 mod convergence;
-mod limits;
+pub(super) mod limits;
 
 use super::Source;
 use super::label::{self, Axis};

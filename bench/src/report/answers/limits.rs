@@ -1,7 +1,8 @@
 //! Blackouts and pauses beside the downtime limit that the scenario sets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::time::Duration;
 
 use super::super::model::{Answer, Section, Weight};
 use super::{answer, migrations, place};
@@ -23,22 +24,31 @@ impl Pause<'_> {
     }
 }
 
+/// The downtime limits of cells, by their ids.
+pub(in super::super) type Limits = HashMap<String, Duration>;
+
+/// Those that the scenario of a record sets; none if it can't be read.
+pub(in super::super) fn of_cells(record: &Record) -> Limits {
+    let scenario = scenario::parse(Path::new("record"), &record.scenario.text);
+    let cells = scenario.into_iter().flat_map(|scenario| scenario.cells);
+    let limits = cells.map(|cell| (cell.id, cell.setup.migration.downtime_limit));
+    limits.filter(|(_, limit)| !limit.is_zero()).collect()
+}
+
 /// Blackouts beyond the downtime limit that the scenario sets, how many completed without one that is known, and what the guest says of it.
 pub(super) fn limits(record: &Record) -> Option<Answer> {
-    let scenario = scenario::parse(Path::new("record"), &record.scenario.text).ok()?;
+    let set = of_cells(record);
     let mut completed = 0;
     let (mut blackouts, mut pauses) = (Vec::new(), Vec::new());
     let mut limits = BTreeSet::new();
-    for planned in &scenario.cells {
-        let limit = planned.setup.migration.downtime_limit;
-        let cell = record.cells.iter().find(|cell| cell.id == planned.id);
-        let Some(cell) = cell.filter(|_| !limit.is_zero()) else {
+    for cell in &record.cells {
+        let Some(limit) = set.get(&cell.id) else {
             continue;
         };
         let limit_ms = limit.as_secs_f64() * 1e3;
         for repeat in cell.completed() {
             completed += 1;
-            limits.insert(limit);
+            limits.insert(*limit);
             for (id, found) in [
                 ("blackout_ms", &mut blackouts),
                 ("guest_pause_ms", &mut pauses),
