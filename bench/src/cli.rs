@@ -156,10 +156,9 @@ pub struct RunArguments {
     /// Directory with the runs; this one's is made in it.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
-    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
-    /// one axis are alternatives.
-    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
-    pub cell: Vec<Selector>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Repeats per cell instead of the scenario's.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub repeats: Option<u32>,
@@ -186,6 +185,15 @@ pub struct RunArguments {
     /// Go on with a run that was begun, with its cells, repeats and seed: `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["seed", "repeats"])]
     pub resume: Option<String>,
+}
+
+/// Which cells, as every command that takes cells is told.
+#[derive(Debug, Clone, Args)]
+pub struct CellArguments {
+    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
+    /// one axis are alternatives.
+    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
+    pub cell: Vec<Selector>,
 }
 
 /// `lmbench list`.
@@ -225,6 +233,9 @@ pub struct ListArguments {
 pub struct ShowArguments {
     /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     pub run: String,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,
@@ -257,10 +268,9 @@ pub struct ReplayArguments {
     /// that has the key.
     #[arg(long = "set", value_name = "NAME.KEY=VALUE")]
     pub set: Vec<String>,
-    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
-    /// one axis are alternatives.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub cell: Vec<Selector>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Only this repeat of each cell.
     #[arg(long, value_name = "N")]
     pub repeat: Option<u32>,

@@ -28,7 +28,8 @@ mod values;
 
 use std::collections::HashMap;
 
-use crate::record::{Outcome, Record, RecordError};
+use crate::cells::{Selector, taken};
+use crate::record::{CellRecord, Outcome, Record, RecordError};
 use crate::store::{FoundRun, Sample};
 use crate::terminal::text::{clean_short, counted};
 use crate::terminal::{outcomes, troubles};
@@ -46,11 +47,18 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads run number `index` (from 0) of `runs`: a record that can't be used is an error, samples that can't be read are only said.
-    pub fn read(found: &FoundRun, index: usize, runs: usize) -> Result<Source, RecordError> {
+    /// Reads the chosen cells of run number `index` (from 0) of `runs`: a record that can't be used is an error, samples that can't be read
+    /// are only said.
+    pub fn read(
+        found: &FoundRun,
+        cells: &[Selector],
+        index: usize,
+        runs: usize,
+    ) -> Result<Source, RecordError> {
         let share = TIMELINES / runs.max(1) + usize::from(index < TIMELINES % runs.max(1));
         let mut chosen = Vec::new();
-        let record = Record::read_slim(&found.record, |record| {
+        let is_kept = |cell: &CellRecord| taken(cells, &cell.id, &cell.parameters);
+        let record = Record::read_slim(&found.record, is_kept, |record| {
             chosen = choose(record, share);
             chosen
                 .iter()

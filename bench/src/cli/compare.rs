@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
-use crate::cells::Selector;
+use super::{CellArguments, Format};
 
 /// `lmbench compare`.
 #[derive(Debug, Args)]
@@ -32,10 +31,9 @@ pub struct CompareArguments {
     /// the candidate's. This lmbench stays the controller, and must speak the same protocol.
     #[arg(long, value_name = "PROGRAM", requires = "interleave")]
     pub binary: Vec<PathBuf>,
-    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
-    /// one axis are alternatives.
-    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
-    pub cell: Vec<Selector>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// With --interleave: repeats per cell instead of the base's.
     #[arg(long, value_name = "N", requires = "interleave")]
     pub repeats: Option<u32>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cells::Selector;
+use super::CellArguments;
 use crate::gate::Asked;
 
 /// `lmbench baseline`.
@@ -14,6 +14,9 @@ pub struct BaselineArguments {
     /// the same differ. Each is `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<String>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// The file to write; one that exists is replaced.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: PathBuf,
@@ -38,10 +41,9 @@ pub struct GateArguments {
     /// every cell. May be given several times.
     #[arg(long, value_name = "METRIC=RULE")]
     pub tolerance: Vec<Asked>,
-    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
-    /// one axis are alternatives.
-    #[arg(long, value_name = "KEY=VALUE", visible_alias = "only")]
-    pub cell: Vec<Selector>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Compare even if the baseline is of another kind of machine.
     #[arg(long)]
     pub any_machine: bool,

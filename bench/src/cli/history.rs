@@ -4,17 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cells::Selector;
+use super::CellArguments;
 
 /// `lmbench history`.
 #[derive(Debug, Args)]
 pub struct HistoryArguments {
     /// Id of a metric, such as `blackout_ms`; `lmbench show RUN --all` lists those of a run.
     pub metric: String,
-    /// Only cells that have this value of an axis, such as carrier=tls; carrier=tls,policy=static is both. May be given several times: values of
-    /// one axis are alternatives.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub cell: Vec<Selector>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Only runs of the scenario with this name.
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
@@ -47,6 +46,9 @@ pub struct ExportArguments {
     /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Form of the export.
     #[arg(long, value_enum)]
     pub format: ExportFormat,

@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::CellArguments;
+
 /// `lmbench report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
     /// `latest`, an id below --out, its beginning or end, or the path of a run's folder or record. Others are compared with the first.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
+    /// Which cells.
+    #[command(flatten)]
+    pub cells: CellArguments,
     /// Directory with the runs.
     #[arg(long, value_name = "DIRECTORY", default_value = "results")]
     pub out: PathBuf,

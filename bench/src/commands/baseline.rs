@@ -1,6 +1,6 @@
 //! `lmbench baseline RUN… -o FILE`.
 
-use super::chosen::figures;
+use super::chosen::{figures, keep_cells};
 use super::{Exit, Failed, say};
 use crate::cli::BaselineArguments;
 use crate::gate::baseline::{Experiment, Machine, NoiseFrom};
@@ -14,7 +14,11 @@ pub(super) fn main(arguments: &BaselineArguments) -> Result<Exit, Failed> {
     let store = Store::open(&arguments.out);
     let named = arguments.runs.iter().chain(&arguments.noise_floor);
     let mut same = named
-        .map(|run| figures(&store, run))
+        .map(|run| {
+            let mut record = figures(&store, run)?;
+            keep_cells(&mut record, &arguments.cells.cell)?;
+            Ok(record)
+        })
         .collect::<Result<Vec<Record>, Failed>>()?;
     let record = same.remove(0);
     let baseline =

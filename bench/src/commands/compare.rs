@@ -27,7 +27,7 @@ pub(super) fn main(arguments: &CompareArguments) -> Result<Exit, Failed> {
     let (candidate_run, candidate_choice) = side(&store, candidate)?;
     let chosen = |run: &FoundRun| {
         let mut record = figures_of(run)?;
-        keep_cells(&mut record, &arguments.cell)?;
+        keep_cells(&mut record, &arguments.cells.cell)?;
         Ok(record)
     };
     let base_record = chosen(&base_run)?;
@@ -52,7 +52,7 @@ fn interleave(store: &Store, arguments: &CompareArguments) -> Result<Exit, Faile
     let run = RunArguments {
         scenario: arguments.base.clone().into(),
         out: arguments.out.clone(),
-        cell: arguments.cell.clone(),
+        cells: arguments.cells.clone(),
         repeats: arguments.repeats,
         seed: arguments.seed,
         format: arguments.format,

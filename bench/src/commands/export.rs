@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Failed, chosen, say};
+use crate::cells::Selector;
 use crate::cli::{ExportArguments, ExportFormat};
 use crate::export::{
     ExportError, Run, TableFormat, openmetrics, samples_bytes, write_metrics, write_samples,
@@ -35,7 +36,7 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
     let runs = arguments
         .runs
         .iter()
-        .map(|run| read(&store, run))
+        .map(|run| read(&store, run, &arguments.cells.cell))
         .collect::<Result<Vec<Run>, Failed>>()?;
     let path = &arguments.output;
     let mut output = create(path)?;
@@ -54,9 +55,10 @@ pub(super) fn main(arguments: &ExportArguments) -> Result<Exit, Failed> {
     Ok(Exit::Success)
 }
 
-fn read(store: &Store, run: &str) -> Result<Run, Failed> {
+fn read(store: &Store, run: &str, cells: &[Selector]) -> Result<Run, Failed> {
     let found = chosen::find(store, run)?;
-    let record = chosen::figures_of(&found)?;
+    let mut record = chosen::figures_of(&found)?;
+    chosen::keep_cells(&mut record, cells)?;
     Ok(Run {
         record,
         samples: found.samples(),

@@ -24,7 +24,7 @@ pub(super) fn main(arguments: &GateArguments) -> Result<Exit, Failed> {
     let baseline = arguments.baseline.as_deref().map(kept).transpose()?;
     let terms = Terms {
         tolerance: &arguments.tolerance,
-        cells: &arguments.cell,
+        cells: &arguments.cells.cell,
         any_machine: arguments.any_machine,
         any_scenario: arguments.any_scenario,
     };

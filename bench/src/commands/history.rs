@@ -20,7 +20,7 @@ pub(super) fn main(arguments: &HistoryArguments) -> Result<Exit, Failed> {
         .transpose()
         .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
     let wanted = Wanted {
-        cells: arguments.cell.clone(),
+        cells: arguments.cells.cell.clone(),
         scenario: arguments.scenario.clone(),
         since,
     };

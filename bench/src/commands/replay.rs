@@ -19,7 +19,7 @@ pub(super) fn main(arguments: &ReplayArguments) -> Result<Exit, Failed> {
     let specs = specs(&names(&arguments.policy)?, &arguments.set)?;
     let found = chosen::find(&Store::open(&arguments.out), &arguments.run)?;
     let mut record = chosen::whole_of(&found)?;
-    chosen::keep_cells(&mut record, &arguments.cell)?;
+    chosen::keep_cells(&mut record, &arguments.cells.cell)?;
     check_repeat(&record, arguments.repeat)?;
     let readings = readings(&found, &record, arguments.repeat)?;
     let replays = replays(&record, &readings, &specs);

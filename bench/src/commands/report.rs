@@ -17,7 +17,11 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
     let mut sources = Vec::new();
     for (index, run) in arguments.runs.iter().enumerate() {
         let found = chosen::find(&store, run)?;
-        let source = Source::read(&found, index, arguments.runs.len())
+        let cells = &arguments.cells.cell;
+        if !cells.is_empty() {
+            chosen::check_cells(&chosen::figures_of(&found)?, cells)?;
+        }
+        let source = Source::read(&found, cells, index, arguments.runs.len())
             .map_err(|error| chosen::unreadable(&error))?;
         sources.push(source);
     }

@@ -59,8 +59,13 @@ pub(super) fn perform(
     let before = begun.as_ref().map(|(_, record)| record);
     let scenario = &qemu::chosen(scenario, arguments.qemu.as_deref(), before)?;
     let plan = match &begun {
-        Some((_, record)) => Plan::resumed(scenario, &arguments.cell, record),
-        None => Plan::new(scenario, &arguments.cell, arguments.repeats, arguments.seed),
+        Some((_, record)) => Plan::resumed(scenario, &arguments.cells.cell, record),
+        None => Plan::new(
+            scenario,
+            &arguments.cells.cell,
+            arguments.repeats,
+            arguments.seed,
+        ),
     };
     let plan = plan.map_err(|error| usage(&error))?;
     let enter = || {

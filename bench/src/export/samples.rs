@@ -82,8 +82,6 @@ pub(super) fn rows<W: Write + Send>(
     let parameters: HashMap<&str, Vec<Value>> = cells
         .map(|cell| (cell.id.as_str(), flat::of_cell(cell, columns)))
         .collect();
-    // Of a cell that the record does not know, nothing is.
-    let unknown = vec![Value::Absent; columns.len() - FIXED_COLUMNS];
     let mut trouble: Option<SampleTrouble> = None;
     for sample in samples {
         let sample = match sample {
@@ -98,8 +96,11 @@ pub(super) fn rows<W: Write + Send>(
                 continue;
             }
         };
+        // Those of cells that were not chosen are in the same file.
+        let Some(parameters) = parameters.get(sample.cell.as_str()) else {
+            continue;
+        };
         let mut beginning = vec![Value::text(&run.record.run_id), Value::text(&sample.cell)];
-        let parameters = parameters.get(sample.cell.as_str()).unwrap_or(&unknown);
         beginning.extend(parameters.iter().cloned());
         beginning.extend([
             Value::Integer(i64::from(sample.repeat)),
@@ -135,5 +136,3 @@ fn number_and_text(leaf: &Json) -> [Value; 2] {
 
 /// Samples that tell how long the others will be: those of the first migration or two.
 const BEGINNING: usize = 2000;
-/// Those that are not for parameters.
-const FIXED_COLUMNS: usize = 9;

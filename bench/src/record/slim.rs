@@ -20,18 +20,23 @@ impl Record {
     /// Reads a record's file without events and histograms: what lists, comparisons, gates and exports look at. What is left out is
     /// not checked either.
     pub fn read_figures(path: &Path) -> Result<Record, RecordError> {
-        Record::read_slim(path, |_| Vec::new())
+        Record::read_slim(path, |_| true, |_| Vec::new())
     }
 
-    /// The same with the events of those repeats that `choose` names, by the position of the cell and the number of the repeat.
+    /// The same of the cells that `keep` takes, with the events of those repeats that `choose` names, by the position of the cell among them
+    /// and the number of the repeat.
     pub fn read_slim(
         path: &Path,
+        keep: impl Fn(&CellRecord) -> bool,
         choose: impl FnOnce(&Record) -> Vec<(usize, u32)>,
     ) -> Result<Record, RecordError> {
         let bytes = bytes(path)?;
         let slim = decoded(&bytes, path, |slim: &Slim| slim.format)?;
         let (record, events) = slim.split();
         let mut record = consistent(record, path)?;
+        let cells = record.cells.drain(..).zip(events);
+        let (cells, events): (Vec<_>, Vec<_>) = cells.filter(|(cell, _)| keep(cell)).unzip();
+        record.cells = cells;
         for (cell, number) in choose(&record) {
             let cells = record.cells.iter_mut().zip(&events).nth(cell);
             let Some((cell, events)) = cells else {
@@ -162,7 +167,7 @@ mod tests {
     fn it_is_the_record_but_for_what_is_left_out() {
         let mut record = example::wide();
         let file = written(&record.to_json());
-        let slim = Record::read_slim(file.path(), |_| vec![(1, 3), (99, 1)]).unwrap();
+        let slim = Record::read_slim(file.path(), |_| true, |_| vec![(1, 3), (99, 1)]).unwrap();
         for (position, cell) in record.cells.iter_mut().enumerate() {
             for repeat in &mut cell.repeats {
                 repeat.op_latency_ns.clear();
