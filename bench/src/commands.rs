@@ -32,7 +32,7 @@ use std::process::ExitCode;
 use crate::cli::{self, Cli, Command};
 use crate::output::Stdout;
 use crate::scenario::ScenarioError;
-use crate::terminal::Page;
+use crate::terminal::{Page, wrapped};
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ fn perform(command: Command) -> ExitCode {
     };
     let exit = result.unwrap_or_else(|failed| {
         // With standard error closed or full, the exit code is all that is left to tell.
-        let _ = writeln!(anstream::stderr(), "{}", failed.text);
+        say(&failed.text);
         failed.exit
     });
     ExitCode::from(exit as u8)
@@ -146,7 +146,28 @@ fn perform(command: Command) -> ExitCode {
 
 /// Something worth saying on standard error; nothing is lost when that is closed.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let text = match Page::stderr() {
+        Some(page) => page.hold(|| folded(text)),
+        None => text.to_owned(),
+    };
+    let _ = writeln!(anstream::stderr(), "{}", text.trim_end_matches('\n'));
+}
+
+/// A message whose lines of words fit the page; a picture of a scenario's line has its own.
+fn folded(message: &str) -> String {
+    let is_words = |line: &str| {
+        ["error: ", "hint: ", "warning: ", "note: "]
+            .iter()
+            .any(|kind| line.starts_with(kind))
+    };
+    let fitted = |line: &str| {
+        if is_words(line) {
+            wrapped(line, 4)
+        } else {
+            format!("{line}\n")
+        }
+    };
+    message.lines().map(fitted).collect()
 }
 
 /// Whether errors go to somebody who sees colours.
@@ -195,4 +216,21 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
         .build();
     runtime
         .map_err(|error| Failed::new(Exit::Internal, format!("can't start the runtime: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_folded_at_words_and_pictures_are_not() {
+        let picture = format!("3 | {}", "x = 1 ".repeat(30));
+        let message = format!("error: {}\n{picture}\nhint: short", "a word ".repeat(30));
+        let folded = folded(&message);
+        assert!(folded.contains(&picture));
+        for line in folded.lines().filter(|line| *line != picture) {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(folded.ends_with("\nhint: short\n"));
+    }
 }

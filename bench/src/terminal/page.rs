@@ -3,7 +3,7 @@
 //! A command's texts are made inside of [`Page::hold`]; outside, and so in a file, a pipe and a test, the page is [`Page::PLAIN`].
 
 use std::cell::Cell;
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
@@ -35,6 +35,15 @@ impl Page {
             width: width_of(&stdout()),
             colour,
         }
+    }
+
+    /// Standard error, if it is a terminal.
+    pub(crate) fn stderr() -> Option<Self> {
+        let stderr = stderr();
+        stderr.is_terminal().then(|| Page {
+            width: width_of(&stderr),
+            colour: false,
+        })
     }
 
     /// Makes the texts of `made` for this page.
