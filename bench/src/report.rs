@@ -44,6 +44,8 @@ pub struct Source {
     samples: HashMap<(usize, u32), Vec<Sample>>,
     /// Why samples are missing, if they should be there.
     problem: Option<String>,
+    /// Cells of the run that nobody chose.
+    left_out: usize,
 }
 
 impl Source {
@@ -57,7 +59,12 @@ impl Source {
     ) -> Result<Source, RecordError> {
         let share = TIMELINES / runs.max(1) + usize::from(index < TIMELINES % runs.max(1));
         let mut chosen = Vec::new();
-        let is_kept = |cell: &CellRecord| taken(cells, &cell.id, &cell.parameters);
+        let left_out = std::cell::Cell::new(0);
+        let is_kept = |cell: &CellRecord| {
+            let is_kept = taken(cells, &cell.id, &cell.parameters);
+            left_out.set(left_out.get() + usize::from(!is_kept));
+            is_kept
+        };
         let record = Record::read_slim(&found.record, is_kept, |record| {
             chosen = choose(record, share);
             chosen
@@ -89,6 +96,7 @@ impl Source {
             chosen,
             samples,
             problem,
+            left_out: left_out.get(),
         })
     }
 
@@ -99,6 +107,7 @@ impl Source {
             record,
             samples: HashMap::new(),
             problem: None,
+            left_out: 0,
         }
     }
 }
@@ -122,8 +131,14 @@ pub fn report(sources: &[Source]) -> Report {
     let letters = |index| (sources.len() > 1).then(|| letter(index));
     for (index, source) in sources.iter().enumerate() {
         let cells = source.record.cells.len();
+        let run = letters(index).map_or("This run".to_owned(), |run| format!("Run {run}"));
+        if source.left_out > 0 {
+            notes.push(format!(
+                "{run} has {} more that were not chosen.",
+                counted(source.left_out, "cell")
+            ));
+        }
         if cells > compare::STARRED {
-            let run = letters(index).map_or("This run".to_owned(), |run| format!("Run {run}"));
             notes.push(format!(
                 "{run} has {cells} cells: of more than {} none is starred or coloured. The comparison of its settings tells what differs.",
                 compare::STARRED

@@ -40,6 +40,12 @@ fn every_command_takes_cells_by_their_parameters() {
             spellings.iter().any(|spelling| text.contains(spelling))
         };
         assert!(!has("quic"), "{arguments:?}: {text}");
+        if arguments[0] == "report" && arguments.len() > 2 {
+            assert!(
+                text.contains("has 4 cells more that were not chosen."),
+                "{text}"
+            );
+        }
     }
 }
 
