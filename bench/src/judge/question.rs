@@ -108,7 +108,7 @@ pub fn answers(questions: &[Question<'_>]) -> Vec<Answer> {
         .iter()
         .map(|question| question.measure(questions.len()))
         .collect();
-    let chances: Vec<f64> = measured.iter().map(|measured| measured.p()).collect();
+    let chances: Vec<f64> = measured.iter().map(Measured::p).collect();
     let told = questions.iter().zip(measured).zip(holm(&chances));
     told.map(|((question, measured), p)| Answer {
         measured,

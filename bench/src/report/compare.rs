@@ -212,8 +212,7 @@ fn best(arms: &Arms<'_>, id: &'static str) -> Option<Best> {
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
     let ((_, leader), others) = ranked.split_first()?;
     let is_worse = |(_, other): &&(f64, usize)| arms.is_worse(id, *leader, *other);
-    let (worse, level): (Vec<&(f64, usize)>, Vec<&(f64, usize)>) =
-        others.iter().partition(is_worse);
+    let (worse, level): (Vec<&_>, Vec<&_>) = others.iter().partition(is_worse);
     let mut winners = vec![*leader];
     winners.extend(level.into_iter().map(|(_, arm)| *arm));
     if worse.is_empty() || winners.iter().any(|arm| arms.completes_less(*arm)) {

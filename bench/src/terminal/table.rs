@@ -13,10 +13,6 @@ use super::page::{self, Page, Tone};
 ///
 /// Only the columns in `breakable` are wrapped when it would get too wide: names and numbers stay whole. What does not fit then goes into
 /// further tables below, each of which begins with the first column. Columns that judge, such as `outcome`, have colours if the page has.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "rows are made where they are shown, and for nothing else"
-)]
 pub(crate) fn table(
     header: &[&str],
     left: &[usize],

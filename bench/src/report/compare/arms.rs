@@ -80,8 +80,11 @@ pub(super) struct Arms<'a> {
     /// How many such families are asked of the run.
     families: usize,
     /// What `compare` says of two of them, where it was asked.
-    known: RefCell<BTreeMap<(usize, usize), Rc<Vec<MetricComparison>>>>,
+    known: RefCell<Compared>,
 }
+
+/// Pairs of arms with what is told of each.
+type Compared = BTreeMap<(usize, usize), Rc<Vec<MetricComparison>>>;
 
 impl<'a> Arms<'a> {
     pub(super) fn new(

@@ -187,6 +187,7 @@ mod tests {
     use super::super::synthetic::Story;
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is made where it is told")]
     fn found(story: Story) -> Vec<String> {
         let (repeat, _) = story.finish();
         repeat.deviations.iter().map(Deviation::words).collect()

@@ -101,6 +101,7 @@ mod tests {
         story
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is made where it is told")]
     fn signs_of(story: Story) -> Option<Vec<String>> {
         story.finish().0.integrity?.signs_of_life
     }
