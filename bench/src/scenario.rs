@@ -35,9 +35,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use lmbench_guest::spec::WorkloadSpec;
+use lmbench_harness::policy::{Subject, from_spec};
 use lmbench_harness::spec::{FaultSpec, GuestSpec, MigrationSpec, NetworkSpec, PolicySpec};
 use sha2::{Digest, Sha256};
 
@@ -102,6 +104,38 @@ pub struct Setup {
     pub mismatch: Mismatch,
     /// Whose work it is. No scenario can say this; `compare --qemu` and `--binary` do.
     pub programs: Programs,
+}
+
+impl Setup {
+    /// The downtime limit of the begin, ms: the scenario's, or its policy's own.
+    pub fn first_downtime_limit_ms(&self) -> f64 {
+        let needs = from_spec(&self.policy, Subject::from(&self.guest)).needs();
+        match needs.downtime_limit_ms() {
+            Some(ms) => ms as f64,
+            None => self.migration.downtime_limit.as_secs_f64() * 1e3,
+        }
+    }
+
+    /// The longest blackout that the scenario asks for: its downtime limit, or the goal that replaces it.
+    pub fn longest_blackout(&self) -> Duration {
+        match &self.policy {
+            PolicySpec::Pilot(pilot) => pilot.max_blackout,
+            PolicySpec::Static
+            | PolicySpec::AutoConverge { .. }
+            | PolicySpec::PostCopy { .. }
+            | PolicySpec::Pause { .. }
+            | PolicySpec::Nova(_)
+            | PolicySpec::NovaHistoric(_)
+            | PolicySpec::Ovirt(_)
+            | PolicySpec::VdsmLegacy(_)
+            | PolicySpec::Proxmox(_)
+            | PolicySpec::KubevirtRamp(_)
+            | PolicySpec::KubevirtStall(_)
+            | PolicySpec::VirshTimeoutSuspend(_)
+            | PolicySpec::VirshTimeoutPostcopy(_)
+            | PolicySpec::ForceComplete(_) => self.migration.downtime_limit,
+        }
+    }
 }
 
 /// How the sides of a migration differ that must be alike. No scenario can say this; the self-test does.

@@ -51,7 +51,7 @@ pub(super) async fn until_ended(
     faults.act(hands).await?;
     let mut recovery = Recovery::new(hosts, setup, attempt.notes.clone());
     let mut standstill = Standstill::default();
-    let mut downtime_limit_ms = setup.migration.downtime_limit.as_secs_f64() * 1e3;
+    let mut downtime_limit_ms = setup.first_downtime_limit_ms();
     let mut migration = std::pin::pin!(hosts.source.call::<Ended>(migrate));
     loop {
         tokio::select! {

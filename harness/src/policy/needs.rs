@@ -28,4 +28,15 @@ impl Needs {
         self.settings.extend(other.settings);
         self
     }
+
+    /// The downtime limit that replaces the scenario's, ms.
+    pub fn downtime_limit_ms(&self) -> Option<u64> {
+        self.settings
+            .iter()
+            .rev()
+            .find_map(|setting| match setting {
+                Setting::DowntimeLimit { ms } => Some(*ms),
+                _ => None,
+            })
+    }
 }

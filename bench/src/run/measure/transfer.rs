@@ -148,14 +148,14 @@ fn dirty_rate(line: &TimeLine<'_>) -> Option<f64> {
     crate::statistics::median(&rates)
 }
 
-/// The scenario's, or what was set last.
+/// What was set last, or the one of the begin.
 fn downtime_limit(line: &TimeLine<'_>, cell: &Cell) -> f64 {
     let decisions = line.events.iter();
     let decisions = decisions.filter(|event| DECIDERS.contains(&event.name.as_str()));
     let set = decisions
         .rev()
         .find_map(|event| convergence::limit_set(&event.data));
-    set.unwrap_or_else(|| cell.setup.migration.downtime_limit.as_secs_f64() * 1e3)
+    set.unwrap_or_else(|| cell.setup.first_downtime_limit_ms())
 }
 
 /// The least that was left after a dirty sync, which is what has to fit into the downtime limit; the first finds all memory dirty. Of a

@@ -259,4 +259,8 @@ fn the_downtime_limit_is_the_last_that_was_set() {
         .event(Source, 300.0, "refused", json!({ "reason": "no" }))
         .event(Source, 400.0, "policy", json!({ "action": "pause" }));
     assert_eq!(limit(raised), Some(400.0));
+    // A policy may begin with a limit of its own.
+    let ovirt =
+        story().with("[migration]\ndowntime-limit = \"200 ms\"\n[policy.ovirt-minimal-downtime]");
+    assert_eq!(limit(ovirt), Some(100.0));
 }
