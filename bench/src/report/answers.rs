@@ -245,10 +245,7 @@ fn differences(comparison: &Comparison) -> Option<Answer> {
         if comparison.rows.is_empty() {
             return None;
         }
-        let text = format!(
-            "{}: no difference could be told from noise.",
-            comparison.title
-        );
+        let text = format!("{}: {}.", comparison.title, unclear(&comparison.rows));
         return Some(answer(Weight::Note, Section::Comparison, text));
     }
     let more = points.len().saturating_sub(POINTS);
@@ -262,6 +259,26 @@ fn differences(comparison: &Comparison) -> Option<Answer> {
         points,
         see: Section::Comparison,
     })
+}
+
+/// Why no difference is named.
+fn unclear(rows: &[Difference]) -> String {
+    let alone = rows.iter().filter(|row| row.verdict.is_difference());
+    if let alone @ 1.. = alone.count() {
+        return format!(
+            "nothing stands out of all that is asked here ({} different if asked alone)",
+            counted(alone, "ratio")
+        );
+    }
+    let told = "no difference could be told from noise";
+    let needed: Option<Vec<usize>> = rows.iter().map(|row| row.needed).collect();
+    let most = rows.iter().map(|row| row.pairs).max();
+    match (needed.and_then(|needed| needed.into_iter().max()), most) {
+        (Some(needed), Some(most)) => format!(
+            "{told}, which {most} repeats can't do for all metrics at once, however great it is, and {needed} can"
+        ),
+        _ => told.to_owned(),
+    }
 }
 
 /// A ratio in a sentence: `1.4 ×`, with the digits that a reader keeps in mind.

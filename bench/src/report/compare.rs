@@ -58,6 +58,12 @@ fn row(
     }
     let Interval { low, high } = effect.interval;
     let verdict = told.verdict?;
+    let questions = all.iter().filter(|told| told.verdict.is_some()).count();
+    let (one, other) = match effect.pairs {
+        0 => (told.base.n, told.candidate.n),
+        pairs => (pairs, pairs),
+    };
+    let tells = RULE.can_tell(one, other, questions);
     Some(Difference {
         quantity: quantity(id),
         candidate: candidate.to_owned(),
@@ -65,6 +71,7 @@ fn row(
         ratio: effect.ratio,
         interval: Range { low, high },
         pairs: values(told),
+        needed: (!tells).then(|| RULE.repeats_needed(questions)),
         p: told.adjusted_p?,
         verdict,
         stands_out: stands_out && verdict.is_difference(),

@@ -254,7 +254,7 @@ fn matrix(page: &mut String, report: &Report) {
 }
 
 fn comparisons(page: &mut String, report: &Report) {
-    page.push_str("<p class=\"how\">A difference counts as real if its interval leaves out 1, it is greater than 1 %, than a step of the metric's clock and than what the halves of the repeats surely differ by, and p is 0.01 or less after Holm's correction over all that is compared here in the same metric.</p>");
+    page.push_str("<p class=\"how\">A difference counts as real if <code>lmbench compare</code> calls it one and it stands out of all that is asked.</p>");
     for (number, comparison) in report.comparisons.iter().enumerate() {
         tables::comparison(page, number + 1, comparison);
     }

@@ -53,7 +53,7 @@ pub fn markdown(report: &Report) -> String {
         matrix(&mut page, report, overview);
     }
     if !report.comparisons.is_empty() {
-        page += "\n## Comparison\n\nListed is what is real: its interval leaves out 1, it is greater than 1 %, than a step of the metric's clock and than what the halves of the repeats surely differ by, and p is 0.01 or less after Holm's correction over all that is compared in the same metric.\n";
+        page += "\n## Comparison\n\nListed is what differs by the rule of `lmbench compare` and stands out of all that is asked.\n";
         for shown in &report.comparisons {
             comparison(&mut page, shown);
         }

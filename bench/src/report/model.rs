@@ -301,6 +301,8 @@ pub struct Difference {
     pub interval: Range,
     /// Pairs of repeats, or the smaller number of values.
     pub pairs: usize,
+    /// How many it takes, if so few can't tell a difference in all metrics at once, however great it is.
+    pub needed: Option<usize>,
     /// The chance of such values for no reason, as `compare` counts it: all metrics of these two in mind.
     pub p: f64,
     /// What `compare` says of these two.

@@ -47,13 +47,10 @@ fn converged(record: &Record) -> Option<Answer> {
     }
     if converged == 0 {
         let text = match (stalled, failed) {
-            (stalled, 0) => format!(
-                "Nothing converged here: all {} ran into their timeout.",
-                migrations(stalled)
-            ),
+            (stalled, 0) => format!("Nothing converged here (0 of {stalled})."),
             (0, failed) => format!("Nothing completed here: all {} failed.", migrations(failed)),
             (stalled, failed) => format!(
-                "Nothing completed here: of {} {stalled} ran into their timeout, and {failed} failed.",
+                "Nothing completed here: of {} {stalled} did not converge, and {failed} failed.",
                 migrations(all.len())
             ),
         };
@@ -61,7 +58,7 @@ fn converged(record: &Record) -> Option<Answer> {
     }
     if stalled == 0 {
         let text = format!(
-            "{converged} of {} converged; {failed} failed, and none ran into its timeout.",
+            "{converged} of {} converged; {failed} failed.",
             migrations(all.len())
         );
         return Some(answer(Weight::Finding, Section::Matrix, text));

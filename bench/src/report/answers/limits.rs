@@ -90,11 +90,12 @@ pub(super) fn limits(record: &Record) -> Option<Answer> {
     let missed = blackouts.iter().filter(|pause| pause.is_beyond()).count();
     let felt = longest(&pauses).map(|longest| format!("the guest stood still for up to {longest}"));
     let (weight, text) = match (longest(&blackouts), felt) {
-        (Some(longest), _) => (
+        (Some(longest), felt) => (
             Weight::Warning,
             format!(
-                "{missed} of {} missed {limit}{unknown}; the longest blackout beyond it was {longest}",
-                migrations(measured)
+                "{missed} of {} missed {limit}{unknown}; the longest blackout beyond it was {longest}{}",
+                migrations(measured),
+                felt.map_or(String::new(), |felt| format!(", and {felt}"))
             ),
         ),
         (None, Some(felt)) => (
