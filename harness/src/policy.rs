@@ -68,6 +68,12 @@ pub trait Policy: Send {
         Some(Duration::ZERO)
     }
 
+    /// The earliest time at which it may force the end, by post-copy, a stop of the guest or a limit without bounds, of what it is permitted;
+    /// `None` if it never does.
+    fn forces_at(&self) -> Option<Duration> {
+        self.first_action_at()
+    }
+
     /// Called at every reading, which comes at least ten times a second and at every dirty sync; `now` counts from `migrate`. A rule
     /// that its peer checks less often keeps its own interval.
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision>;

@@ -1,9 +1,9 @@
-//! Policies that cannot act: the migration's own timeout is over before they would do anything.
+//! Policies that cannot act: the migration's own timeout is over before they would do anything, or what a setting permits them.
 
 use std::time::Duration;
 
 use lmbench_harness::policy::{Subject, from_spec};
-use lmbench_harness::spec::PolicySpec;
+use lmbench_harness::spec::{KubevirtLimits, NovaTimeoutAction, PolicySpec, StallAction};
 
 use super::Plan;
 use crate::scenario::Cell;
@@ -13,7 +13,11 @@ impl Plan {
     /// What a run of it can't show, with the key to change; one for each policy and time.
     pub fn warnings(&self) -> Vec<String> {
         let mut told: Vec<String> = Vec::new();
-        for warning in self.cells.iter().filter_map(idle) {
+        let warnings = self
+            .cells
+            .iter()
+            .filter_map(|cell| idle(cell).or_else(|| vain(cell)));
+        for warning in warnings {
             if !told.contains(&warning) {
                 told.push(warning);
             }
@@ -50,6 +54,81 @@ fn idle(cell: &Cell) -> Option<String> {
         "warning: {name} does nothing {earliest} with this guest, and migration.timeout is {}\nhint: {hint}",
         rounded(timeout)
     ))
+}
+
+/// What is to be said of a cell whose policy acts, but never does what a setting permits.
+fn vain(cell: &Cell) -> Option<String> {
+    let setup = &cell.setup;
+    let policy = from_spec(&setup.policy, Subject::from(&setup.guest));
+    let timeout = setup.migration.timeout;
+    let (key, cure) = permit(&setup.policy)?;
+    let name = policy.name();
+    let (when, hint) = match policy.forces_at() {
+        Some(at) if at < timeout => return None,
+        Some(at) => (
+            format!(
+                " before {} with this guest, and migration.timeout is {}",
+                rounded(at),
+                rounded(timeout)
+            ),
+            format!(
+                "{}, or raise migration.timeout",
+                sooner(name, &setup.policy, at, timeout)
+            ),
+        ),
+        None => (String::new(), cure.to_owned()),
+    };
+    Some(format!(
+        "warning: policy.{name}.{key} changes nothing{when}\nhint: {hint}"
+    ))
+}
+
+/// The setting that permits a policy to force the end, if there is one and it permits, and what lets the policy do so.
+fn permit(spec: &PolicySpec) -> Option<(&'static str, &'static str)> {
+    let kubevirt = |limits: &KubevirtLimits| {
+        let cure = "give completion-timeout-per-gib a time";
+        if limits.allow_post_copy {
+            return Some(("allow-post-copy", cure));
+        }
+        (limits.allow_workload_disruption).then_some(("allow-workload-disruption", cure))
+    };
+    match spec {
+        PolicySpec::Nova(spec) if spec.timeout_action == NovaTimeoutAction::ForceComplete => {
+            Some((
+                "live-migration-timeout-action",
+                "give live-migration-completion-timeout a time",
+            ))
+        }
+        PolicySpec::Nova(spec) if spec.permit_post_copy => Some((
+            "live-migration-permit-post-copy",
+            "Nova itself uses post-copy with live-migration-timeout-action = \"force_complete\" only",
+        )),
+        PolicySpec::Ovirt(spec) => {
+            let mut items = spec.convergence.iter().map(|item| item.action);
+            let is_first = items.any(|action| action == StallAction::PostCopy);
+            let key = if is_first {
+                "convergence-items"
+            } else {
+                "last-items"
+            };
+            let has = is_first || spec.last.contains(&StallAction::PostCopy);
+            has.then_some((key, "let `postcopy` stand in it"))
+        }
+        PolicySpec::KubevirtRamp(spec) => kubevirt(&spec.limits),
+        PolicySpec::KubevirtStall(spec) => kubevirt(&spec.limits),
+        PolicySpec::Nova(_)
+        | PolicySpec::NovaHistoric(_)
+        | PolicySpec::VdsmLegacy(_)
+        | PolicySpec::Proxmox(_)
+        | PolicySpec::VirshTimeoutSuspend(_)
+        | PolicySpec::VirshTimeoutPostcopy(_)
+        | PolicySpec::ForceComplete(_)
+        | PolicySpec::Static
+        | PolicySpec::AutoConverge { .. }
+        | PolicySpec::PostCopy { .. }
+        | PolicySpec::Pause { .. }
+        | PolicySpec::Pilot(_) => None,
+    }
 }
 
 /// What to set so that the policy acts within the first tenth of the timeout, or at all.
@@ -153,6 +232,57 @@ mod tests {
                  hint: give [policy.ovirt-post-copy] something to do"
             ]
         );
+    }
+
+    // Each does something in time, but nothing of what was permitted.
+    #[test]
+    fn what_is_permitted_in_vain_is_told() {
+        for (timeout, policy, warning) in [
+            (
+                "20 s",
+                "[policy.nova]\nlive-migration-permit-post-copy = true\ntime-scale = 0.01",
+                "policy.nova.live-migration-permit-post-copy changes nothing\n\
+                 hint: Nova itself uses post-copy with live-migration-timeout-action = \"force_complete\" only",
+            ),
+            (
+                "10 s",
+                "[policy.nova]\nlive-migration-timeout-action = \"force_complete\"\ntime-scale = 0.01",
+                "policy.nova.live-migration-timeout-action changes nothing before 16 s with this guest, and migration.timeout is 10 s\n\
+                 hint: set policy.nova.time-scale = 0.0006 or less, or raise migration.timeout",
+            ),
+            (
+                "20 s",
+                "[policy.nova]\nlive-migration-timeout-action = \"force_complete\"\nlive-migration-completion-timeout = \"0 s\"\ntime-scale = 0.01",
+                "policy.nova.live-migration-timeout-action changes nothing\n\
+                 hint: give live-migration-completion-timeout a time",
+            ),
+            (
+                "30 s",
+                "[policy.ovirt-post-copy]",
+                "policy.ovirt-post-copy.last-items changes nothing before 40 s with this guest, and migration.timeout is 30 s\n\
+                 hint: set policy.ovirt-post-copy.time-scale = 0.07 or less, or raise migration.timeout",
+            ),
+            (
+                "60 s",
+                "[policy.kubevirt-ramp]\nallow-post-copy = true\ncompletion-timeout-per-gib = \"0 s\"",
+                "policy.kubevirt-ramp.allow-post-copy changes nothing\n\
+                 hint: give completion-timeout-per-gib a time",
+            ),
+            (
+                "60 s",
+                "[policy.kubevirt-stall]\nallow-post-copy = true",
+                "policy.kubevirt-stall.allow-post-copy changes nothing before 150 s with this guest, and migration.timeout is 1 min\n\
+                 hint: set policy.kubevirt-stall.time-scale = 0.04 or less, or raise migration.timeout",
+            ),
+        ] {
+            assert_eq!(
+                warnings("1 GiB", timeout, policy),
+                [format!("warning: {warning}")]
+            );
+        }
+        let disruption =
+            "[policy.kubevirt-stall]\nallow-post-copy = true\nallow-workload-disruption = true";
+        assert_eq!(warnings("1 GiB", "60 s", disruption), Vec::<String>::new());
     }
 
     #[test]

@@ -77,6 +77,13 @@ impl Policy for Nova {
         self.ramp.first_rise().into_iter().chain(self.timeout).min()
     }
 
+    fn forces_at(&self) -> Option<Duration> {
+        match self.spec.timeout_action {
+            NovaTimeoutAction::ForceComplete => self.timeout,
+            NovaTimeoutAction::Abort => None,
+        }
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {

@@ -89,6 +89,14 @@ impl Policy for Ovirt {
         Some(self.spec.monitor_interval.saturating_mul(looks))
     }
 
+    fn forces_at(&self) -> Option<Duration> {
+        let mut actions = self.schedule.iter().map(|(_, action)| *action);
+        let place = actions.position(|action| action == StallAction::PostCopy)?;
+        // One action at a look, from the second on.
+        let looks = u32::try_from(place).unwrap_or(u32::MAX).saturating_add(2);
+        Some(self.spec.monitor_interval.saturating_mul(looks))
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {

@@ -66,6 +66,15 @@ impl<P: Policy> Scaled<P> {
             told: is_one(factor),
         }
     }
+
+    /// What the clock here shows at a time of the peer's.
+    fn scaled(&self, at: Duration) -> Duration {
+        if is_one(self.factor) {
+            return at;
+        }
+        let at = Duration::try_from_secs_f64(at.as_secs_f64() * self.factor);
+        at.unwrap_or(Duration::MAX)
+    }
 }
 
 impl<P: Policy> Policy for Scaled<P> {
@@ -82,12 +91,11 @@ impl<P: Policy> Policy for Scaled<P> {
     }
 
     fn first_action_at(&self) -> Option<Duration> {
-        let at = self.policy.first_action_at()?;
-        if is_one(self.factor) {
-            return Some(at);
-        }
-        let at = Duration::try_from_secs_f64(at.as_secs_f64() * self.factor);
-        Some(at.unwrap_or(Duration::MAX))
+        Some(self.scaled(self.policy.first_action_at()?))
+    }
+
+    fn forces_at(&self) -> Option<Duration> {
+        Some(self.scaled(self.policy.forces_at()?))
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {

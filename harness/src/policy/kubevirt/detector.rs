@@ -136,6 +136,15 @@ impl Policy for Detector {
         Some(stall_first_action_at(&self.spec, self.completion))
     }
 
+    fn forces_at(&self) -> Option<Duration> {
+        let limits = self.spec.limits;
+        match (limits.allow_workload_disruption, limits.allow_post_copy) {
+            (true, _) => self.first_action_at(),
+            (false, true) => self.completion,
+            (false, false) => None,
+        }
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" {

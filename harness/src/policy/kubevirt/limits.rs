@@ -38,6 +38,12 @@ impl Limits {
         self.completion.into_iter().chain(stuck).min()
     }
 
+    /// When it does what is allowed.
+    pub(super) fn forces_at(&self) -> Option<Duration> {
+        let is_allowed = self.spec.allow_post_copy || self.spec.allow_workload_disruption;
+        self.completion.filter(|_| is_allowed)
+    }
+
     pub(super) fn decide(&mut self, now: Duration, remaining: u64) -> Option<Decision> {
         self.marks(now, remaining);
         if self.paused {

@@ -105,6 +105,10 @@ impl Policy for Ramp {
         self.limits.first_action_at().into_iter().chain(rise).min()
     }
 
+    fn forces_at(&self) -> Option<Duration> {
+        self.limits.forces_at()
+    }
+
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
         if self.ended || progress.status != "active" || !self.poll.is_due(now) {

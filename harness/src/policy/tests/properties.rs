@@ -130,6 +130,7 @@ proptest! {
         for spec in all() {
             let mut policy = from_spec(&spec, Subject { memory_bytes });
             let first_action_at = policy.first_action_at();
+            let forces_at = policy.forces_at();
             let mut limit = policy.needs().settings.iter().find_map(limit_of);
             let mut in_post_copy = false;
             let mut done: Vec<Action> = Vec::new();
@@ -151,6 +152,9 @@ proptest! {
                     // A thousandth for times that were scaled and back.
                     let early = first_action_at.is_none_or(|first| *now < first.mul_f64(0.999));
                     prop_assert!(!(acts && early), "{}: {decision:?} at {now:?}, before {first_action_at:?}", policy.name());
+                    let forces = matches!(decision.action, Action::StartPostCopy | Action::Pause);
+                    let early = forces_at.is_none_or(|at| *now < at.mul_f64(0.999));
+                    prop_assert!(!(forces && early), "{}: {decision:?} at {now:?}, before {forces_at:?}", policy.name());
                     prop_assert!(!done.contains(&Action::Cancel), "{}: {decision:?} after it gave up", policy.name());
                     let once = matches!(decision.action, Action::StartPostCopy | Action::Pause);
                     prop_assert!(!(once && done.contains(&decision.action)), "{}: {decision:?} twice", policy.name());
