@@ -51,7 +51,8 @@ pub(super) static VIRSH_TIMEOUT_POSTCOPY: Table = Table {
 };
 
 pub(super) static FORCE_COMPLETE: Table = Table {
-    about: "What an operator does who loses patience: after a time, post-copy if it is permitted and else a stop of the guest.",
+    about: "What an operator does who loses patience: after a time, post-copy if it is permitted and else a stop of the guest. \
+            Rule of nova's master of 2026-08 (commit 00a030403f), nova/virt/libvirt/migration.py, run_tasks.",
     keys: &[
         key("after", Kind::Time, "30 s", "When."),
         key(
