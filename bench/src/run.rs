@@ -192,7 +192,6 @@ impl Run<'_> {
                 }
             };
             let done = unless_interrupted(&mut self.interrupt, performed).await??;
-            boots.judge(*step, &done)?;
             if step.repeat > 0 {
                 writer.append_samples(&done.samples)?;
                 let position = record.cell_index(&cell.id).ok_or_else(|| {
@@ -201,6 +200,8 @@ impl Run<'_> {
                 record.push(position, done.repeat.clone());
                 writer.save(record)?;
             }
+            // The record tells of a hopeless boot too, with the guest's console.
+            boots.judge(*step, &done)?;
             (self.observer)(RunEvent::RepeatFinished {
                 cell: cell.id.clone(),
                 repeat: done.repeat,
