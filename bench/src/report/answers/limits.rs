@@ -31,7 +31,7 @@ pub(in super::super) type Limits = HashMap<String, Duration>;
 pub(in super::super) fn of_cells(record: &Record) -> Limits {
     let scenario = scenario::parse(Path::new("record"), &record.scenario.text);
     let cells = scenario.into_iter().flat_map(|scenario| scenario.cells);
-    let limits = cells.map(|cell| (cell.id, cell.setup.migration.downtime_limit));
+    let limits = cells.map(|cell| (cell.id, cell.setup.longest_blackout()));
     limits.filter(|(_, limit)| !limit.is_zero()).collect()
 }
 
