@@ -301,7 +301,7 @@ mod tests {
             }
             record.scenario.text = format!(
                 "name = 'x'\nabout = 'x'\n[workload.idle]\n[migration]\ntimeout = '9 s'\ndowntime-limit = '{limit}'\n\
-                 [matrix]\npolicy = ['static', 'pilot', 'post-copy']\n[policy.pilot]\nmax-blackout = '1 s'\n"
+                 [matrix]\npolicy = ['static', 'pilot', 'post-copy']\n[policy.pilot]\nmax-blackout = '{limit}'\n"
             );
             let pilot = &record.cells[1].repeats;
             let blackouts = pilot.iter().map(|repeat| repeat.metrics["blackout_ms"]);
