@@ -20,7 +20,8 @@
 //!
 //! # What the end tells
 //! With [`Connections::PerChannel`] the source sees each channel, so a break is an error of both halves as with every carrier. With one
-//! `ssh` for all no half sees a byte, but `ssh` tells (from OpenSSH 8.5 on) when a channel was closed with something on its way. That, a lost
+//! `ssh` for all no half sees a byte, but `ssh` tells (from OpenSSH 8.5 on) when a channel was closed with something on its way, and `sshd`
+//! when the destination's QEMU left something unread. That, a lost
 //! connection, a channel that could not be opened, and one that had to be cut at the end are errors of both halves.
 //!
 //! # What the figures mean

@@ -86,6 +86,15 @@ impl Log {
         heard.failure.clone()
     }
 
+    /// Waits until something was said of a channel that broke; pending if nothing ever is.
+    pub(super) async fn failed(&self) {
+        let mut stage = self.stage.clone();
+        // The reader can vanish only when the runtime shuts down.
+        if stage.wait_for(|_| self.failure().is_some()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether the process says that a signal ended it.
     pub(super) fn was_killed(&self) -> bool {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,12 +128,15 @@ async fn listen(
         .read_until(b'\n', &mut line)
         .await
     {
-        let ready = heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .hear(String::from_utf8_lossy(&line).trim_end());
+        let (ready, failed) = {
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let ready = heard.hear(String::from_utf8_lossy(&line).trim_end());
+            (ready, heard.failure.is_some())
+        };
         if ready {
             stage.send_replace(Stage::Ready);
+        } else if failed {
+            stage.send_modify(|_| {});
         }
         line.clear();
     }
@@ -172,7 +184,8 @@ impl Heard {
 
 impl Heard {
     /// A channel that is closed from the other end while this end's QEMU is not done (`i0`: its input is open), or whose bytes cannot be written,
-    /// has broken: `sshd` closes a channel of its own accord only when the process behind it does not take what came.
+    /// has broken: `sshd` closes a channel of its own accord only when the process behind it does not take what came. A local connection is
+    /// reset where the process closed it with something unread.
     fn hear_end(&mut self, line: &str) {
         let channel = line.split(": ").find(|part| part.starts_with("channel "));
         let was_closed = channel.is_some() && self.closed.as_deref() == channel;
@@ -182,13 +195,18 @@ impl Heard {
         self.closed = channel.filter(|_| closes).map(str::to_owned);
         let what = if closed_early {
             "a channel was closed at the other end before it had taken all"
-        } else if line.contains("chan_write_failed") {
+        } else if line.contains("chan_write_failed") || is_reset(line) {
             "a channel was closed at this end before it had taken all"
         } else {
             return;
         };
         self.failure.get_or_insert(format!("ssh: {what}"));
     }
+}
+
+/// Both in the words of the C library, which our OpenSSH hears in no other language.
+fn is_reset(line: &str) -> bool {
+    line.contains("channel_handle_rfd") && line.contains("Connection reset by peer")
 }
 
 /// `cipher: aes128-gcm@openssh.com MAC: <implicit> compression: none` in the words of the record.
@@ -201,6 +219,8 @@ fn agreed(text: &str) -> String {
 /// The functions of OpenSSH's `nchan.c` that [`Heard::hear_end`] follows, as `LogVerbose` takes them.
 pub(super) const CHANNEL_ENDS: &str =
     "*:chan_rcvd_oclose():*,*:chan_shutdown_read():*,*:chan_write_failed():*";
+/// Those that tell in `sshd` that the destination's QEMU left something unread.
+pub(super) const UNREAD_ENDS: &str = "*:chan_write_failed():*,*:channel_handle_rfd():*";
 /// What `ssh` is told to say once it has logged in and listens.
 pub(super) const READY_MARK: &str = "lmbench-ready";
 const WORDS_MAX: usize = 4;
@@ -214,7 +234,7 @@ mod tests {
 
     #[test]
     fn ends_of_channels_are_told_apart() {
-        let line = |channel, function, text| {
+        let line = |channel, function, text: &str| {
             format!("debug2: nchan.c:{function}():1 (pid=2): channel {channel}: {text}")
         };
         let eof = line(1, "chan_shutdown_read", "(i0 o1 sock 6)");
@@ -222,6 +242,11 @@ mod tests {
         let close = line(1, "chan_rcvd_oclose", "rcvd close");
         let open = line(1, "chan_shutdown_read", "(i0 o3 sock 6)");
         let failed = line(1, "chan_write_failed", "write failed");
+        let read = |why| {
+            let text = format!("read failed rfd 6 maxlen 32768: {why}");
+            line(1, "channel_handle_rfd", &text)
+        };
+        let (ended, reset) = (read("Broken pipe"), read("Connection reset by peer"));
         let free = "debug1: channel 1: free: direct-streamlocal@openssh.com".to_owned();
         for (lines, broken) in [
             (vec![&eof, &close, &free], false),
@@ -229,6 +254,8 @@ mod tests {
             (vec![&close, &free, &eof], false),
             (vec![&close, &open], true),
             (vec![&failed, &eof, &close], true),
+            (vec![&ended, &eof, &close], false),
+            (vec![&reset, &eof, &close], true),
         ] {
             let mut heard = Heard::default();
             for line in &lines {

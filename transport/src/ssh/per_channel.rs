@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::source::broken;
+use super::source::{broken, farewell};
 use super::tunnel::{Maker, Tunnel};
 use crate::carrier::Session;
 use crate::carry::channels::{CUT, Channels, Opened, Opening, Patience};
@@ -87,7 +87,7 @@ pub(super) async fn run(
     }
     // Dropping the rest hangs up.
     lingering.shutdown().await;
-    session.close().await;
+    farewell(session).await;
     result
 }
 

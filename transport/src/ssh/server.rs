@@ -11,6 +11,7 @@ use tokio::process::Command;
 use super::child::Child;
 use super::client::yes_no;
 use super::introduction::Introduction;
+use super::log::UNREAD_ENDS;
 use super::{LOGIN_DEADLINE, Settings, SshError, keys, program};
 use crate::folder::{Folder, FolderError};
 use crate::token::Token;
@@ -21,7 +22,7 @@ pub(super) struct Server {
     sshd: PathBuf,
     config: PathBuf,
     introduction: Introduction,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// Whom `sshd` lets in, which has to be the user that it runs as, unless it is the real root.
@@ -44,7 +45,8 @@ impl Server {
         let files = keys::write_server(&folder, token)?;
         // A name without odd characters for whatever path the owner chose.
         let stream = folder.path("stream");
-        let config = folder.write("config", &configuration(&files, settings, &stream))?;
+        let plain = configuration(&files, settings, &stream);
+        let config = folder.write("config", &format!("{plain}LogVerbose {UNREAD_ENDS}\n"))?;
         std::path::absolute(target)
             .and_then(|target| std::os::unix::fs::symlink(target, &stream))
             .map_err(|source| FolderError {
@@ -55,14 +57,21 @@ impl Server {
             user: login.user.clone(),
             socket: stream.display().to_string(),
         };
-        let server = Self {
+        let mut server = Self {
             login,
             sshd,
             config,
             introduction,
-            _folder: folder,
+            folder,
         };
-        server.check().await?;
+        match server.check().await {
+            // OpenSSH before 8.5 cannot tell how channels end.
+            Err(SshError::Server { said }) if said.contains("LogVerbose") => {
+                server.config = server.folder.write("config-plain", &plain)?;
+                server.check().await?;
+            }
+            checked => checked?,
+        }
         Ok(server)
     }
 

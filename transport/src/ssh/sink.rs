@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::child::Child;
+use super::log::Log;
 use super::server::Server;
 use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, with_scheme};
 use crate::carrier::{Arrival, Carrier as _, ChannelError, Session, SessionEnd};
@@ -47,6 +48,8 @@ struct Work {
     session: Option<(Arc<dyn Session>, Instant)>,
     handshakes: JoinSet<Greeted>,
     servings: JoinSet<Served>,
+    /// Of every `sshd` that let somebody in.
+    logs: Vec<Log>,
     cut: CancellationToken,
     ready: bool,
     /// An `sshd` that ended while the session went on, and until when the session may explain that.
@@ -111,6 +114,7 @@ impl Sink {
             session: None,
             handshakes: JoinSet::new(),
             servings: JoinSet::new(),
+            logs: Vec::new(),
             cut: CancellationToken::new(),
             ready: false,
             broken: None,
@@ -125,12 +129,21 @@ impl Sink {
             .session
             .as_ref()
             .map(|(session, _)| Arc::clone(session));
-        // The source ends its ssh after this, once nothing goes through it any more.
-        if let Some(session) = session.as_ref().filter(|_| goodbye) {
+        // A source that has said goodbye has ended its ssh, and waits for our word on what went through it. One that has not ends its ssh
+        // after ours, once nothing goes through it any more.
+        let ended = matches!(patience, Patience::Endless) && result.is_ok();
+        if let Some(session) = session.as_ref().filter(|_| goodbye && !ended) {
             session.close().await;
         }
-        if work.end(patience, &stop, drain).await {
+        let cut = work.end(patience, &stop, drain).await;
+        if let Some(said) = work.logs.iter().find_map(Log::failure) {
+            channels.broke(said);
+        }
+        if cut {
             channels.broke(CUT.to_owned());
+        }
+        if let Some(session) = session.as_ref().filter(|_| ended) {
+            session.close().await;
         }
         channels.finish(result, (session.as_deref(), false))
     }
@@ -231,9 +244,10 @@ impl Work {
 
     /// Waits for its end beside everything else.
     fn follow(&mut self, child: Child, ends: Option<Ends>) {
-        // With one for all the session itself has to explain an end.
-        let ends = ends.filter(|_| self.connections == Connections::PerChannel);
-        self.servings.spawn(serve(child, ends, self.cut.clone()));
+        self.logs.push(child.log().clone());
+        let connections = self.connections;
+        self.servings
+            .spawn(serve(child, ends, connections, self.cut.clone()));
     }
 
     fn served(&mut self, served: Served, channels: &mut Channels) {
@@ -266,7 +280,7 @@ impl Work {
     }
 
     /// Waits for every `sshd`, as long as that may take, then cuts the rest. Whether there was any.
-    async fn end(mut self, patience: Patience, stop: &CancellationToken, drain: Duration) -> bool {
+    async fn end(&mut self, patience: Patience, stop: &CancellationToken, drain: Duration) -> bool {
         match patience {
             Patience::Over => {}
             Patience::For(deadline) => drop(timeout(deadline, self.all_ended()).await),
@@ -329,16 +343,32 @@ async fn log_in(
     }
 }
 
-async fn serve(mut child: Child, ends: Option<Ends>, cut: CancellationToken) -> Served {
+async fn serve(
+    mut child: Child,
+    ends: Option<Ends>,
+    connections: Connections,
+    cut: CancellationToken,
+) -> Served {
+    let log = child.log().clone();
     let ended = async {
         let error = child.ended().await;
-        let announced = match &ends {
-            Some(ends) => ends.complete(0).await.is_ok(),
-            None => true,
+        let announced = match (&ends, connections) {
+            (Some(ends), Connections::PerChannel) => ends.complete(0).await.is_ok(),
+            // With one for all the session itself has to explain an end.
+            (None, _) | (_, Connections::Shared) => true,
         };
         Served::Ended { error, announced }
     };
+    let telling = async {
+        log.failed().await;
+        if let Some(ends) = &ends {
+            ends.broke();
+        }
+        std::future::pending().await
+    };
     let ended = tokio::select! {
+        biased;
+        never = telling => never,
         ended = ended => Some(ended),
         () = cut.cancelled() => None,
     };

@@ -181,9 +181,15 @@ async fn shared(
     let early = used || (stopped_here && !tunnel.child.log().was_killed());
     let cut = !drained || (early && is_cut);
     let ended = tunnel.end(cut).await;
-    session.close().await;
+    farewell(session).await;
     result?;
     ended.map_err(|said| CarryError::Broke { said })
+}
+
+/// Says goodbye and waits for the sink's, which follows its word on what became of the stream behind `sshd`.
+pub(super) async fn farewell(session: &Arc<dyn Session>) {
+    session.close().await;
+    let _ = timeout(END_DEADLINE, session.ended()).await;
 }
 
 /// `ssh` ended. Usually the sink has ended its `sshd` and is about to say so, or has died. No goodbye goes to a sink that did

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lmbench_transport::carry::Event;
-use lmbench_transport::ssh::Settings;
+use lmbench_transport::ssh::{Connections, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -75,6 +75,32 @@ fn a_stop_cuts_what_does_not_end_by_itself() {
             assert!(error.starts_with("the stream broke: "), "{error}");
         }
     });
+}
+
+/// All of the stream has left the source, and `sshd` has passed it on, when the destination's QEMU goes away without having read it.
+#[test]
+fn a_destination_that_leaves_the_last_bytes_unread_is_an_error_on_both_sides() {
+    for connections in [Connections::Shared, Connections::PerChannel] {
+        live(async {
+            let both = Both::new(Settings {
+                connections,
+                ..Settings::default()
+            })
+            .await;
+            let (mut near, far) = both.channel().await;
+            near.write_all(&[5; 1000]).await.unwrap();
+            near.shutdown().await.unwrap();
+            far.readable().await.unwrap();
+            drop(far);
+            assert_eq!(near.read(&mut [0]).await.unwrap_or(0), 0);
+            drop(near);
+            both.source.stop.cancel();
+            for half in [both.source, both.sink] {
+                let error = half.finished().await.0.unwrap_err();
+                assert!(error.starts_with("the stream broke: "), "{error}");
+            }
+        });
+    }
 }
 
 #[test]
