@@ -135,7 +135,7 @@ pub enum SshError {
     #[error("no user for sshd to let in: {0}\nhint: run as a user that has a name here")]
     User(String),
     /// Somebody else could put a socket in the place of QEMU's.
-    #[error("others can make a socket in {}: {why}\nhint: sshd connects to whoever listens there, so use a folder that only you can write to, such as one of mode 700", folder.display())]
+    #[error("others can change what is in {}: {why}\nhint: sshd connects to whoever listens there, so use a folder that only you can write to, such as one of mode 700", folder.display())]
     Exposed {
         /// The folder of the local socket.
         folder: PathBuf,

@@ -144,8 +144,7 @@ impl Login {
     async fn choose() -> Result<Self, SshError> {
         let user = rustix::process::geteuid();
         let usable = if user.is_root() {
-            // Unreadable, there are no user namespaces.
-            std::fs::read_to_string("/proc/self/uid_map").map_or(true, |map| is_whole(&map))
+            knows_everybody()
         } else {
             user.as_raw() != NOBODY
         };
@@ -191,6 +190,11 @@ async fn ask_id(arguments: &[&str]) -> Option<String> {
         .ok()?;
     let answer = String::from_utf8(output.stdout).ok()?;
     Some(answer.trim().to_owned()).filter(|answer| output.status.success() && !answer.is_empty())
+}
+
+/// Whether this process is in no user namespace but the first. Where the map is unreadable, there are none.
+pub(super) fn knows_everybody() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map").map_or(true, |map| is_whole(&map))
 }
 
 /// Whether a `uid_map` is that of the host itself.
