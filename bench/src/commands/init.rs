@@ -1,8 +1,9 @@
 //! `lmbench init [FILE]`.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+
+use lmbench_harness::files::{ANYBODY, Folder};
 
 use super::{Exit, Failed, print, say};
 use crate::cli::InitArguments;
@@ -16,7 +17,8 @@ pub(super) fn main(arguments: &InitArguments) -> Result<Exit, Failed> {
     }
     let shown = clean(&file.to_string_lossy());
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    File::create_new(file)
+    Folder::of(file)
+        .and_then(|(folder, name)| folder.new_file(name, ANYBODY))
         .and_then(|mut file| file.write_all(scenario::starter(&name).as_bytes()))
         .map_err(|error| {
             let hint = match error.kind() {
@@ -29,4 +31,26 @@ pub(super) fn main(arguments: &InitArguments) -> Result<Exit, Failed> {
         "made {shown}; `lmbench run {shown} --dry-run` tells what it would do"
     ));
     Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{lchown, symlink};
+
+    use super::*;
+
+    /// Only root can play another user.
+    #[test]
+    fn no_link_of_another_user_leads_to_a_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, theirs] = ["ours", "theirs"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&ours).unwrap();
+        symlink(&ours, &theirs).unwrap();
+        if lchown(&theirs, Some(65534), None).is_err() {
+            return;
+        }
+        let file = theirs.join("my.toml");
+        assert!(main(&InitArguments { file }).is_err());
+        assert_eq!(std::fs::read_dir(&ours).unwrap().count(), 0);
+    }
 }

@@ -1,11 +1,11 @@
 //! `lmbench man [COMMAND]`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff};
+use lmbench_harness::files::Folder;
 
 use super::{Exit, Failed, print};
 use crate::cli::{Cli, ManArguments, VERSION, examples};
@@ -15,7 +15,7 @@ use crate::terminal::text::clean;
 pub(super) fn main(arguments: &ManArguments) -> Result<Exit, Failed> {
     let pages = pages();
     if let Some(folder) = &arguments.into {
-        let written = fs::create_dir_all(folder).and_then(|()| write(folder, &pages));
+        let written = Folder::make(folder).and_then(|_| write(folder, &pages));
         return written.map(|()| Exit::Success).map_err(|error| {
             let message = format!(
                 "can't write the pages to {}: {error}",
@@ -104,6 +104,8 @@ fn write(folder: &Path, pages: &[Page]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -125,6 +127,16 @@ mod tests {
         assert!(read("lmbench.1").contains("lmbench\\-carry(1)"));
         assert_eq!(fs::read_dir(&into).unwrap().count(), pages().len());
         assert!(!into.join("lmbench-help.1").exists() && !into.join("lmbench-link.1").exists());
+        // Only root can play another user, whose link is not followed.
+        let theirs = folder.path().join("theirs");
+        std::os::unix::fs::symlink(folder.path(), &theirs).unwrap();
+        if std::os::unix::fs::lchown(&theirs, Some(65534), None).is_ok() {
+            let arguments = ManArguments {
+                command: Vec::new(),
+                into: Some(theirs.join("man2")),
+            };
+            assert!(main(&arguments).is_err() && !folder.path().join("man2").exists());
+        }
         let wrong = ManArguments {
             command: vec!["carry".to_owned(), "sank".to_owned()],
             into: None,
