@@ -10,16 +10,15 @@ fn what_is_missing_is_named_with_its_mend() {
     command.env("LMBENCH_GUEST_KERNEL", place.path().join("no-kernel"));
     let said = place.said(command);
     assert_eq!((said.code, said.stderr.as_str()), (3, ""), "{said:?}");
+    // Lines are folded, and what this machine has decides how wide the columns are.
+    let words: Vec<&str> = said.stdout.split_whitespace().collect();
+    let words = words.join(" ");
     for part in [
-        "there is no [PLACE]/no-qemu\n         hint: unset LMBENCH_QEMU && ",
-        "looked for [PLACE]/no-kernel\n         hint: unset LMBENCH_GUEST_KERNEL && ",
+        "there is no [PLACE]/no-qemu hint: unset LMBENCH_QEMU && ",
+        "looked for [PLACE]/no-kernel hint: unset LMBENCH_GUEST_KERNEL && ",
         "not ready: `lmbench run` needs qemu, guest kernel",
     ] {
-        assert!(
-            said.stdout.contains(part),
-            "{part} is not in\n{}",
-            said.stdout
-        );
+        assert!(words.contains(part), "{part} is not in\n{}", said.stdout);
     }
 }
 

@@ -111,6 +111,10 @@ impl Axis {
         }
     }
 
+    pub(super) fn is_logarithmic(&self) -> bool {
+        self.logarithmic
+    }
+
     /// Where a value lies, from 0 to 1; what is outside lies at the edge.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.logarithmic {

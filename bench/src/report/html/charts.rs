@@ -15,10 +15,15 @@ pub(super) fn distribution(page: &mut String, report: &Report, distribution: &Di
     let axis = Axis::of_points(distribution.range, distribution.quantity.unit);
     put!(
         page,
-        "<figure class=\"rows\" data-data=\"repeats\" data-column=\"{0}\"><figcaption><h3>{1}</h3><p class=\"how\"><code>{0}</code>: {2}</p></figcaption>\n",
+        "<figure class=\"rows\" data-data=\"repeats\" data-column=\"{0}\"><figcaption><h3>{1}</h3><p class=\"how\"><code>{0}</code>: {2}{3}</p></figcaption>\n",
         Escaped(&distribution.quantity.id),
         Escaped(&distribution.quantity.name),
-        Coded(&distribution.definition)
+        Coded(&distribution.definition),
+        if axis.is_logarithmic() {
+            "; logarithmic axis"
+        } else {
+            ""
+        }
     );
     tick_row(page, &axis);
     for row in &distribution.rows {

@@ -87,7 +87,7 @@ fn panel(page: &mut String, timeline: &Timeline, panel: &Panel) {
         Escaped(panel.name)
     );
     if panel.bottom.is_some() {
-        page.push_str("<span class=\"top\">logarithmic</span>");
+        page.push_str("<span class=\"scale\">logarithmic</span>");
     }
     for (index, curve) in panel.curves.iter().enumerate() {
         // What the cursor reads stands behind the curve's name.
