@@ -14,10 +14,13 @@ fn arrives(guest: &str, workload: &str, migration: &str, rest: &str) {
     if let Some(run) = run(&scenario) {
         let migration = run.only();
         migration.assert_arrived_intact();
-        assert_eq!(
-            migration.maybe("op_latency_us_p99").is_some(),
-            !workload.contains("[workload.idle]")
-        );
+        let latency = migration.maybe("op_latency_us_p99");
+        if workload.contains("[workload.idle]") {
+            assert_eq!(latency, None);
+        } else if latency.is_none() {
+            // A guest that had no processor meanwhile did nothing.
+            lmbench_testing::not_proven("the latency of a workload's operations");
+        }
     }
 }
 
