@@ -201,7 +201,7 @@ fn curves_have_numbers_beside_them_from_zero() {
     let (_folder, file) = reported("made-up");
     browser.resize(1280);
     browser.open(&file);
-    let panels = browser.evaluate("[...document.querySelectorAll('details[open] .panel')].filter(p => p.querySelector('.curve')).map(p => [p.querySelector('.top') !== null, ...[...p.querySelectorAll('.heights text')].map(t => t.textContent)])");
+    let panels = browser.evaluate("[...document.querySelectorAll('details[open] .panel')].filter(p => p.querySelector('.curve')).map(p => [p.querySelector('.scale') !== null, ...[...p.querySelectorAll('.heights text')].map(t => t.textContent)])");
     let panels = panels.as_array().unwrap();
     assert!(panels.len() >= 3, "{panels:?}");
     for panel in panels.iter().map(|panel| panel.as_array().unwrap()) {
