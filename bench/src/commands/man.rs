@@ -130,7 +130,7 @@ mod tests {
         // Only root can play another user, whose link is not followed.
         let theirs = folder.path().join("theirs");
         std::os::unix::fs::symlink(folder.path(), &theirs).unwrap();
-        if std::os::unix::fs::lchown(&theirs, Some(65534), None).is_ok() {
+        if std::os::unix::fs::lchown(&theirs, Some(1), None).is_ok() {
             let arguments = ManArguments {
                 command: Vec::new(),
                 into: Some(theirs.join("man2")),
