@@ -24,10 +24,10 @@ pub(super) fn advice(sources: &[Source], comparisons: &[Comparison]) -> Vec<Advi
             .iter()
             .filter(|comparison| comparison.run == run);
         let of_run: Vec<&Comparison> = of_run.collect();
+        let limits = limits::of_cells(&source.record);
         for axis in label::axes(&source.record).into_iter().filter(is_setting) {
             let comparison = of_run.iter().find(|known| known.axis == axis.key);
             let mut found = best(&source.record, &axis, comparison.copied());
-            let limits = limits::of_cells(&source.record);
             let across = within_limits(&source.record, &axis, &limits)
                 .or_else(|| getting_across(&source.record, &axis, found.is_empty()));
             found.extend(across);
