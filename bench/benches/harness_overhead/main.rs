@@ -198,11 +198,7 @@ fn conclude(cell: &Cell, series: &Series, environment: &str, load_before: &str) 
         let a: Vec<f64> = series.measured.iter().map(of).collect();
         let b: Vec<f64> = series.by_hand.iter().map(of).collect();
         let (ratio, [low, high]) = figures::ratio_of_medians(&a, &b);
-        let verdict = if (ratio - 1.0).abs() <= TOLERANCE {
-            "met"
-        } else {
-            "missed"
-        };
+        let verdict = figures::judge([low, high], 1.0 - TOLERANCE..=1.0 + TOLERANCE);
         println!(
             "{name:14} {:8.1}   {:8.1}   {ratio:.3}   {low:.3}–{high:.3}     within {:.0} %: {verdict}",
             figures::median(&a),
@@ -211,15 +207,12 @@ fn conclude(cell: &Cell, series: &Series, environment: &str, load_before: &str) 
         );
     }
     let overhead = &series.overhead_s;
+    let smallest = overhead.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = overhead.iter().copied().fold(0.0, f64::max);
     println!(
-        "overhead_s       {:6.2} median, {:.2} largest                    at most {OVERHEAD_S_MAX} s: {}",
+        "overhead_s       {:6.2} median, {largest:.2} largest                    at most {OVERHEAD_S_MAX} s: {}",
         figures::median(overhead),
-        overhead.iter().copied().fold(0.0, f64::max),
-        if figures::median(overhead) <= OVERHEAD_S_MAX {
-            "met"
-        } else {
-            "missed"
-        }
+        figures::judge([smallest, largest], 0.0..=OVERHEAD_S_MAX)
     );
     println!("\nmedians over {} pairs", series.by_hand.len());
     for failure in &series.failures {

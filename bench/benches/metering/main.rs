@@ -35,8 +35,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         let (ratio, [low, high]) = figures::ratio_of_medians(&with, &without);
         let verdict = match bar {
             None => String::new(),
-            Some(bar) if ratio <= *bar => format!("<= {bar:.2} met"),
-            Some(bar) => format!("<= {bar:.2} missed"),
+            Some(bar) => format!("<= {bar:.2} {}", figures::judge([low, high], 0.0..=*bar)),
         };
         println!(
             "{name:36} {:9.3}  {:9.3}    {ratio:.3}   {low:.3}–{high:.3}     {verdict}",

@@ -43,7 +43,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
             None => String::new(),
             Some(bar) => format!(
                 ">= {bar:.2} {}",
-                if ratio >= bar { "met" } else { "missed" }
+                figures::judge([low, high], bar..=f64::INFINITY)
             ),
         };
         println!(
