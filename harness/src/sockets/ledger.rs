@@ -35,6 +35,20 @@ struct Entry {
     state: ConnectionState,
 }
 
+impl Entry {
+    /// Takes a newer reading. A socket that is closed by a reset forgets what it has moved before the kernel tells of its end (Linux,
+    /// `tcp_disconnect`): then the reading before is the last one.
+    fn take(&mut self, counters: TcpCounters, state: ConnectionState) {
+        let forgot = counters.sent_bytes < self.last.sent_bytes
+            || counters.received_bytes < self.last.received_bytes;
+        if forgot {
+            self.state = ConnectionState::Lost;
+        } else {
+            (self.last, self.state) = (counters, state);
+        }
+    }
+}
+
 /// A socket that was no connection when it was last looked for.
 #[derive(Debug, Clone, Copy)]
 struct Unconnected {
@@ -137,8 +151,7 @@ impl Ledger {
                     counters: Some(counters),
                     ..
                 })) => {
-                    entry.last = counters;
-                    entry.state = ConnectionState::Open;
+                    entry.take(counters, ConnectionState::Open);
                 }
                 // What is left of it has no counts; its last ones come with its end.
                 Ok(_) => entry.state = ConnectionState::Lost,
@@ -153,8 +166,7 @@ impl Ledger {
         for found in self.kernel.ended() {
             let entry = self.entries.get_mut(&found.id.cookie());
             if let (Some(entry), Some(counters)) = (entry, found.counters) {
-                entry.last = counters;
-                entry.state = ConnectionState::Ended;
+                entry.take(counters, ConnectionState::Ended);
             }
         }
         let mut point = FlowPoint {
@@ -300,6 +312,46 @@ mod tests {
         assert_eq!(ended.state, ConnectionState::Ended);
         assert_eq!(ended.counters.sent_bytes, 1000);
         assert!(ended.counters.segments_sent >= 1);
+    }
+
+    // As a carrier closes a channel that failed: the kernel then tells of the end with zeros, or of none at all.
+    #[test]
+    fn a_connection_that_ends_by_a_reset_keeps_what_was_read() {
+        let (mut dialled, mut accepted) = pair();
+        let local = dialled.local_addr().unwrap();
+        let mut ledger = Ledger::begin(std::process::id(), Vec::new()).unwrap();
+        dialled.write_all(&[7; 1000]).unwrap();
+        accepted.read_exact(&mut [0; 1000]).unwrap();
+        ledger.read();
+        let socket = socket2::SockRef::from(&dialled);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(dialled);
+        let closed = |ledger: &Ledger| {
+            let connections = ledger.connections();
+            let known = connections.into_iter().find(|known| known.local == local);
+            known.filter(|known| known.state != ConnectionState::Open)
+        };
+        let deadline = monotonic_ns() + 5_000_000_000;
+        let closed = loop {
+            ledger.read();
+            if let Some(closed) = closed(&ledger) {
+                break closed;
+            }
+            assert!(monotonic_ns() < deadline);
+        };
+        assert_eq!(closed.counters.sent_bytes, 1000);
+        let cookie = ledger
+            .entries
+            .iter()
+            .find(|(_, entry)| entry.id.local() == local)
+            .map(|(cookie, _)| *cookie)
+            .unwrap();
+        let entry = ledger.entries.get_mut(&cookie).unwrap();
+        entry.take(TcpCounters::default(), ConnectionState::Ended);
+        assert_eq!(
+            (entry.last.sent_bytes, entry.state),
+            (1000, ConnectionState::Lost)
+        );
     }
 
     #[test]
