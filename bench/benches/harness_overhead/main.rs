@@ -11,6 +11,8 @@
 //! taken by the same rule on both sides: QEMU's own `total-time`, and the time from the answer to `migrate` to QEMU's stamp on its
 //! `completed`. It judges no carrier and no setting. It ends with 1 if it can't measure; missing the bar is a result.
 
+#[path = "../shared/bars.rs"]
+mod bars;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/lmbench.rs"]
@@ -198,7 +200,7 @@ fn conclude(cell: &Cell, series: &Series, environment: &str, load_before: &str) 
         let a: Vec<f64> = series.measured.iter().map(of).collect();
         let b: Vec<f64> = series.by_hand.iter().map(of).collect();
         let (ratio, [low, high]) = figures::ratio_of_medians(&a, &b);
-        let verdict = figures::judge([low, high], 1.0 - TOLERANCE..=1.0 + TOLERANCE);
+        let verdict = bars::judge([low, high], 1.0 - TOLERANCE..=1.0 + TOLERANCE);
         println!(
             "{name:14} {:8.1}   {:8.1}   {ratio:.3}   {low:.3}–{high:.3}     within {:.0} %: {verdict}",
             figures::median(&a),
@@ -212,7 +214,7 @@ fn conclude(cell: &Cell, series: &Series, environment: &str, load_before: &str) 
     println!(
         "overhead_s       {:6.2} median, {largest:.2} largest                    at most {OVERHEAD_S_MAX} s: {}",
         figures::median(overhead),
-        figures::judge([smallest, largest], 0.0..=OVERHEAD_S_MAX)
+        bars::judge([smallest, largest], 0.0..=OVERHEAD_S_MAX)
     );
     println!("\nmedians over {} pairs", series.by_hand.len());
     for failure in &series.failures {

@@ -7,6 +7,8 @@
 
 #[path = "../shared/arguments.rs"]
 mod arguments;
+#[path = "../shared/bars.rs"]
+mod bars;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/lmbench.rs"]
@@ -35,7 +37,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         let (ratio, [low, high]) = figures::ratio_of_medians(&with, &without);
         let verdict = match bar {
             None => String::new(),
-            Some(bar) => format!("<= {bar:.2} {}", figures::judge([low, high], 0.0..=*bar)),
+            Some(bar) => format!("<= {bar:.2} {}", bars::judge([low, high], 0.0..=*bar)),
         };
         println!(
             "{name:36} {:9.3}  {:9.3}    {ratio:.3}   {low:.3}–{high:.3}     {verdict}",

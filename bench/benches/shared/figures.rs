@@ -36,18 +36,6 @@ pub(crate) fn ratio_of_medians(over: &[f64], under: &[f64]) -> (f64, [f64; 2]) {
     (median(over) / median(under), [at(0.025), at(0.975)])
 }
 
-/// Whether a value lies within `bar`: what the whole interval says, or that it holds values on both sides.
-pub(crate) fn judge(interval: [f64; 2], bar: std::ops::RangeInclusive<f64>) -> &'static str {
-    let [low, high] = interval;
-    if bar.contains(&low) && bar.contains(&high) {
-        "met"
-    } else if high < *bar.start() || low > *bar.end() {
-        "missed"
-    } else {
-        "not resolved"
-    }
-}
-
 /// The machine's load averages, which say how far absolute values can be trusted.
 pub(crate) fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_else(|_| "unknown".to_owned());

@@ -8,6 +8,8 @@
 
 #[path = "../shared/arguments.rs"]
 mod arguments;
+#[path = "../shared/bars.rs"]
+mod bars;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/lmbench.rs"]
@@ -43,7 +45,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
             None => String::new(),
             Some(bar) => format!(
                 ">= {bar:.2} {}",
-                figures::judge([low, high], bar..=f64::INFINITY)
+                bars::judge([low, high], bar..=f64::INFINITY)
             ),
         };
         println!(
