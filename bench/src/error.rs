@@ -2,7 +2,7 @@
 
 pub use lmbench_harness::error::chain;
 
-use crate::terminal::text::clean;
+use crate::text::clean;
 
 /// What is wrong with a text that is no JSON, without the place, which `serde_json` puts at the end and messages of ours name themselves. Names
 /// in it come from the file, so it is cleaned.

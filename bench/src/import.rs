@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::terminal::text::{clean, clean_short};
+use crate::text::{clean, clean_short};
 
 /// Why a file can't be imported.
 #[derive(Debug, thiserror::Error)]

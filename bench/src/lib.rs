@@ -31,6 +31,7 @@ pub mod selftest;
 pub mod statistics;
 pub mod store;
 pub mod terminal;
+pub mod text;
 
 // Of the harness the one part that modules without guests and sockets use too.
 pub(crate) use lmbench_harness::files;

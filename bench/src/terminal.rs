@@ -1,7 +1,7 @@
 //! What a person sees: progress while a run goes on, tables of what it measured.
 //!
 //! The texts are pure functions of records and lists, and of the [`Page`] they are made for; commands print them. Every string that comes from a
-//! file passes [`text::clean`] first, so that no scenario's name can reach the terminal's control codes.
+//! file passes [`crate::text::clean`] first, so that no scenario's name can reach the terminal's control codes.
 
 #![expect(
     clippy::format_push_string,
@@ -23,10 +23,10 @@ mod show;
 mod status;
 mod summary;
 mod table;
-pub mod text;
 pub mod time;
 mod watch;
 
+pub use crate::text;
 pub use calibration::calibration_text;
 pub use compare::compare_text;
 pub use gate::gate_text;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Choice, Side};
 use crate::programs::Programs;
 use crate::scenario::{Cell, Scenario};
-use crate::terminal::text::clean;
+use crate::text::clean;
 
 /// The axis that tells the cells of both apart.
 const VARIANT: &str = Programs::AXIS;

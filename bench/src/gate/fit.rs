@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::baseline::{Baseline, Experiment, Machine};
 use crate::record::Record;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// What of the machine differs so that its figures can't be compared: accelerator, CPU, cores.
 pub fn machine_differences(kept: &Machine, now: &Machine) -> Vec<String> {

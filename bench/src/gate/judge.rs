@@ -26,7 +26,7 @@ use crate::judge::{self, NoiseFloor, RULE, day};
 use crate::metric::{Direction, Metric, metric};
 use crate::record::{CellRecord, Outcome, Record};
 use crate::statistics::{Pairing, median};
-use crate::terminal::text::counted;
+use crate::text::counted;
 
 /// What is to be judged.
 #[derive(Debug, Clone, Copy)]

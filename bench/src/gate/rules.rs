@@ -10,7 +10,7 @@ use super::rule::{OutcomeRule, Rule, RuleError};
 use crate::cells::{Parameters, Selector};
 use crate::metric::{self, ALL};
 use crate::record::Outcome;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// What is asked of a cell.
 #[derive(Debug, Clone, PartialEq, Default)]

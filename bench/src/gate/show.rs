@@ -19,7 +19,7 @@ pub use markdown::markdown;
 
 use super::report::{Check, Report, Verdict};
 use crate::metric::format_value;
-use crate::terminal::text::counted;
+use crate::text::counted;
 
 /// `12 checks: 1 regressed, 3 inconclusive, 8 pass`.
 pub(crate) fn counts(report: &Report) -> String {

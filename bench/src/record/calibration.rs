@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Environment;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// What the instruments cost and tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{FORMAT, Record};
 use crate::error::json_problem;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 use intake::{Limits, Refused, taken_in};
 
 /// Why a file is not a record that can be used.

@@ -10,7 +10,7 @@ use super::{Store, StoreError};
 use crate::error::json_problem;
 use crate::output;
 use crate::record::Calibration;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// Why a calibration can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{SAMPLES_FILE, StoreError};
-use crate::terminal::text::clean;
+use crate::text::clean;
 
 /// One reading of something that changes during a migration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

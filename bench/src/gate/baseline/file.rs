@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Baseline, FORMAT, KIND};
 use crate::error::json_problem;
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// Why there is no baseline that can be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use super::super::report::{Check, Subject, Verdict};
 use super::super::rules::RuleSet;
 use crate::judge::{Completions, RULE};
 use crate::record::{CellRecord, Outcome, Repeat};
-use crate::terminal::text::counted;
+use crate::text::counted;
 
 /// Whether everything arrived; nothing if nothing was looked at.
 pub(super) fn memory(cell: &CellRecord) -> Option<Check> {

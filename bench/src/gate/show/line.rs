@@ -2,7 +2,7 @@
 
 use super::super::report::{Report, Verdict};
 use super::counts;
-use crate::terminal::text::clean;
+use crate::text::clean;
 
 /// The line, without its end.
 pub fn line(report: &Report) -> String {

@@ -2,7 +2,7 @@
 
 use super::super::report::{Check, Report, Verdict};
 use super::{counts, medians};
-use crate::terminal::text::clean_short;
+use crate::text::clean_short;
 
 /// The whole text, ended by an empty line so that more can follow.
 pub fn markdown(report: &Report) -> String {
