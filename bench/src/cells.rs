@@ -7,8 +7,7 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::scenario::matrix::plain;
-use crate::scenario::nearest;
+use crate::nearest::nearest;
 
 /// The axes' values of a cell, as a scenario or record has them.
 pub type Parameters = IndexMap<String, Value>;
@@ -176,6 +175,14 @@ pub fn check<'a>(
         chosen: texts.join(" and "),
         cells: listed(&cells.map(|(id, _)| id).collect::<Vec<_>>()),
     })
+}
+
+/// A parameter's value without quotes and spaces, as it stands in a cell's id.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.split_whitespace().collect(),
+        other => other.to_string(),
+    }
 }
 
 fn hint(name: &str, what: &str, names: &[String]) -> String {

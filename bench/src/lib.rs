@@ -19,6 +19,7 @@ pub mod import;
 pub mod judge;
 pub mod junit;
 pub mod metric;
+pub mod nearest;
 pub mod output;
 pub mod plan;
 pub mod programs;
@@ -27,11 +28,14 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod scenario_text;
 pub mod selftest;
 pub mod statistics;
 pub mod store;
 pub mod terminal;
 pub mod text;
+pub mod tree;
+pub mod units;
 
 // Of the harness the one part that modules without guests and sockets use too.
 pub(crate) use lmbench_harness::files;

@@ -11,27 +11,35 @@ mod by_hand;
 mod check;
 mod error;
 mod keys;
-pub(crate) mod matrix;
+mod matrix;
+mod moment;
 mod period;
 mod problem;
+mod repeats;
 mod schema;
 mod section;
 mod starter;
-pub(crate) mod tree;
-pub mod units;
 mod value;
 
+/// Quantities as any file has them, and those that only a scenario has.
+pub mod units {
+    pub(crate) use super::moment::{HINT as MOMENT_HINT, moment};
+    pub(crate) use super::repeats::{HINT as REPEATS_HINT, repeats};
+    pub use super::repeats::{Repeats, Until};
+    pub use crate::units::{Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError};
+}
+
+pub(crate) use crate::tree;
 pub(crate) use period::{has_period, period_ms};
 pub(crate) use problem::nearest;
 
 pub use build::EXCLUDE;
-pub use builtin::{BUILTINS, Builtin, builtin, question};
+pub use builtin::{BUILTINS, Builtin, builtin};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use schema::schema;
 pub use starter::starter;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -52,6 +60,7 @@ use crate::scenario::matrix::{Combination, Document};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Until;
+use crate::scenario_text::SCENARIO_BYTES_MAX;
 
 /// A scenario that makes sense.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,10 +207,6 @@ fn read(path: &Path) -> Result<Scenario, ScenarioError> {
     parse_bytes(path, &bytes)
 }
 
-/// Longest scenario file. The longest of ours is a page; and of a file with an error on every line, the TOML parser's time
-/// grows with the square of its length: this much takes a second.
-pub(crate) const SCENARIO_BYTES_MAX: u64 = 256 << 10;
-
 /// What was found out about a scenario after it was read, shown at the place that is to blame; `keys` are paths with what
 /// each does, in the order of their guilt. Returns where the place begins, too. `None` if no such key stands in the file:
 /// then there is no place to show.
@@ -326,39 +331,6 @@ pub fn rules(origin: &Path, text: &str) -> Result<Rules, ScenarioError> {
         Ok(rules)
     } else {
         Err(ScenarioError::invalid(origin, text, problems.sorted()))
-    }
-}
-
-/// The settings of a scenario's text that make the experiment: paths and values, without names, words for people, `[gate]`, the
-/// number of repeats and `[matrix]`, whose values stand in the cells. `None` if the text is no TOML, or longer than any scenario.
-pub fn settings(text: &str) -> Option<BTreeMap<String, String>> {
-    const ASIDE: [&str; 5] = ["name", "about", "gate", "matrix", "run.repeats"];
-    if text.len() as u64 > SCENARIO_BYTES_MAX {
-        return None;
-    }
-    let root = tree::parse(text).ok()?;
-    let mut settings = BTreeMap::new();
-    root.flatten("", &mut settings);
-    let is_aside = |path: &str| {
-        let mut aside = ASIDE.iter();
-        aside.any(|table| {
-            let rest = path.strip_prefix(table);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
-    };
-    settings.retain(|path, _| !is_aside(path));
-    Some(settings)
-}
-
-/// What a scenario's text says that it is about.
-pub fn about(text: &str) -> Option<String> {
-    if text.len() as u64 > SCENARIO_BYTES_MAX {
-        return None;
-    }
-    let root = tree::parse(text).ok()?;
-    match &root.entry("about")?.node.value {
-        tree::Value::Text(about) => Some(about.clone()),
-        _ => None,
     }
 }
 

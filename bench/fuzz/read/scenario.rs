@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lmbench::plan::Plan;
-use lmbench::scenario;
+use lmbench::{scenario, scenario_text};
 
 /// Must neither panic nor take long, whatever `input` is.
 pub(crate) fn read(input: &[u8]) {
@@ -25,6 +25,6 @@ pub(crate) fn read(input: &[u8]) {
         if let Err(error) = scenario::rules(Path::new("scenario.toml"), text) {
             assert!(error.to_string().contains("scenario.toml"));
         }
-        let _ = scenario::settings(text);
+        let _ = scenario_text::settings(text);
     }
 }

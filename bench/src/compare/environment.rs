@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::record::Record;
-use crate::scenario;
+use crate::scenario_text::settings;
 
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ fn asked(base: &Record, candidate: &Record) -> Vec<EnvironmentDifference> {
     if base.sha256 == candidate.sha256 {
         return Vec::new();
     }
-    let settings = scenario::settings(&base.text).zip(scenario::settings(&candidate.text));
+    let settings = settings(&base.text).zip(settings(&candidate.text));
     let different = settings.map_or(Vec::new(), |(base, candidate)| {
         settings_differ(&base, &candidate)
     });

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Side;
-use crate::cells::{Selector, listed};
+use crate::cells::{Selector, listed, plain};
+use crate::nearest::nearest;
 use crate::record::{CellRecord, Record};
-use crate::scenario::matrix::plain;
-use crate::scenario::nearest;
 
 /// Some cells of a run: all, the one of an id, or those whose parameters have certain values.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub struct Experiment {
     pub name: String,
     /// SHA-256 of its text, hexadecimal.
     pub sha256: String,
-    /// Its settings by path, see [`crate::scenario::settings`]; absent if its text could not be read.
+    /// Its settings by path, see [`crate::scenario_text::settings`]; absent if its text could not be read.
     #[serde(default)]
     pub settings: Option<BTreeMap<String, String>>,
 }
@@ -247,7 +247,7 @@ impl Experiment {
         Experiment {
             name: name.to_owned(),
             sha256: sha256.to_owned(),
-            settings: crate::scenario::settings(text),
+            settings: crate::scenario_text::settings(text),
         }
     }
 }

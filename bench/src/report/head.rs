@@ -7,7 +7,7 @@ use super::model::{Head, Named};
 use super::{Source, letter};
 use crate::metric::Unit;
 use crate::record::Record;
-use crate::scenario;
+use crate::scenario_text;
 use crate::terminal::text::{clean_short, counted};
 use crate::terminal::time;
 
@@ -70,8 +70,8 @@ fn said(of_runs: &[String]) -> String {
 /// What the scenario asks at its head, else what it says it is about.
 fn question(record: &Record) -> Option<String> {
     let text = &record.scenario.text;
-    let asked = Some(scenario::question(text)).filter(|asked| !asked.is_empty());
-    let asked = asked.or_else(|| scenario::about(text))?;
+    let asked = Some(scenario_text::question(text)).filter(|asked| !asked.is_empty());
+    let asked = asked.or_else(|| scenario_text::about(text))?;
     let mut letters = clean_short(&asked, LONGEST).chars().collect::<Vec<_>>();
     let first = letters.first_mut()?;
     *first = first.to_ascii_uppercase();
@@ -164,7 +164,7 @@ fn links(record: &Record) -> String {
 
 /// What the scenario's text sets below a table, `memory 640 MiB` each.
 fn settings(record: &Record, table: &str) -> Vec<String> {
-    let mut settings = scenario::settings(&record.scenario.text).unwrap_or_default();
+    let mut settings = scenario_text::settings(&record.scenario.text).unwrap_or_default();
     // An axis on which all cells have one value compares nothing: it is a setting like the others.
     settings.extend(label::fixed(record));
     let below = settings

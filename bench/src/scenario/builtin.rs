@@ -2,6 +2,8 @@
 //!
 //! What each asks and how long it takes stands in its head, for whoever reads the file; it is read out of there.
 
+use crate::scenario_text::{question, said};
+
 /// A scenario of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Builtin {
@@ -35,26 +37,6 @@ impl Builtin {
         }
         said.trim_end_matches('.').to_owned()
     }
-}
-
-/// The question that a scenario's text says in its head; empty if it says none.
-pub fn question(text: &str) -> String {
-    let mut said = said(text, "Question: ");
-    if let Some(end) = said.find('?') {
-        said.truncate(end + 1);
-    }
-    said
-}
-
-/// What stands behind a word of the head, to the end of the paragraph; empty without it.
-fn said(text: &str, word: &str) -> String {
-    let head = text.lines().map_while(|line| line.strip_prefix('#'));
-    let lines = head
-        .map(str::trim)
-        .skip_while(|line| !line.starts_with(word));
-    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-    let said = paragraph.join(" ");
-    said.strip_prefix(word).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

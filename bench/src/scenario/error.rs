@@ -8,7 +8,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::tree::Span;
-use crate::scenario::{BUILTINS, SCENARIO_BYTES_MAX};
+use crate::scenario::BUILTINS;
+use crate::scenario_text::SCENARIO_BYTES_MAX;
 
 /// Problems shown at most; a file with more has one cause for many of them.
 const SHOWN_MAX: usize = 40;

@@ -9,6 +9,7 @@ pub(crate) use axis::{Axis, axes};
 
 use indexmap::IndexMap;
 
+use crate::cells::plain;
 use crate::scenario::tree::{Node, Span, Table, Value};
 use crate::scenario::value;
 
@@ -177,12 +178,4 @@ fn cell_id(parameters: &IndexMap<String, serde_json::Value>) -> String {
         .map(|(path, value)| format!("{path}={}", plain(value)))
         .collect();
     parts.join(",")
-}
-
-/// A parameter's value without quotes and spaces, as it stands in a cell's id.
-pub(crate) fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.split_whitespace().collect(),
-        other => other.to_string(),
-    }
 }

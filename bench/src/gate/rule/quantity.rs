@@ -2,7 +2,7 @@
 
 use super::RuleError;
 use crate::metric::{Metric, Unit};
-use crate::scenario::units::{Rate, Size, Time, UnitError};
+use crate::units::{Rate, Size, Time, UnitError};
 
 /// The bound that `text` names, in the metric's own unit.
 pub(super) fn bound(metric: &Metric, text: &str) -> Result<f64, RuleError> {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::record::{CellRecord, Record};
-use crate::scenario::tree::{self, Value};
+use crate::tree::{self, Value};
 
 /// What the texts seen so far choose: most runs share a few.
 #[derive(Debug, Default)]

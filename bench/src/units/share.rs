@@ -15,7 +15,8 @@ const PERCENT: u32 = 10_000_000;
 /// All of it.
 const WHOLE: u32 = 100 * PERCENT;
 
-pub(crate) const QUANTITY: Quantity = Quantity {
+/// How shares are written.
+pub const QUANTITY: Quantity = Quantity {
     what: "a share",
     example: "10 %",
     units: &[("%", PERCENT as u128)],

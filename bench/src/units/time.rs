@@ -10,7 +10,8 @@ use super::{Quantity, UnitError, as_text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
-pub(crate) const QUANTITY: Quantity = Quantity {
+/// How times are written.
+pub const QUANTITY: Quantity = Quantity {
     what: "a time",
     example: "300 ms",
     units: &[

@@ -10,45 +10,57 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Bytes of the text.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) value: Value,
-    pub(crate) span: Span,
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// What TOML can say.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A string.
     Text(String),
+    /// A whole number of 64 bits.
     Integer(i64),
+    /// A number with a decimal point.
     Float(f64),
+    /// A boolean.
     Flag(bool),
     /// A date, or an integer beyond 64 bits: nothing in a scenario is one, so only its text is kept.
     Other(String),
+    /// An array.
     List(Vec<Node>),
+    /// A table.
     Table(Table),
 }
 
 /// Keys and values in the order of the file.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Table {
-    pub(crate) entries: Vec<Entry>,
+pub struct Table {
+    /// One for each key.
+    pub entries: Vec<Entry>,
 }
 
 /// One line of a table.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Span,
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The key, without quotes.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value.
+    pub node: Node,
 }
 
 impl Node {
     /// What the value is, with its article, for "expected …, found …".
-    pub(crate) fn what(&self) -> &'static str {
+    pub fn what(&self) -> &'static str {
         match &self.value {
             Value::Text(_) => "a string",
             Value::Integer(_) => "a whole number",
@@ -61,7 +73,7 @@ impl Node {
     }
 
     /// The table, if it is one.
-    pub(crate) fn table(&self) -> Option<&Table> {
+    pub fn table(&self) -> Option<&Table> {
         match &self.value {
             Value::Table(table) => Some(table),
             _ => None,
@@ -93,18 +105,18 @@ impl Node {
 
 impl Table {
     /// The entry of a key.
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// Takes an entry out.
-    pub(crate) fn take(&mut self, key: &str) -> Option<Entry> {
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
         Some(self.entries.remove(index))
     }
 
     /// The entry at a path of keys.
-    pub(crate) fn at(&self, path: &[&str]) -> Option<&Entry> {
+    pub fn at(&self, path: &[&str]) -> Option<&Entry> {
         let (last, tables) = path.split_last()?;
         let mut table = self;
         for key in tables {
@@ -114,7 +126,7 @@ impl Table {
     }
 
     /// Where a dotted path stands: as a key with a value, as a table, or as an axis of the matrix.
-    pub(crate) fn find(&self, path: &str) -> Option<Span> {
+    pub fn find(&self, path: &str) -> Option<Span> {
         let axis = || {
             let matrix = self.entry("matrix")?.node.table()?;
             matrix.find_below(path)
@@ -134,7 +146,7 @@ impl Table {
     }
 
     /// Every value by its path, as text; elements of lists count from 0.
-    pub(crate) fn flatten(&self, prefix: &str, into: &mut BTreeMap<String, String>) {
+    pub fn flatten(&self, prefix: &str, into: &mut BTreeMap<String, String>) {
         for entry in &self.entries {
             entry.node.flatten(format!("{prefix}{}", entry.key), into);
         }
@@ -142,7 +154,7 @@ impl Table {
 
     /// Puts a value at a path, making the tables on the way; `key_span` is the place of what it makes.
     /// Returns whether it could: a value in the way that is not a table stays.
-    pub(crate) fn set(&mut self, path: &[&str], key_span: &Span, node: Node) -> bool {
+    pub fn set(&mut self, path: &[&str], key_span: &Span, node: Node) -> bool {
         let Some((key, rest)) = path.split_first() else {
             return false;
         };
@@ -172,10 +184,10 @@ impl Table {
 }
 
 /// A syntax error: message and place.
-pub(crate) type SyntaxError = (String, Span);
+pub type SyntaxError = (String, Span);
 
 /// Reads TOML; all syntax errors at once.
-pub(crate) fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
+pub fn parse(text: &str) -> Result<Table, Vec<SyntaxError>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut values = root.get_ref().iter();
     if let Some(span) = values.find_map(|(_, value)| too_deep(value, DEPTH_MAX)) {

@@ -54,7 +54,7 @@ impl Quantity {
     }
 
     /// Advice for a bare number. It offers two units rather than one: a guess that happens to be wrong would be copied and measured.
-    pub(crate) fn missing_unit(&self, number: &str) -> String {
+    pub fn missing_unit(&self, number: &str) -> String {
         if self.usual == ["%"] {
             return "write percent: a tenth is \"10 %\"".to_owned();
         }

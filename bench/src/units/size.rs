@@ -9,7 +9,8 @@ use super::{Quantity, UnitError, as_text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
 
-pub(crate) const QUANTITY: Quantity = Quantity {
+/// How sizes are written.
+pub const QUANTITY: Quantity = Quantity {
     what: "a size",
     example: "8 GiB",
     units: &[

@@ -17,7 +17,8 @@ pub enum Rate {
 /// The word for [`Rate::Unbounded`].
 const UNBOUNDED: &str = "unbounded";
 
-pub(crate) const QUANTITY: Quantity = Quantity {
+/// How rates are written.
+pub const QUANTITY: Quantity = Quantity {
     what: "a rate",
     example: "1 Gbit/s",
     units: &[

@@ -2,7 +2,7 @@
 
 use lmbench_harness::spec::{Moment, Status};
 
-use super::{Size, Time};
+use crate::units::{Size, Time};
 
 /// Reads a moment; an error says what is wrong.
 pub(crate) fn moment(text: &str) -> Result<Moment, String> {

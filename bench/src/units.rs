@@ -4,23 +4,18 @@
 //! and `kB` is 1000. What a text stands for is exact: decimals are read as decimals, never through a float.
 
 mod decimal;
-mod moment;
 mod rate;
-mod repeats;
 mod share;
 mod size;
 mod time;
 
-pub(crate) use moment::{HINT as MOMENT_HINT, moment};
-pub(crate) use rate::QUANTITY as RATE;
+pub use rate::QUANTITY as RATE;
 pub use rate::Rate;
-pub(crate) use repeats::{HINT as REPEATS_HINT, repeats};
-pub use repeats::{Repeats, Until};
-pub(crate) use share::QUANTITY as SHARE;
+pub use share::QUANTITY as SHARE;
 pub use share::Share;
-pub(crate) use size::QUANTITY as SIZE;
+pub use size::QUANTITY as SIZE;
 pub use size::Size;
-pub(crate) use time::QUANTITY as TIME;
+pub use time::QUANTITY as TIME;
 pub use time::Time;
 
 /// What is wrong with a quantity's text.
@@ -77,17 +72,17 @@ impl UnitError {
 }
 
 /// A kind of quantity: how it is called, an example, and its units in the order in which they are offered.
-pub(crate) struct Quantity {
+pub struct Quantity {
     /// With its article: "a size".
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// A value as one writes it.
-    pub(crate) example: &'static str,
+    pub example: &'static str,
     /// Name and factor to the base unit.
-    pub(crate) units: &'static [(&'static str, u128)],
+    pub units: &'static [(&'static str, u128)],
     /// The units to offer for a bare number.
-    pub(crate) usual: &'static [&'static str],
+    pub usual: &'static [&'static str],
     /// Other spellings of units, in lower case, that people write.
-    pub(crate) spelt: &'static [(&'static str, &'static str)],
+    pub spelt: &'static [(&'static str, &'static str)],
 }
 
 /// Serde and schema of a quantity: its text.
@@ -103,7 +98,7 @@ macro_rules! as_text {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <String as serde::Deserialize>::deserialize(deserializer)?;
                 text.parse()
-                    .map_err(|error: $crate::scenario::units::UnitError| {
+                    .map_err(|error: $crate::units::UnitError| {
                         serde::de::Error::custom(format!("{error}; {}", error.hint()))
                     })
             }
