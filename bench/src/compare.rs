@@ -6,15 +6,14 @@
 //! chances are adjusted by Holm's method within the pair, so that of a hundred pairs of equal cells one shows any difference.
 
 mod environment;
-mod interleave;
 mod metrics;
 mod outcomes;
+mod programs;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use environment::EnvironmentDifference;
-pub use interleave::{interleaved, of_programs, variant};
 pub use metrics::{Kind, MetricComparison, Values};
 pub use outcomes::OutcomeComparison;
 pub use select::{Choice, SelectError};
@@ -136,7 +135,7 @@ pub fn compare(
         scenario: side.record.scenario.name.clone(),
         started: side.record.started.clone(),
         cells: side.choice.text().map(str::to_owned),
-        programs: interleave::programs(side),
+        programs: programs::programs(side),
     };
     Ok(Comparison {
         base: label(base),

@@ -7,8 +7,9 @@ mod hypervisor;
 mod lab;
 mod machine;
 mod packages;
-pub(crate) mod probe;
+mod probe;
 mod processor;
+pub mod program;
 mod text;
 mod tools;
 

@@ -16,6 +16,7 @@ pub mod export;
 pub mod gate;
 pub mod history;
 pub mod import;
+pub mod interleave;
 pub mod judge;
 pub mod junit;
 pub mod metric;

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use super::chosen::{figures, figures_of, find, keep_cells};
 use super::{Exit, Failed, print, print_json};
 use crate::cli::{CompareArguments, Format, RunArguments};
-use crate::compare::{Choice, Options, Side, compare, interleaved, of_programs, variant};
+use crate::compare::{Choice, Options, Side, compare};
+use crate::doctor::program::{Kind, examine};
+use crate::interleave::{interleaved, of_programs, variant};
 use crate::metric::{ALL, metric};
-use crate::programs::{Kind, Program, Programs};
+use crate::programs::Programs;
 use crate::record::Record;
 use crate::run::any_failed;
 use crate::scenario::{self, Scenario, nearest};
@@ -101,8 +103,8 @@ fn turns(arguments: &CompareArguments) -> Result<(Scenario, String), Failed> {
         return Err(Failed::new(Exit::Usage, message));
     };
     let examine = |name: &PathBuf| {
-        let program = Program::examine(name, kind)
-            .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+        let program =
+            examine(name, kind).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
         Ok(match kind {
             Kind::Lmbench => Programs {
                 lmbench: Some(program),

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::super::{Exit, Failed};
-use crate::programs::{Kind, Program, Programs};
+use crate::doctor::program::{Kind, examine};
+use crate::programs::{Program, Programs};
 use crate::record::Record;
 use crate::scenario::Scenario;
 
@@ -18,8 +19,8 @@ pub(super) fn chosen(
     let Some(path) = path else {
         return Ok(scenario.clone());
     };
-    let qemu = Program::examine(path, Kind::Qemu)
-        .map_err(|error| Failed::from_error(Exit::Usage, &error))?;
+    let qemu =
+        examine(path, Kind::Qemu).map_err(|error| Failed::from_error(Exit::Usage, &error))?;
     if let Some(begun) = begun
         && before.as_ref().map(|program| &program.sha256) != Some(&qemu.sha256)
     {

@@ -7,7 +7,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Choice, Side};
+use crate::compare::Choice;
 use crate::programs::Programs;
 use crate::scenario::{Cell, Scenario};
 use crate::text::clean;
@@ -79,17 +79,6 @@ pub fn of_programs(scenario: Scenario, base: &Programs, candidate: &Programs) ->
         cells,
         ..scenario
     }
-}
-
-/// What programs the chosen cells of a run had, if these were not the usual ones.
-pub(super) fn programs(side: Side<'_>) -> Option<String> {
-    let chosen = side.choice.text()?.split(',');
-    let mut pairs = chosen.filter_map(|pair| pair.split_once('='));
-    let (_, variant) = pairs.find(|(key, _)| key.trim() == VARIANT)?;
-    let variants = side.record.environment.details.get(Programs::DETAIL)?;
-    let programs = variants.get(variant.trim())?;
-    let programs: Programs = serde_json::from_value(programs.clone()).ok()?;
-    Some(programs.to_string()).filter(|text| !text.is_empty())
 }
 
 /// The cells of one of them in the record of both.
