@@ -6,6 +6,8 @@
 //! chances are adjusted by Holm's method within the pair, so that of a hundred pairs of equal cells one shows any difference.
 
 mod environment;
+#[cfg(test)]
+pub mod example;
 mod metrics;
 mod outcomes;
 mod programs;

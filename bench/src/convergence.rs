@@ -134,10 +134,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::compare::{Choice, Options, Side, compare};
-    use crate::record::example;
-    use crate::report::{self, Source};
-    use crate::terminal::{compare_text, show_text, summary_text};
 
     fn stalled(number: u32, metrics: &[(&str, f64)]) -> Repeat {
         let metrics = metrics.iter().map(|(id, value)| ((*id).to_owned(), *value));
@@ -215,35 +211,6 @@ mod tests {
         assert_eq!(numbers, [1, 2, 4]);
         cell.repeats.retain(|repeat| repeat.repeat == 3);
         assert!(of_cell(&cell).is_none());
-    }
-
-    // `baseline` sends whoever asks why nothing completed to `show`.
-    #[test]
-    fn every_output_says_it_in_the_same_words() {
-        let record = example::stalled();
-        let cell = &record.cells[1];
-        let words = of_cell(cell).unwrap().0.words();
-        assert!(
-            words.starts_with("dirtied 122 MiB/s against 112 MiB/s sent; at least "),
-            "{words}"
-        );
-        let side = Side {
-            record: &record,
-            choice: &Choice::all(),
-        };
-        let compared = compare(side, side, &Options::default()).unwrap();
-        let page = report::report(&[Source::without_samples(record.clone())]);
-        for (output, text) in [
-            ("run", summary_text(&record)),
-            ("show", show_text(&record, false)),
-            ("compare", compare_text(&compared, false)),
-            ("report", report::terminal::terminal(&page)),
-            ("Markdown", report::markdown::markdown(&page)),
-            ("HTML", report::html::html(&page)),
-        ] {
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(text.contains(&words), "{output} lacks {words}:\n{text}");
-        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! [`crate::statistics::change_points`], and a change of less than 1 % is none: in runs enough, anything can be told apart.
 
 mod csv;
+#[cfg(test)]
+pub mod example;
 mod series;
 
 use serde::Serialize;

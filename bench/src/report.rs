@@ -10,6 +10,8 @@ mod answers;
 mod bars;
 mod choose;
 mod compare;
+#[cfg(test)]
+mod every_output;
 mod facts;
 mod head;
 pub mod html;

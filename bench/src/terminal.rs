@@ -23,6 +23,8 @@ mod show;
 mod status;
 mod summary;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod watch;
 

@@ -348,3 +348,6 @@ const PROGRAMS_LONGEST: usize = 400;
 const LISTED_MAX: usize = 12;
 /// Smaller differences explain nothing.
 const EXPLAINING_MIN: f64 = 0.05;
+
+#[cfg(test)]
+mod tests;

@@ -226,3 +226,6 @@ fn bars(series: &Series) -> String {
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const MOST_LACKING: usize = 5;
 const MOST_BARS: usize = 50;
+
+#[cfg(test)]
+mod tests;

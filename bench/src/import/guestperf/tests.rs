@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::terminal::{show_text, summary_text};
 
 const REPORT: &str = include_str!("../../../tests/fixtures/guestperf.json");
 
@@ -82,7 +81,6 @@ fn a_report_becomes_a_record() {
     let migration = samples.iter().filter(|sample| sample.kind == "migration");
     assert_eq!(migration.count(), 4);
     assert!(samples.is_sorted_by(|a, b| a.at_ms <= b.at_ms));
-    insta::assert_snapshot!(show_text(&record, false));
 }
 
 #[test]
@@ -371,7 +369,6 @@ proptest! {
         }
         let read = from_json(&bytes, Path::new("x"));
         for Imported { record, .. } in runs(read.into_iter().collect()) {
-            let _ = summary_text(&record) + &show_text(&record, true);
             // What was imported can be read again.
             let again = Record::from_json(record.to_json().as_bytes(), Path::new("x")).unwrap();
             prop_assert_eq!(again.run_id, record.run_id);
