@@ -29,6 +29,7 @@ mod timeline;
 mod values;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::cells::{Selector, taken};
 use crate::record::{CellRecord, Outcome, Record, RecordError};
@@ -48,6 +49,8 @@ pub struct Source {
     problem: Option<String>,
     /// Cells of the run that nobody chose.
     left_out: usize,
+    /// The longest blackouts that the scenario asks for, by the cells' ids.
+    limits: HashMap<String, Duration>,
 }
 
 impl Source {
@@ -99,6 +102,7 @@ impl Source {
             samples,
             problem,
             left_out: left_out.get(),
+            limits: HashMap::new(),
         })
     }
 
@@ -110,7 +114,16 @@ impl Source {
             samples: HashMap::new(),
             problem: None,
             left_out: 0,
+            limits: HashMap::new(),
         }
+    }
+
+    /// With the longest blackouts that the scenario asks for, by the cells' ids, as `read` finds them in its text: a report knows no
+    /// scenarios. Without them it says nothing of limits.
+    #[must_use]
+    pub fn with_limits(mut self, read: impl FnOnce(&str) -> HashMap<String, Duration>) -> Source {
+        self.limits = read(&self.record.scenario.text);
+        self
     }
 }
 

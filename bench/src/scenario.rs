@@ -11,6 +11,7 @@ mod by_hand;
 mod check;
 mod error;
 mod keys;
+mod limits;
 mod matrix;
 mod moment;
 mod period;
@@ -37,6 +38,7 @@ pub use build::EXCLUDE;
 pub use builtin::{BUILTINS, Builtin, builtin};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
+pub use limits::longest_blackouts;
 pub use schema::schema;
 pub use starter::starter;
 

@@ -103,7 +103,10 @@ fn judged(record: &Record) {
 }
 
 fn reported(found: &FoundRun) {
-    let source = || Source::read(found, &[], 0, 1).expect("it was read before");
+    let source = || {
+        let source = Source::read(found, &[], 0, 1).expect("it was read before");
+        source.with_limits(scenario::longest_blackouts)
+    };
     for sources in [vec![source()], vec![source(), source()]] {
         let report = report(&sources);
         is_clean(&terminal(&report));

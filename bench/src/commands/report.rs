@@ -7,6 +7,7 @@ use super::{Exit, Failed, chosen, print};
 use crate::cli::{ReportArguments, ReportFormat};
 use crate::output;
 use crate::report::{Source, html::html, markdown::markdown, report, terminal::terminal};
+use crate::scenario::longest_blackouts;
 use crate::store::Store;
 use crate::terminal::Page;
 use crate::terminal::text::clean;
@@ -23,7 +24,7 @@ pub(super) fn main(arguments: &ReportArguments) -> Result<Exit, Failed> {
         }
         let source = Source::read(&found, cells, index, arguments.runs.len())
             .map_err(|error| chosen::unreadable(&error))?;
-        sources.push(source);
+        sources.push(source.with_limits(longest_blackouts));
     }
     // What goes into a file is the same whatever terminal it was asked for at.
     let for_file = || {

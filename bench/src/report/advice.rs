@@ -1,12 +1,12 @@
 //! What to set, as far as a run tells: of each axis the value that the rule calls better than all others, or the values that a guest gets
 //! across with, best within its downtime limit, where others leave it behind. It recommends nothing that is not told from noise.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Source;
-use super::answers::limits::{self, Limits};
 use super::label::{self, Axis};
 use super::model::{Advice, Comparison};
 use crate::conditions;
@@ -24,11 +24,10 @@ pub(super) fn advice(sources: &[Source], comparisons: &[Comparison]) -> Vec<Advi
             .iter()
             .filter(|comparison| comparison.run == run);
         let of_run: Vec<&Comparison> = of_run.collect();
-        let limits = limits::of_cells(&source.record);
         for axis in label::axes(&source.record).into_iter().filter(is_setting) {
             let comparison = of_run.iter().find(|known| known.axis == axis.key);
             let mut found = best(&source.record, &axis, comparison.copied());
-            let across = within_limits(&source.record, &axis, &limits)
+            let across = within_limits(&source.record, &axis, &source.limits)
                 .or_else(|| getting_across(&source.record, &axis, found.is_empty()));
             found.extend(across);
             for one in &mut found {
@@ -71,7 +70,11 @@ fn best(record: &Record, axis: &Axis, comparison: Option<&Comparison>) -> Vec<Ad
 }
 
 /// The value with which alone every migration completed and kept the blackout within the downtime limit.
-fn within_limits(record: &Record, axis: &Axis, limits: &Limits) -> Option<Advice> {
+fn within_limits(
+    record: &Record,
+    axis: &Axis,
+    limits: &HashMap<String, Duration>,
+) -> Option<Advice> {
     let is_good = |cell: &CellRecord, repeat: &Repeat| {
         let limit = limits.get(&cell.id)?.as_secs_f64() * 1e3;
         let blackout = repeat.metrics.get("blackout_ms")?;
@@ -260,7 +263,11 @@ mod tests {
     }
 
     fn of(record: Record) -> Vec<(Option<String>, String)> {
-        let sources = [Source::without_samples(record)];
+        of_source(Source::without_samples(record))
+    }
+
+    fn of_source(source: Source) -> Vec<(Option<String>, String)> {
+        let sources = [source];
         let advice = advice(&sources, &comparisons(&sources));
         advice
             .into_iter()
@@ -293,29 +300,27 @@ mod tests {
             (json!("pilot"), Outcome::Completed),
             (json!("post-copy"), Outcome::Completed),
         ];
-        let with = |limit: &str| {
+        let with = |limit: Duration| {
             let mut record = record(&outcomes, 5, 20.0);
             for cell in &mut record.cells {
                 let policy = cell.parameters["policy"].as_str().unwrap();
                 cell.id = format!("policy={policy}");
             }
-            record.scenario.text = format!(
-                "name = 'x'\nabout = 'x'\n[workload.idle]\n[migration]\ntimeout = '9 s'\ndowntime-limit = '{limit}'\n\
-                 [matrix]\npolicy = ['static', 'pilot', 'post-copy']\n[policy.pilot]\nmax-blackout = '{limit}'\n"
-            );
             let pilot = &record.cells[1].repeats;
             let blackouts = pilot.iter().map(|repeat| repeat.metrics["blackout_ms"]);
             assert!(blackouts.fold(0.0, f64::max) < 10_000.0);
-            of(record)
+            let ids = record.cells.iter().map(|cell| cell.id.clone());
+            let limits: HashMap<_, _> = ids.map(|id| (id, limit)).collect();
+            of_source(Source::without_samples(record).with_limits(|_| limits))
         };
-        let (setting, why) = &with("10 s")[0];
+        let (setting, why) = &with(Duration::from_secs(10))[0];
         assert_eq!(setting.as_deref(), Some("policy = \"pilot\""));
         assert_eq!(
             why,
             "every migration completed within the downtime limit of 10 s with pilot (5 of 5), not with static (0 of 5) and post-copy (0 of 5)"
         );
         // Where both keep it, or neither, it tells nothing.
-        for limit in ["1 ms", "1 h"] {
+        for limit in [1, 3_600_000].map(Duration::from_millis) {
             let found = with(limit);
             assert!(
                 found.iter().all(|(_, why)| !why.contains("limit")),

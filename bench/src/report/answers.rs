@@ -5,7 +5,7 @@
 
 mod conditions;
 mod convergence;
-pub(super) mod limits;
+mod limits;
 
 use super::Source;
 use super::label::{self, Axis};
@@ -27,7 +27,7 @@ pub(super) fn answers(sources: &[Source], comparisons: &[Comparison]) -> Vec<Ans
             undone(record),
             convergence::convergence(record),
             conditions::conditions(record),
-            limits::limits(record),
+            limits::limits(source),
         ];
         for mut answer in of_run.into_iter().flatten() {
             if several {

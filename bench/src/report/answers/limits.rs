@@ -1,14 +1,12 @@
 //! Blackouts and pauses beside the downtime limit that the scenario sets.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
+use super::super::Source;
 use super::super::model::{Answer, Section, Weight};
 use super::{answer, migrations, place};
 use crate::metric::Unit;
-use crate::record::{CellRecord, Record, Repeat};
-use crate::scenario;
+use crate::record::{CellRecord, Repeat};
 
 /// A pause of the guest in one migration, beside the limit of it.
 struct Pause<'a> {
@@ -24,25 +22,14 @@ impl Pause<'_> {
     }
 }
 
-/// The downtime limits of cells, by their ids.
-pub(in super::super) type Limits = HashMap<String, Duration>;
-
-/// Those that the scenario of a record sets; none if it can't be read.
-pub(in super::super) fn of_cells(record: &Record) -> Limits {
-    let scenario = scenario::parse(Path::new("record"), &record.scenario.text);
-    let cells = scenario.into_iter().flat_map(|scenario| scenario.cells);
-    let limits = cells.map(|cell| (cell.id, cell.setup.longest_blackout()));
-    limits.filter(|(_, limit)| !limit.is_zero()).collect()
-}
-
 /// Blackouts beyond the downtime limit that the scenario sets, how many completed without one that is known, and what the guest says of it.
-pub(super) fn limits(record: &Record) -> Option<Answer> {
-    let set = of_cells(record);
+pub(super) fn limits(source: &Source) -> Option<Answer> {
+    let record = &source.record;
     let mut completed = 0;
     let (mut blackouts, mut pauses) = (Vec::new(), Vec::new());
     let mut limits = BTreeSet::new();
     for cell in &record.cells {
-        let Some(limit) = set.get(&cell.id) else {
+        let Some(limit) = source.limits.get(&cell.id) else {
             continue;
         };
         let limit_ms = limit.as_secs_f64() * 1e3;

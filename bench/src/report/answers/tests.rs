@@ -1,12 +1,11 @@
 //! Answers to made-up runs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::record::{Integrity, example};
 use crate::report::compare::comparisons;
-use crate::scenario;
 
 fn texts(record: Record) -> Vec<(Weight, String)> {
     let sources = [Source::without_samples(record)];
@@ -114,26 +113,16 @@ fn convergence_names_who_does() {
 
 /// What is said of a downtime limit of 300 ms, where these are the migrations' blackouts and the guest's pauses.
 fn beside_a_limit(completed: &[(Option<f64>, Option<f64>)]) -> Answer {
-    beside_a_limit_of("", completed)
-}
-
-/// The same with these tables at the scenario's end.
-fn beside_a_limit_of(tables: &str, completed: &[(Option<f64>, Option<f64>)]) -> Answer {
-    let text = format!(
-        "name = \"limit\"\n[guest]\nmemory = \"256 MiB\"\n[workload.idle]\nmemory = \"64 MiB\"\n\
-         [migration]\ndowntime-limit = \"300 ms\"\n[run]\nrepeats = 3\n{tables}"
-    );
-    let scenario = scenario::parse(Path::new("limit.toml"), &text).unwrap();
     let mut record = example::empty("limit", 3, 1);
-    record.scenario.text = text;
-    record.cells[0].id.clone_from(&scenario.cells[0].id);
     for (repeat, (blackout, pause)) in (1..).zip(completed) {
         let metrics = [("blackout_ms", blackout), ("guest_pause_ms", pause)];
         let known = metrics.into_iter();
         let known = known.filter_map(|(id, ms)| Some((id.to_owned(), (*ms)?)));
         record.push(0, Repeat::completed(repeat, 0.0, known.collect()));
     }
-    limits::limits(&record).unwrap()
+    let limit = (record.cells[0].id.clone(), Duration::from_millis(300));
+    let source = Source::without_samples(record);
+    limits::limits(&source.with_limits(|_| [limit].into())).unwrap()
 }
 
 #[test]
@@ -184,16 +173,6 @@ fn a_headline_speaks_of_what_the_guest_saw() {
                 .contains(", and the guest stood still for up to 471 ms ("),
         "{}",
         answer.text
-    );
-}
-
-#[test]
-fn the_limit_of_pilot_is_its_goal() {
-    let pilot = "[policy.pilot]\nmax-blackout = \"500 ms\"\n";
-    let answer = beside_a_limit_of(pilot, &[(Some(400.0), None)]);
-    assert_eq!(
-        answer.text,
-        "Every blackout stayed within the downtime limit of 500 ms (1 of 1)."
     );
 }
 
