@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the program is built of.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "Cargo.lock",
     "Cargo.toml",
     "bench/Cargo.toml",
@@ -22,6 +22,8 @@ const SOURCES: [&str; 13] = [
     "harness/build.rs",
     "harness/guest/Cargo.toml",
     "harness/guest/src",
+    "harness/os/Cargo.toml",
+    "harness/os/src",
     "harness/src",
     "scenarios",
     "transport/Cargo.toml",

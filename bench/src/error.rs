@@ -1,6 +1,6 @@
 //! Errors as users see them.
 
-pub use lmbench_harness::error::chain;
+pub use lmbench_os::error::chain;
 
 use crate::text::clean;
 

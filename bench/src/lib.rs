@@ -21,7 +21,6 @@ pub mod judge;
 pub mod junit;
 pub mod metric;
 pub mod nearest;
-pub mod output;
 pub mod plan;
 pub mod programs;
 pub mod record;
@@ -38,5 +37,4 @@ pub mod text;
 pub mod tree;
 pub mod units;
 
-// Of the harness the one part that modules without guests and sockets use too.
-pub(crate) use lmbench_harness::files;
+pub use lmbench_os::{files, output};

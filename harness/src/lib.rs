@@ -4,10 +4,7 @@
 
 pub mod agent;
 pub mod background;
-pub mod clock;
 pub mod cpu;
-pub mod error;
-pub mod files;
 pub mod guest;
 pub mod handover;
 pub mod host;
@@ -28,3 +25,5 @@ pub mod switches;
 pub mod syscalls;
 pub mod tenant;
 pub mod vcpus;
+
+pub use lmbench_os::{clock, error, files};

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use lmbench_harness::files::{ANYBODY, Folder, InPlace, Replacement};
+use crate::files::{ANYBODY, Folder, InPlace, Replacement};
 
 /// Writes a whole file, or to standard output when `path` is `-`.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -160,7 +160,7 @@ mod tests {
         assert!(full.finish().is_err());
     }
 
-    // What others plant is the matter of `lmbench_harness::files`; this is that outputs go that way.
+    // What others plant is the matter of `files`; this is that outputs go that way.
     #[test]
     fn a_second_name_of_a_file_keeps_what_it_holds() {
         let directory = tempfile::tempdir().unwrap();
