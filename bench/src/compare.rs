@@ -192,7 +192,7 @@ fn cell(
 }
 
 /// All metrics of cells of one run, side by side, as [`compare`] tells them of two; those of several are taken together, repeat by repeat.
-pub(crate) fn of_one_run(cells: &[(&CellRecord, &CellRecord)]) -> Vec<MetricComparison> {
+pub fn of_one_run(cells: &[(&CellRecord, &CellRecord)]) -> Vec<MetricComparison> {
     let pairing = match cells {
         [(base, candidate)] => pairing(base, candidate, true).0,
         _ => Pairing::Pairs,
@@ -256,7 +256,7 @@ fn not_converged(cells: [&CellRecord; 2]) -> Vec<String> {
 }
 
 /// Of runs that nothing is known of beside themselves.
-pub(crate) const ASSUMED: &str = "that nothing but chance tells two runs of the same apart is assumed, not measured: --noise-floor with other runs of the base measures it, --interleave does without";
+pub const ASSUMED: &str = "that nothing but chance tells two runs of the same apart is assumed, not measured: --noise-floor with other runs of the base measures it, --interleave does without";
 
 /// Repeats of the same number stood side by side if each round of both was over before the next began, and they are of one run.
 fn pairing(base: &CellRecord, candidate: &CellRecord, same_run: bool) -> (Pairing, Vec<String>) {

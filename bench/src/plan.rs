@@ -7,7 +7,8 @@ mod estimate;
 mod idle;
 mod order;
 mod show;
-mod until;
+#[cfg(test)]
+mod tests;
 
 pub use estimate::Estimate;
 

@@ -8,7 +8,7 @@
 mod build;
 mod calibration;
 #[cfg(test)]
-pub(crate) mod example;
+pub mod example;
 mod read;
 mod run_id;
 mod schema;

@@ -20,6 +20,7 @@ mod repeats;
 mod schema;
 mod section;
 mod starter;
+mod until;
 mod value;
 
 /// Quantities as any file has them, and those that only a scenario has.

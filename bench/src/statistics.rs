@@ -26,7 +26,7 @@ mod pairs;
 mod rank;
 mod shift;
 #[cfg(test)]
-pub(crate) mod simulated;
+pub mod simulated;
 
 pub use between::{Between, Levels};
 pub use bootstrap::median_interval;

@@ -10,19 +10,19 @@
 )]
 
 pub(crate) mod calibration;
-pub(crate) mod cell;
+pub mod cell;
 mod compare;
 mod gate;
 mod history;
 mod list;
-mod page;
+pub mod page;
 mod progress;
 mod replay;
 mod scenarios;
 mod show;
 mod status;
-mod summary;
-mod table;
+pub mod summary;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod time;
@@ -34,14 +34,13 @@ pub use compare::compare_text;
 pub use gate::gate_text;
 pub use history::history_text;
 pub use list::{list_problems, list_text};
-pub use page::Page;
-pub(crate) use page::painted;
+pub use page::{Page, painted};
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;
 pub use scenarios::scenarios_text;
 pub use show::{events_text, show_text};
 pub use status::status_text;
-pub use summary::summary_text;
-pub(crate) use summary::{UNFINISHED, outcomes, troubles, words};
-pub(crate) use table::{table, wrapped};
+pub(crate) use summary::{UNFINISHED, troubles};
+pub use summary::{outcomes, summary_text, words};
+pub use table::{table, wrapped};
 pub use watch::{Board as WatchBoard, NoDashboard};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lmbench_harness::clock::monotonic_ns;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::record::{Cost, Instrument, Resolution, ResolutionFrom, ResolutionUnit};
+use crate::record::{Resolution, ResolutionFrom, ResolutionUnit};
 use crate::statistics::median;
 
 /// What readings took.
@@ -150,53 +150,6 @@ pub(super) fn single(unit: ResolutionUnit) -> Resolution {
     }
 }
 
-impl Instrument {
-    /// What it costs for each `per`, in this process and in QEMU.
-    pub(super) fn costs(mut self, per: &str, own_us: f64, qemu_us: Option<f64>) -> Self {
-        self.cost = Some(Cost {
-            per: per.to_owned(),
-            cpu_us: own_us + qemu_us.unwrap_or(0.0),
-            qemu_us,
-            interval_ms: None,
-            cpu_share: None,
-        });
-        self
-    }
-
-    /// How often a run has it read.
-    pub(super) fn every(mut self, interval: Duration) -> Self {
-        let interval_us = interval.as_secs_f64() * 1e6;
-        if let Some(cost) = self.cost.as_mut().filter(|_| interval_us > 0.0) {
-            cost.interval_ms = Some(interval_us / 1e3);
-            cost.cpu_share = Some(cost.cpu_us / interval_us);
-        }
-        self
-    }
-
-    /// What it tells apart.
-    pub(super) fn tells_apart(self, resolution: impl Into<Option<Resolution>>) -> Self {
-        Instrument {
-            resolution: resolution.into(),
-            ..self
-        }
-    }
-
-    /// How long a reading takes, or how late it comes.
-    pub(super) fn takes(self, us: impl Into<Option<f64>>) -> Self {
-        Instrument {
-            latency_us: us.into(),
-            ..self
-        }
-    }
-
-    pub(super) fn note(self, text: impl Into<String>) -> Self {
-        Instrument {
-            note: Some(text.into()),
-            ..self
-        }
-    }
-}
-
 /// Enough for a median.
 const LAPS_MIN: usize = 5;
 const LAPS_MAX: usize = 500;
@@ -235,22 +188,6 @@ mod tests {
         assert_eq!(usual_step(&[]), None);
         assert_eq!(common_step(&[]), None);
         assert_eq!(common_step(&[0]), None);
-    }
-
-    #[test]
-    fn a_share_is_the_cost_at_the_interval() {
-        let instrument = || Instrument::new("x", "y", &[]);
-        let costs = |interval| {
-            let costing = instrument()
-                .costs("reading", 100.0, Some(50.0))
-                .every(interval);
-            costing.cost.unwrap()
-        };
-        let cost = costs(Duration::from_millis(15));
-        assert_eq!((cost.cpu_us, cost.qemu_us), (150.0, Some(50.0)));
-        assert_eq!((cost.interval_ms, cost.cpu_share), (Some(15.0), Some(0.01)));
-        assert_eq!(costs(Duration::ZERO).cpu_share, None);
-        assert_eq!(instrument().every(Duration::from_secs(1)).cost, None);
     }
 
     // 50 us of work that the thread's own clock counts: neither the CPU time nor the wall time of it can be less.

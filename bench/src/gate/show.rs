@@ -22,7 +22,7 @@ use crate::metric::format_value;
 use crate::text::counted;
 
 /// `12 checks: 1 regressed, 3 inconclusive, 8 pass`.
-pub(crate) fn counts(report: &Report) -> String {
+pub fn counts(report: &Report) -> String {
     let order = [
         Verdict::Regressed,
         Verdict::Inconclusive,
@@ -44,7 +44,7 @@ pub(crate) fn counts(report: &Report) -> String {
 }
 
 /// `842 ms → 1.04 s`; only the run's median where there is nothing beside it.
-pub(crate) fn medians(check: &Check) -> String {
+pub fn medians(check: &Check) -> String {
     let Some(id) = check.subject.metric() else {
         return String::new();
     };
@@ -57,13 +57,15 @@ pub(crate) fn medians(check: &Check) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod examples {
+pub mod examples {
+    //! A report for tests.
+
     use super::super::report::{Change, Sample, Subject};
     use super::*;
     use crate::statistics::Interval;
 
     /// One of each verdict, with all that a form must write differently.
-    pub(crate) fn report() -> Report {
+    pub fn report() -> Report {
         let tls = "carrier=tls,policy=<script>alert('x')</script>|`@all`\u{1b}[31m";
         Report {
             run_id: "20260301-120000-example-1f3c".to_owned(),

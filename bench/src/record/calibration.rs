@@ -3,6 +3,8 @@
 //! A record carries the calibration of the machine that it was measured on, if there was one. Only the shape stands here, and whether it
 //! fits; the measuring is in `crate::calibrate`, the file in the store.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +138,57 @@ impl Instrument {
         }
     }
 
+    /// What it costs for each `per`, in this process and in QEMU.
+    #[must_use]
+    pub fn costs(mut self, per: &str, own_us: f64, qemu_us: Option<f64>) -> Self {
+        self.cost = Some(Cost {
+            per: per.to_owned(),
+            cpu_us: own_us + qemu_us.unwrap_or(0.0),
+            qemu_us,
+            interval_ms: None,
+            cpu_share: None,
+        });
+        self
+    }
+
+    /// How often a run has it read.
+    #[must_use]
+    pub fn every(mut self, interval: Duration) -> Self {
+        let interval_us = interval.as_secs_f64() * 1e6;
+        if let Some(cost) = self.cost.as_mut().filter(|_| interval_us > 0.0) {
+            cost.interval_ms = Some(interval_us / 1e3);
+            cost.cpu_share = Some(cost.cpu_us / interval_us);
+        }
+        self
+    }
+
+    /// What it tells apart.
+    #[must_use]
+    pub fn tells_apart(self, resolution: impl Into<Option<Resolution>>) -> Self {
+        Instrument {
+            resolution: resolution.into(),
+            ..self
+        }
+    }
+
+    /// How long a reading takes, or how late it comes.
+    #[must_use]
+    pub fn takes(self, us: impl Into<Option<f64>>) -> Self {
+        Instrument {
+            latency_us: us.into(),
+            ..self
+        }
+    }
+
+    /// What else there is to say.
+    #[must_use]
+    pub fn note(self, text: impl Into<String>) -> Self {
+        Instrument {
+            note: Some(text.into()),
+            ..self
+        }
+    }
+
     /// The time that it tells apart, ms, if it is time.
     pub fn resolution_ms(&self) -> Option<f64> {
         let resolution = self.resolution.as_ref()?;
@@ -205,6 +258,22 @@ mod tests {
     use crate::record::{Record, example};
 
     type Change = fn(&mut CalibratedMachine);
+
+    #[test]
+    fn a_share_is_the_cost_at_the_interval() {
+        let instrument = || Instrument::new("x", "y", &[]);
+        let costs = |interval| {
+            let costing = instrument()
+                .costs("reading", 100.0, Some(50.0))
+                .every(interval);
+            costing.cost.unwrap()
+        };
+        let cost = costs(Duration::from_millis(15));
+        assert_eq!((cost.cpu_us, cost.qemu_us), (150.0, Some(50.0)));
+        assert_eq!((cost.interval_ms, cost.cpu_share), (Some(15.0), Some(0.01)));
+        assert_eq!(costs(Duration::ZERO).cpu_share, None);
+        assert_eq!(instrument().every(Duration::from_secs(1)).cost, None);
+    }
 
     #[test]
     fn it_fits_the_machine_that_it_was_measured_on() {

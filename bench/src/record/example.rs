@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A run of a scenario with `cells` cells that has not measured anything yet.
-pub(crate) fn empty(name: &str, repeats: u32, cells: usize) -> Record {
+pub fn empty(name: &str, repeats: u32, cells: usize) -> Record {
     let carriers = ["native-tcp", "tcp", "ssh", "tls", "quic"];
     let policies = ["static", "auto-converge", "post-copy"];
     let cells = (0..cells).map(|index| {
@@ -45,21 +45,21 @@ pub(crate) fn empty(name: &str, repeats: u32, cells: usize) -> Record {
 }
 
 /// Three cells of three completed repeats.
-pub(crate) fn jvm() -> Record {
+pub fn jvm() -> Record {
     let mut record = empty("jvm-heavy", 3, 3);
     fill(&mut record, 3);
     record
 }
 
 /// Fifteen cells with the names that real matrices have, seven repeats each.
-pub(crate) fn wide() -> Record {
+pub fn wide() -> Record {
     let mut record = empty("everything", 7, 17);
     fill(&mut record, 7);
     record
 }
 
 /// Cells that did not converge, failed and were skipped, and a repeat that the run never came to.
-pub(crate) fn troubled() -> Record {
+pub fn troubled() -> Record {
     let mut record = empty("troubled", 2, 4);
     fill(&mut record, 1);
     let stalled = BTreeMap::from([
@@ -106,7 +106,7 @@ pub(crate) fn troubled() -> Record {
 }
 
 /// One cell that completes, and one that never does.
-pub(crate) fn stalled() -> Record {
+pub fn stalled() -> Record {
     let mut record = empty("stalled", 2, 2);
     let mut noise = Pcg64Mcg::new(7);
     for number in 1..=2 {
@@ -233,7 +233,7 @@ fn environment() -> Environment {
 }
 
 /// A calibration that fits [`environment`]: one instrument that was measured, one that is a setting, one that was skipped.
-pub(crate) fn calibration() -> Calibration {
+pub fn calibration() -> Calibration {
     let environment = environment();
     let mut sample = Instrument::new("qmp-sample", "`query-migrate`", &["downtime_ms"]);
     sample.cost = Some(Cost {

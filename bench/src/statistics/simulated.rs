@@ -4,11 +4,11 @@ use rand_core::Rng as _;
 use rand_pcg::Pcg64Mcg;
 
 /// A source of noise.
-pub(crate) struct Noise(Pcg64Mcg);
+pub struct Noise(Pcg64Mcg);
 
 /// How values of one thing lie.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Log-normal, CV 5 %.
     Skewed,
     /// The same, one in ten up to several times as great.
@@ -22,7 +22,8 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) const ALL: [Shape; 5] = [
+    /// Every one.
+    pub const ALL: [Shape; 5] = [
         Shape::Skewed,
         Shape::Tailed,
         Shape::Heavy,
@@ -32,27 +33,28 @@ impl Shape {
 }
 
 impl Noise {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same values again for the same seed.
+    pub fn new(seed: u64) -> Self {
         Noise(Pcg64Mcg::new(u128::from(seed) << 1 | 1))
     }
 
     /// Between 0 and 1, neither of them.
-    pub(crate) fn share(&mut self) -> f64 {
+    pub fn share(&mut self) -> f64 {
         (f64::from(self.0.next_u32()) + 0.5) / (f64::from(u32::MAX) + 1.0)
     }
 
     /// Box and Muller's.
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         (-2.0 * self.share().ln()).sqrt() * (std::f64::consts::TAU * self.share()).cos()
     }
 
     /// A log-normal value of median 1 whose coefficient of variation is about `cv`.
-    pub(crate) fn skewed(&mut self, cv: f64) -> f64 {
+    pub fn skewed(&mut self, cv: f64) -> f64 {
         (cv * self.normal()).exp()
     }
 
     /// `n` values of a shape, times a factor.
-    pub(crate) fn values(&mut self, shape: Shape, n: usize, factor: f64) -> Vec<f64> {
+    pub fn values(&mut self, shape: Shape, n: usize, factor: f64) -> Vec<f64> {
         (0..n).map(|_| self.one(shape) * factor).collect()
     }
 

@@ -8,7 +8,7 @@ use super::text::{clean, clean_short, plain};
 use crate::record::{CellRecord, Record};
 
 /// The axes on which a record's cells differ, in its order.
-pub(crate) fn varied(cells: &[CellRecord]) -> Vec<&str> {
+pub fn varied(cells: &[CellRecord]) -> Vec<&str> {
     let mut axes: Vec<&str> = Vec::new();
     for cell in cells {
         for key in cell.parameters.keys() {
@@ -29,7 +29,7 @@ pub(crate) fn varied(cells: &[CellRecord]) -> Vec<&str> {
 }
 
 /// A cell's parameters on these axes, one a line; its id if it has none there.
-pub(crate) fn lines(cell: &CellRecord, axes: &[&str]) -> Vec<String> {
+pub fn lines(cell: &CellRecord, axes: &[&str]) -> Vec<String> {
     let of = axes
         .iter()
         .filter_map(|axis| Some(parameter(axis, cell.parameters.get(*axis)?, axes)));

@@ -38,7 +38,7 @@ impl Page {
     }
 
     /// Standard error, if it is a terminal.
-    pub(crate) fn stderr() -> Option<Self> {
+    pub fn stderr() -> Option<Self> {
         let stderr = stderr();
         stderr.is_terminal().then(|| Page {
             width: width_of(&stderr),
@@ -85,7 +85,7 @@ impl Tone {
 }
 
 /// Words of ours in the colour of what they say, on a page that has colours.
-pub(crate) fn painted(words: &str) -> String {
+pub fn painted(words: &str) -> String {
     let code = match Tone::of(words).filter(|_| Page::now().colour) {
         None => return words.to_owned(),
         Some(Tone::Bad) => "31",
@@ -108,7 +108,7 @@ pub(super) fn columns(text: &str) -> usize {
 }
 
 /// As wide as the terminal that a stream is, or as `COLUMNS` says.
-pub(super) fn width_of(stream: &(impl IsTerminal + AsFd)) -> u16 {
+pub fn width_of(stream: &(impl IsTerminal + AsFd)) -> u16 {
     let window = || tcgetwinsize(stream).map_or(0, |size| size.ws_col);
     let columns = std::env::var("COLUMNS").ok();
     width(columns.as_deref(), stream.is_terminal().then(window))

@@ -162,7 +162,7 @@ fn stalled(cell: &CellRecord) -> Option<String> {
 }
 
 /// An outcome in a sentence.
-pub(crate) fn words(outcome: Outcome) -> &'static str {
+pub fn words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::DidNotConverge => "did not converge",
         other => other.name(),
@@ -170,7 +170,7 @@ pub(crate) fn words(outcome: Outcome) -> &'static str {
 }
 
 /// `2 completed, 1 failed`, or `nothing yet`.
-pub(crate) fn outcomes(counts: &BTreeMap<Outcome, usize>) -> String {
+pub fn outcomes(counts: &BTreeMap<Outcome, usize>) -> String {
     if counts.is_empty() {
         return "nothing yet".to_owned();
     }

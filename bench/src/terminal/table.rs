@@ -13,7 +13,7 @@ use super::page::{self, Page, Tone};
 ///
 /// Only the columns in `breakable` are wrapped when it would get too wide: names and numbers stay whole. What does not fit then goes into
 /// further tables below, each of which begins with the first column. Columns that judge, such as `outcome`, have colours if the page has.
-pub(crate) fn table(
+pub fn table(
     header: &[&str],
     left: &[usize],
     breakable: &[usize],
@@ -205,7 +205,7 @@ impl Shown<'_> {
 }
 
 /// Lines that do not fit are wrapped at words; the following ones are indented by `indent`.
-pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+pub fn wrapped(text: &str, indent: usize) -> String {
     let width = usize::from(Page::now().width).min(LONGEST_LINE);
     let mut lines = String::new();
     let mut column = 0;
