@@ -31,15 +31,15 @@ pub mod units {
     pub use crate::units::{Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError};
 }
 
-pub(crate) use crate::tree;
-pub(crate) use period::{has_period, period_ms};
-pub(crate) use problem::nearest;
+use crate::tree;
 
+pub use crate::nearest::nearest;
 pub use build::EXCLUDE;
 pub use builtin::{BUILTINS, Builtin, builtin};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use limits::longest_blackouts;
+pub use period::{has_period, period_ms};
 pub use schema::schema;
 pub use starter::starter;
 
@@ -352,7 +352,7 @@ pub fn memory_needed_bytes(setup: &Setup) -> u64 {
 
 /// The workload's seed in a run of this seed: the same for all cells and repeats, so that they migrate the same memory and differ only in
 /// what the matrix says.
-pub(crate) fn reseed(setup: &mut Setup, seed: u64) {
+pub fn reseed(setup: &mut Setup, seed: u64) {
     if let Some(workload) = &mut setup.workload {
         workload.seed = seed;
     }

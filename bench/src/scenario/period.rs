@@ -7,7 +7,7 @@ use lmbench_guest::spec::{PAGE_BYTES, Pattern, Rate};
 
 /// Milliseconds of the guest's time; `rate` is what the workload reaches, in pages per millisecond. Zero of a workload that does always the
 /// same: a sweep's passes, too, are all alike to its rate.
-pub(crate) fn period_ms(pattern: &Pattern, rate: f64) -> f64 {
+pub fn period_ms(pattern: &Pattern, rate: f64) -> f64 {
     match pattern {
         Pattern::Idle
         | Pattern::Uniform { .. }
@@ -35,7 +35,7 @@ pub(crate) fn period_ms(pattern: &Pattern, rate: f64) -> f64 {
 }
 
 /// Whether a workload has one.
-pub(crate) fn has_period(pattern: &Pattern) -> bool {
+pub fn has_period(pattern: &Pattern) -> bool {
     period_ms(pattern, 1.0) > 0.0
 }
 
