@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the program is built of.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 17] = [
     "Cargo.lock",
     "Cargo.toml",
     "bench/Cargo.toml",
     "bench/build.rs",
+    "bench/record/Cargo.toml",
+    "bench/record/src",
     "bench/src",
     "harness/Cargo.toml",
     "harness/build.rs",

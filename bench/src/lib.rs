@@ -2,39 +2,22 @@
 
 pub mod calibrate;
 pub mod carrier;
-pub mod cells;
 pub mod cli;
 pub mod commands;
-pub mod compare;
-pub mod conditions;
 pub mod control;
-pub mod convergence;
 pub mod doctor;
-pub mod error;
 pub mod event;
-pub mod export;
-pub mod gate;
-pub mod history;
-pub mod import;
 pub mod interleave;
-pub mod judge;
-pub mod junit;
-pub mod metric;
-pub mod nearest;
 pub mod plan;
-pub mod programs;
-pub mod record;
 pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
-pub mod scenario_text;
 pub mod selftest;
-pub mod statistics;
-pub mod store;
 pub mod terminal;
-pub mod text;
-pub mod tree;
-pub mod units;
 
 pub use lmbench_os::{files, output};
+pub use lmbench_record::{
+    cells, compare, conditions, convergence, error, export, gate, history, import, judge, junit,
+    metric, nearest, programs, record, scenario_text, statistics, store, text, tree, units,
+};

@@ -47,7 +47,7 @@ fn records() {
     each(
         &[
             "tests/fixtures/quick",
-            "src/record/fixtures",
+            "record/src/record/fixtures",
             "fuzz/seeds/record",
         ],
         record::read,

@@ -19,6 +19,28 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         &["lmbench", "lmbench-transport", "lmbench-harness", "tokio"],
     ),
     (
+        "lmbench-record",
+        &[
+            "lmbench",
+            "lmbench-transport",
+            "lmbench-harness",
+            "lmbench-guest",
+            "tokio",
+            "socket2",
+        ],
+    ),
+    (
+        "lmbench-os",
+        &[
+            "lmbench",
+            "lmbench-record",
+            "lmbench-transport",
+            "lmbench-harness",
+            "lmbench-guest",
+            "tokio",
+        ],
+    ),
+    (
         "lmbench-model",
         &[
             "lmbench",
@@ -29,7 +51,9 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
 ];
-/// Scenario files, statistics and the terminal: only `lmbench` itself names these.
+/// The packages of the program, in `bench`.
+const OF_BENCH: &[&str] = &["lmbench", "lmbench-record"];
+/// Scenario files, statistics and the terminal: only those of `bench` name these.
 const ONLY_BENCH: &[&str] = &[
     "annotate-snippets",
     "anstream",
@@ -50,6 +74,8 @@ const PACKAGES: &[&str] = &[
     "lmbench-transport",
     "lmbench-harness",
     "lmbench-guest",
+    "lmbench-os",
+    "lmbench-record",
 ];
 
 fn metadata() -> Value {
@@ -138,12 +164,12 @@ fn broken_dependency_rules(metadata: &Value) -> Vec<String> {
         let package = names.get(id).copied().unwrap_or(id);
         let dependencies = direct(id).filter_map(|dependency| names.get(dependency).copied());
         let foreign = dependencies.filter(|name| {
-            package != "lmbench"
+            !OF_BENCH.contains(&package)
                 && ONLY_BENCH.contains(name)
                 && !EXCEPTIONS.contains(&(package, *name))
         });
         broken.extend(
-            foreign.map(|name| format!("{package} depends on {name}, which is for lmbench alone")),
+            foreign.map(|name| format!("{package} depends on {name}, which is for bench alone")),
         );
     }
     broken
@@ -163,6 +189,8 @@ fn packages_keep_apart() {
         "lmbench-transport",
         "lmbench-harness",
         "lmbench-guest",
+        "lmbench-os",
+        "lmbench-record",
         "tokio",
         "toml",
         "between",
@@ -170,11 +198,12 @@ fn packages_keep_apart() {
     ];
     let made_up = json!({
         "packages": names.map(|name| json!({"id": name, "name": name})),
-        "workspace_members": ["lmbench", "lmbench-transport", "lmbench-harness", "lmbench-guest"],
+        "workspace_members": ["lmbench", "lmbench-transport", "lmbench-harness", "lmbench-guest", "lmbench-record"],
         "resolve": {"nodes": [
             node("lmbench", &[("toml", Value::Null), ("lmbench-harness", Value::Null)]),
             node("lmbench-harness", &[("between", Value::Null), ("toml", Value::Null), ("lmbench-guest", Value::Null)]),
             node("between", &[("lmbench-transport", json!("build"))]),
+            node("lmbench-record", &[("toml", Value::Null), ("lmbench-transport", Value::Null)]),
             node("lmbench-guest", &[("tokio", Value::Null), ("hdrhistogram", Value::Null)]),
             node("lmbench-transport", &[("lmbench-harness", json!("dev")), ("toml", json!("dev"))]),
         ]}
@@ -184,7 +213,8 @@ fn packages_keep_apart() {
         [
             "lmbench-harness reaches lmbench-transport",
             "lmbench-guest reaches tokio",
-            "lmbench-harness depends on toml, which is for lmbench alone",
+            "lmbench-record reaches lmbench-transport",
+            "lmbench-harness depends on toml, which is for bench alone",
         ]
     );
     assert_eq!(broken_dependency_rules(&json!({})).len(), PACKAGES.len());
