@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the program is built of.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 19] = [
     "Cargo.lock",
     "Cargo.toml",
     "bench/Cargo.toml",
     "bench/build.rs",
     "bench/record/Cargo.toml",
     "bench/record/src",
+    "bench/report/Cargo.toml",
+    "bench/report/src",
     "bench/src",
     "harness/Cargo.toml",
     "harness/build.rs",

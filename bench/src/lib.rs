@@ -10,7 +10,6 @@ pub mod event;
 pub mod interleave;
 pub mod plan;
 pub mod replay;
-pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
@@ -21,3 +20,4 @@ pub use lmbench_record::{
     cells, compare, conditions, convergence, error, export, gate, history, import, judge, junit,
     metric, nearest, programs, record, scenario_text, statistics, store, text, tree, units,
 };
+pub use lmbench_report::report;

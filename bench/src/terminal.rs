@@ -1,7 +1,7 @@
-//! What a person sees: progress while a run goes on, tables of what it measured.
+//! What a person sees of the program: progress while a run goes on, runs and scenarios in a list. What was measured is shown by the report,
+//! whose texts are passed on.
 //!
-//! The texts are pure functions of records and lists, and of the [`Page`] they are made for; commands print them. Every string that comes from a
-//! file passes [`crate::text::clean`] first, so that no scenario's name can reach the terminal's control codes.
+//! Every string that comes from a file passes [`text::clean`] first, so that no scenario's name can reach the terminal's control codes.
 
 #![expect(
     clippy::format_push_string,
@@ -9,38 +9,20 @@
     reason = "texts of a screen, made once; `write!` would add errors that can not happen"
 )]
 
-pub(crate) mod calibration;
-pub mod cell;
-mod compare;
-mod gate;
-mod history;
 mod list;
-pub mod page;
 mod progress;
 mod replay;
 mod scenarios;
-mod show;
 mod status;
-pub mod summary;
-pub mod table;
-#[cfg(test)]
-mod tests;
-pub mod time;
 mod watch;
 
-pub use crate::text;
-pub use calibration::calibration_text;
-pub use compare::compare_text;
-pub use gate::gate_text;
-pub use history::history_text;
 pub use list::{list_problems, list_text};
-pub use page::{Page, painted};
+pub use lmbench_report::terminal::{
+    Page, calibration_text, cell, compare_text, events_text, gate_text, history_text, outcomes,
+    page, painted, show_text, summary, summary_text, table, text, time, words, wrapped,
+};
 pub use progress::ProgressDisplay;
 pub use replay::replay_text;
 pub use scenarios::scenarios_text;
-pub use show::{events_text, show_text};
 pub use status::status_text;
-pub(crate) use summary::{UNFINISHED, troubles};
-pub use summary::{outcomes, summary_text, words};
-pub use table::{table, wrapped};
 pub use watch::{Board as WatchBoard, NoDashboard};

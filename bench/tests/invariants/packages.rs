@@ -30,6 +30,17 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "lmbench-report",
+        &[
+            "lmbench",
+            "lmbench-transport",
+            "lmbench-harness",
+            "lmbench-guest",
+            "tokio",
+            "socket2",
+        ],
+    ),
+    (
         "lmbench-os",
         &[
             "lmbench",
@@ -52,7 +63,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ),
 ];
 /// The packages of the program, in `bench`.
-const OF_BENCH: &[&str] = &["lmbench", "lmbench-record"];
+const OF_BENCH: &[&str] = &["lmbench", "lmbench-record", "lmbench-report"];
 /// Scenario files, statistics and the terminal: only those of `bench` name these.
 const ONLY_BENCH: &[&str] = &[
     "annotate-snippets",
@@ -76,6 +87,7 @@ const PACKAGES: &[&str] = &[
     "lmbench-guest",
     "lmbench-os",
     "lmbench-record",
+    "lmbench-report",
 ];
 
 fn metadata() -> Value {
@@ -191,6 +203,7 @@ fn packages_keep_apart() {
         "lmbench-guest",
         "lmbench-os",
         "lmbench-record",
+        "lmbench-report",
         "tokio",
         "toml",
         "between",

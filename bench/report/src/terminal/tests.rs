@@ -8,7 +8,7 @@ use super::{show_text, summary_text};
 use crate::import::guestperf::{from_json, runs};
 use crate::record::{Record, example};
 
-const REPORT: &str = include_str!("../../tests/fixtures/guestperf.json");
+const REPORT: &str = include_str!("../../../tests/fixtures/guestperf.json");
 
 #[test]
 fn an_imported_report_is_shown_as_any_run() {
