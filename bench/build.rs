@@ -1,18 +1,17 @@
-//! Hands the program two things: the commit it is built of, and the scenarios, which it has in itself.
+//! Hands the program the commit that it is built of.
 //!
 //! The commit is looked up when a source changed, so that it costs no build of its own: what `--version` names has the same sources. A
 //! release is also built anew after a commit, so that it names the commit that was made of changes. `LMBENCH_COMMIT` says it instead, for
 //! packagers whose sources come without git.
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the program is built of.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 22] = [
     "Cargo.lock",
     "Cargo.toml",
     "bench/Cargo.toml",
@@ -21,6 +20,9 @@ const SOURCES: [&str; 19] = [
     "bench/record/src",
     "bench/report/Cargo.toml",
     "bench/report/src",
+    "bench/scenario/Cargo.toml",
+    "bench/scenario/build.rs",
+    "bench/scenario/src",
     "bench/src",
     "harness/Cargo.toml",
     "harness/build.rs",
@@ -64,12 +66,9 @@ fn main() -> io::Result<()> {
             .filter(|path| path.exists())
             .for_each(|path| watch(&path));
     }
-    let folder = workspace.join("scenarios");
-    watch(&folder);
-    fs::write(
-        Path::new(&variable("OUT_DIR")?).join("scenarios.rs"),
-        scenarios(&folder)?,
-    )
+    // A scenario more changes no file that was there.
+    watch(&workspace.join("scenarios"));
+    Ok(())
 }
 
 /// The commit of these sources, and whether they were changed since; `unknown` where this is no working tree of git's.
@@ -106,34 +105,6 @@ fn git(workspace: &Path, arguments: &[&str]) -> Option<String> {
         .ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| said.trim_end().to_owned())
-}
-
-/// The scenarios below `folder` as an expression of Rust, by name.
-pub fn scenarios(folder: &Path) -> io::Result<String> {
-    let mut named = Vec::new();
-    for file in files(folder)? {
-        let name = file
-            .strip_prefix(folder)
-            .map_err(io::Error::other)?
-            .with_extension("");
-        if file
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            named.push((name.components().count(), name, file));
-        }
-    }
-    // Those of a set stand behind the others.
-    named.sort();
-    let mut text = String::from("&[\n");
-    for (_, name, file) in named {
-        let (name, file) = (name.to_string_lossy(), file.to_string_lossy());
-        let _ = writeln!(
-            text,
-            "Builtin {{ name: {name:?}, text: include_str!({file:?}) }},"
-        );
-    }
-    Ok(text + "]\n")
 }
 
 /// The file, or all below the folder; none where there is neither.

@@ -1,7 +1,6 @@
 //! The program: scenario, plan, run, record, judge, report.
 
 pub mod calibrate;
-pub mod carrier;
 pub mod cli;
 pub mod commands;
 pub mod control;
@@ -11,7 +10,6 @@ pub mod interleave;
 pub mod plan;
 pub mod replay;
 pub mod run;
-pub mod scenario;
 pub mod selftest;
 pub mod terminal;
 
@@ -21,3 +19,4 @@ pub use lmbench_record::{
     metric, nearest, programs, record, scenario_text, statistics, store, text, tree, units,
 };
 pub use lmbench_report::report;
+pub use lmbench_scenario::{carrier, scenario};

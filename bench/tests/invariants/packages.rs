@@ -63,7 +63,12 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ),
 ];
 /// The packages of the program, in `bench`.
-const OF_BENCH: &[&str] = &["lmbench", "lmbench-record", "lmbench-report"];
+const OF_BENCH: &[&str] = &[
+    "lmbench",
+    "lmbench-record",
+    "lmbench-report",
+    "lmbench-scenario",
+];
 /// Scenario files, statistics and the terminal: only those of `bench` name these.
 const ONLY_BENCH: &[&str] = &[
     "annotate-snippets",
