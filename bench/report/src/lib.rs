@@ -5,11 +5,3 @@
 
 pub mod report;
 pub mod terminal;
-
-use lmbench_os::files;
-#[cfg(test)]
-use lmbench_record::import;
-use lmbench_record::{
-    cells, compare, conditions, convergence, gate, history, judge, metric, record, scenario_text,
-    statistics, store,
-};

@@ -31,9 +31,10 @@ mod values;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::cells::{Selector, taken};
-use crate::record::{CellRecord, Outcome, Record, RecordError};
-use crate::store::{FoundRun, Sample};
+use lmbench_record::cells::{Selector, taken};
+use lmbench_record::record::{CellRecord, Outcome, Record, RecordError};
+use lmbench_record::store::{FoundRun, Sample};
+
 use crate::terminal::text::{clean_short, counted};
 use crate::terminal::{outcomes, troubles};
 use choose::{Chosen, TIMELINES, choose};

@@ -7,7 +7,3 @@
 
 pub mod carrier;
 pub mod scenario;
-
-use lmbench_record::{
-    cells, gate, metric, nearest, programs, record, scenario_text, statistics, tree, units,
-};

@@ -28,17 +28,17 @@ pub mod units {
     pub(crate) use super::moment::{HINT as MOMENT_HINT, moment};
     pub(crate) use super::repeats::{HINT as REPEATS_HINT, repeats};
     pub use super::repeats::{Repeats, Until};
-    pub use crate::units::{Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError};
+    pub use lmbench_record::units::{
+        Quantity, RATE, Rate, SHARE, SIZE, Share, Size, TIME, Time, UnitError,
+    };
 }
 
-use crate::tree;
-
-pub use crate::nearest::nearest;
 pub use build::EXCLUDE;
 pub use builtin::{BUILTINS, Builtin, builtin};
 pub use by_hand::{carrier, policy, policy_has, policy_names};
 pub use error::{Invalid, ScenarioError};
 pub use limits::longest_blackouts;
+pub use lmbench_record::nearest::nearest;
 pub use period::{has_period, period_ms};
 pub use schema::schema;
 pub use starter::starter;
@@ -52,18 +52,19 @@ use indexmap::IndexMap;
 use lmbench_guest::spec::WorkloadSpec;
 use lmbench_harness::policy::{Subject, from_spec};
 use lmbench_harness::spec::{FaultSpec, GuestSpec, MigrationSpec, NetworkSpec, PolicySpec};
+use lmbench_record::gate::Rules;
+use lmbench_record::programs::Programs;
+use lmbench_record::scenario_text::SCENARIO_BYTES_MAX;
+use lmbench_record::tree;
 use sha2::{Digest, Sha256};
 
 use crate::carrier::CarrierSpec;
-use crate::gate::Rules;
-use crate::programs::Programs;
 use crate::scenario::check::Check;
 use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::{Combination, Document};
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Until;
-use crate::scenario_text::SCENARIO_BYTES_MAX;
 
 /// A scenario that makes sense.
 #[derive(Debug, Clone, PartialEq)]

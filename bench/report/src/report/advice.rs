@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use lmbench_record::conditions;
+use lmbench_record::judge::{Completions, RULE};
+use lmbench_record::metric::Unit;
+use lmbench_record::record::{CellRecord, Outcome, Record, Repeat};
 use serde_json::Value;
 
 use super::Source;
 use super::label::{self, Axis};
 use super::model::{Advice, Comparison};
-use crate::conditions;
-use crate::judge::{Completions, RULE};
-use crate::metric::Unit;
-use crate::record::{CellRecord, Outcome, Record, Repeat};
 use crate::terminal::text::clean_short;
 
 /// For each axis that tells something, in the order of the axes; of several runs for each.
@@ -229,8 +229,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::example;
     use crate::report::compare::comparisons;
+    use lmbench_record::record::example;
 
     /// The cells of a record as values of one axis, with the outcomes of their repeats.
     fn record(outcomes: &[(Value, Outcome)], repeats: u32, slower: f64) -> Record {

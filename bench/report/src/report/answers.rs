@@ -7,10 +7,11 @@ mod conditions;
 mod convergence;
 mod limits;
 
+use lmbench_record::record::{CellRecord, Outcome, Record, Repeat};
+
 use super::Source;
 use super::label::{self, Axis};
 use super::model::{Answer, Comparison, Difference, Section, Weight};
-use crate::record::{CellRecord, Outcome, Record, Repeat};
 use crate::terminal::text::{clean_short, counted};
 
 /// All answers, the weightiest first, otherwise in this order.

@@ -1,12 +1,13 @@
 //! Two stacked bars: what the blackout was made of, and CPU time per GiB.
 
+use lmbench_record::metric::Unit;
+use lmbench_record::record::{CellRecord, Outcome, Repeat};
+use lmbench_record::statistics::median;
+
 use super::Source;
 use super::model::{Bar, Bars, Part};
 use super::spread::ROWS;
 use super::values::{CPU_PARTS, CPU_PARTS_OLDER, of_cell};
-use crate::metric::Unit;
-use crate::record::{CellRecord, Outcome, Repeat};
-use crate::statistics::median;
 
 /// The blackout of each cell's median repeat: parts of a real one add up, medians of parts would not.
 pub(super) fn blackout(sources: &[Source]) -> Option<Bars> {
@@ -177,7 +178,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::record::{Record, example};
+    use lmbench_record::record::{Record, example};
 
     fn with(metrics: &[(&str, f64)]) -> Record {
         let mut record = example::empty("bars", 1, 1);

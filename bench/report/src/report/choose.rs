@@ -1,7 +1,8 @@
 //! Which migrations are shown from beginning to end: of each cell the median one and the worst, as many as a page bears.
 
+use lmbench_record::record::{CellRecord, Outcome, Record, Repeat};
+
 use super::bars::median_repeat;
-use crate::record::{CellRecord, Outcome, Record, Repeat};
 
 /// A migration that gets a time line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub(super) const TIMELINES: usize = 24;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn each_cell_comes_before_any_cells_second() {

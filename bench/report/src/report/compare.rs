@@ -2,11 +2,18 @@
 //!
 //! What a difference is says `compare`, of the same cells in the same words: a report asks it, and repeats its answer. What a report *names*
 //! besides, in a sentence, by a colour or by a star, also has to stand out of all that is asked: of a run, of all its axes, cells and metrics
-//! ([`Family`](crate::judge::Family)); of two runs, of all their cells and metrics. So 1 of 100 runs in which nothing differs has anything named,
+//! ([`Family`](lmbench_record::judge::Family)); of two runs, of all their cells and metrics. So 1 of 100 runs in which nothing differs has anything named,
 //! and so has 1 of 100 comparisons with another run. A run is asked by itself: what stands beside it in a report adds nothing to it and takes
 //! nothing away.
 
 mod arms;
+
+use lmbench_record::compare::{self, Choice, MetricComparison, Options, Side};
+use lmbench_record::conditions;
+use lmbench_record::judge::RULE;
+use lmbench_record::metric::Direction;
+use lmbench_record::record::{CellRecord, Outcome, Record};
+use lmbench_record::statistics::{Interval, holm};
 
 pub(super) use arms::{STARRED, Standing, standings};
 
@@ -14,12 +21,6 @@ use super::Source;
 use super::label::{self, Axis, quantity};
 use super::model::{Best, Comparison, Difference, Range};
 use super::values::is_succeeded;
-use crate::compare::{self, Choice, MetricComparison, Options, Side};
-use crate::conditions;
-use crate::judge::RULE;
-use crate::metric::Direction;
-use crate::record::{CellRecord, Outcome, Record};
-use crate::statistics::{Interval, holm};
 use crate::terminal::text::clean_short;
 use arms::{Arms, families};
 

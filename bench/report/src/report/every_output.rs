@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use lmbench_record::compare::{Choice, Options, Side, compare};
+use lmbench_record::conditions::example::{record, unlimited};
+use lmbench_record::conditions::{UNPROVEN, as_asked};
+use lmbench_record::convergence::of_cell;
+use lmbench_record::record::{Integrity, Record, Repeat, example};
+
 use super::{Source, html, markdown, model, report, terminal};
-use crate::compare::{Choice, Options, Side, compare};
-use crate::conditions::example::{record, unlimited};
-use crate::conditions::{UNPROVEN, as_asked};
-use crate::convergence::of_cell;
-use crate::record::{Integrity, Record, Repeat, example};
 use crate::terminal::{compare_text, show_text, summary_text};
 
 fn page(record: &Record) -> model::Report {

@@ -1,15 +1,15 @@
 //! What stands at a report's end: what the runs ran on, what was asked, every metric's definition, every repeat's values.
 
 use indexmap::IndexSet;
+use lmbench_record::metric::{self, ALL, Direction, Unit};
+use lmbench_record::record::Record;
+use lmbench_record::statistics::median;
 use serde_json::Value;
 
 use super::Source;
 use super::label::{self, CPU_ALL};
 use super::model::{Data, Datum, Definition, RunFacts};
 use super::values::{DRAWN, of_cell, value};
-use crate::metric::{self, ALL, Direction, Unit};
-use crate::record::Record;
-use crate::statistics::median;
 use crate::terminal::text::{clean, clean_short, plain};
 use crate::terminal::{outcomes, time, words};
 

@@ -1,13 +1,13 @@
 //! What stands at a report's top: the question, when and on what it was measured, and what the runs are called.
 
+use lmbench_record::metric::Unit;
+use lmbench_record::record::Record;
+use lmbench_record::scenario_text;
 use serde_json::Value;
 
 use super::label::{self, Axis};
 use super::model::{Head, Named};
 use super::{Source, letter};
-use crate::metric::Unit;
-use crate::record::Record;
-use crate::scenario_text;
 use crate::terminal::text::{clean_short, counted};
 use crate::terminal::time;
 
@@ -184,7 +184,7 @@ const SETTINGS: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     fn asked(text: &str) -> Option<String> {
         let mut record = example::jvm();

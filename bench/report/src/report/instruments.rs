@@ -1,10 +1,11 @@
 //! What the instruments cost and tell, from the calibrations that the records carry, and which values lie below what they tell.
 
+use lmbench_record::metric::{self, Unit};
+use lmbench_record::record::{Calibration, Instrument, Record};
+
 use super::Source;
 use super::model::{InstrumentRow, Instruments};
 use super::values::of_cell;
-use crate::metric::{self, Unit};
-use crate::record::{Calibration, Instrument, Record};
 use crate::terminal::calibration::{cells, name, note, origin, skipped};
 use crate::terminal::text::{clean_short, counted};
 
@@ -102,8 +103,8 @@ const LONGEST: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
-    use crate::record::{Resolution, ResolutionFrom, ResolutionUnit};
+    use lmbench_record::record::example;
+    use lmbench_record::record::{Resolution, ResolutionFrom, ResolutionUnit};
 
     fn calibrated() -> Record {
         let mut record = example::jvm();

@@ -1,11 +1,11 @@
 //! What cells and metrics are called in a report: short, and different from each other.
 
 use indexmap::{IndexMap, IndexSet};
+use lmbench_record::metric::{self, Direction, Unit};
+use lmbench_record::record::{CellRecord, Record};
 use serde_json::Value;
 
 use super::model::Quantity;
-use crate::metric::{self, Direction, Unit};
-use crate::record::{CellRecord, Record};
 use crate::terminal::cell::{self, parameter};
 use crate::terminal::text::clean_short;
 
@@ -192,7 +192,7 @@ const LONGEST_VALUES: usize = 400;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn cells_are_called_by_what_varies() {

@@ -1,9 +1,10 @@
 //! Whether runs can be compared at all.
 
+use lmbench_record::gate::baseline::Machine;
+use lmbench_record::gate::machine_differences;
+
 use super::model::{Answer, Section, Weight};
 use super::{Source, letter};
-use crate::gate::baseline::Machine;
-use crate::gate::machine_differences;
 use crate::terminal::text::clean_short;
 
 /// That runs are of different machines, which comes before everything that is said of them.

@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
+use lmbench_record::judge::Verdict;
+use lmbench_record::metric::Unit;
+
 use super::model::{Bars, Comparison, Instruments, NOT_CALIBRATED, Overview, Report, Weight};
-use crate::judge::Verdict;
-use crate::metric::Unit;
 use crate::terminal::UNFINISHED;
 use crate::terminal::calibration::{COLUMNS, LEGEND};
 
@@ -281,8 +282,8 @@ const LINES: usize = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
     use crate::report::{Source, report};
+    use lmbench_record::record::example;
 
     #[test]
     fn names_are_no_markup() {

@@ -3,13 +3,14 @@
 //! A colour is a place between the best and the worst median of a run, on a logarithmic scale where the values allow one. There is none where
 //! the best and the worst are not really different, nor a star for what is not really better than all others: see [`Standing`].
 
+use lmbench_record::metric::Direction;
+use lmbench_record::record::Record;
+
 use super::Source;
 use super::compare::Standing;
 use super::label::{self, Axis, quantity};
 use super::model::{Grid, Overview, Quantity, Shade};
 use super::values::{HEADLINES, Shown, summary_of};
-use crate::metric::Direction;
-use crate::record::Record;
 use crate::terminal::text::clean_short;
 
 /// Cells by metrics, [`CELLS`] at most; `None` without any value. Each run has its own colours: what ran elsewhere or asked something else is
@@ -209,7 +210,7 @@ const LEAST_APART: f64 = 0.03;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn the_best_is_at_one_end_and_the_worst_at_the_other() {

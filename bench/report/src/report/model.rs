@@ -5,8 +5,9 @@
 
 mod opening;
 
-use crate::judge::Verdict;
-use crate::metric::{Direction, Unit};
+use lmbench_record::judge::Verdict;
+use lmbench_record::metric::{Direction, Unit};
+
 pub use opening::{Advice, Head, Mark, Named, Picture, PictureRow};
 
 /// Everything a report shows, in its order.

@@ -1,11 +1,12 @@
 //! The picture at a report's top: what a migration takes from its operator and its guest, cell by cell.
 
+use lmbench_record::record::{CellRecord, Outcome};
+use lmbench_record::statistics::median;
+
 use super::Source;
 use super::label::quantity;
 use super::model::{Mark, Picture, PictureRow};
 use super::values::of_cell;
-use crate::record::{CellRecord, Outcome};
-use crate::statistics::median;
 use crate::terminal::words;
 
 /// Of the first cells, [`ROWS`] at most; `None` if nothing completed or there is only one cell to look at.
@@ -69,7 +70,7 @@ const ROWS: usize = 24;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn every_cell_has_a_row_and_says_why_it_is_empty() {

@@ -8,11 +8,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::files::open_plain;
+use lmbench_os::files::open_plain;
+use lmbench_record::record::Record;
+use lmbench_record::store::Sample;
 use serde::Deserialize;
-
-use crate::record::Record;
-use crate::store::Sample;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -227,7 +226,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     /// Three cells of three repeats, `bytes` of samples each, a warm-up before.
     fn file(record: &Record, bytes: usize) -> tempfile::NamedTempFile {

@@ -1,12 +1,13 @@
 //! Every repeat's value, cell by cell, with the median's interval.
 
+use lmbench_record::metric;
+use lmbench_record::record::{CellRecord, summary};
+use lmbench_record::statistics::outliers;
+
 use super::Source;
 use super::label::quantity;
 use super::model::{Distribution, Range, Spread};
 use super::values::{DRAWN, of_cell};
-use crate::metric;
-use crate::record::{CellRecord, summary};
-use crate::statistics::outliers;
 
 /// One for each metric that any cell has values of.
 pub(super) fn distributions(sources: &[Source]) -> Vec<Distribution> {

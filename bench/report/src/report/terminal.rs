@@ -2,8 +2,9 @@
 
 #![expect(clippy::format_push_string, reason = "a text of a screen, made once")]
 
+use lmbench_record::metric::Unit;
+
 use super::model::{Comparison, Instruments, NOT_CALIBRATED, Report, Weight};
-use crate::metric::Unit;
 use crate::terminal::calibration::COLUMNS;
 use crate::terminal::text::counted;
 use crate::terminal::{UNFINISHED, painted, table, wrapped};
@@ -182,8 +183,8 @@ const LINES: usize = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
     use crate::report::{Source, report};
+    use lmbench_record::record::example;
 
     #[test]
     fn two_healthy_runs() {

@@ -1,8 +1,9 @@
 //! Whole reports of made-up records.
 
+use lmbench_record::record::example;
+
 use super::model::Answer;
 use super::*;
-use crate::record::example;
 
 fn of(records: impl IntoIterator<Item = Record>) -> Report {
     let sources: Vec<Source> = records.into_iter().map(Source::without_samples).collect();

@@ -4,11 +4,12 @@ mod curves;
 mod moments;
 mod thin;
 
+use lmbench_record::metric::Unit;
+use lmbench_record::record::{Event, Record, Repeat};
+use lmbench_record::store::Sample;
+
 use super::choose::Chosen;
 use super::model::{Curve, Moment, Panel, Range, Timeline};
-use crate::metric::Unit;
-use crate::record::{Event, Record, Repeat};
-use crate::store::Sample;
 use crate::terminal::words;
 
 /// The time line of a chosen migration; `None` if there is nothing to draw. `first_cell` is the position of the record's first cell in the report.

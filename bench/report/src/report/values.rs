@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use lmbench_record::conditions;
+use lmbench_record::record::{CellRecord, Repeat, Summary};
+use lmbench_record::statistics::median;
+
 use super::label::CPU_ALL;
-use crate::conditions;
-use crate::record::{CellRecord, Repeat, Summary};
-use crate::statistics::median;
 
 /// The value of a repeat; also of [`CPU_ALL`], which no record holds. Not of what the repeat tells better: two records, one of which is too
 /// old for the better figure, are not compared by two different ones.

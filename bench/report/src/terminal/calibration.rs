@@ -1,9 +1,10 @@
 //! What instruments cost and tell, as a table: the doctor's, and the cells of the report's.
 
+use lmbench_record::metric::Unit;
+use lmbench_record::record::{Calibration, Instrument, Resolution, ResolutionFrom, ResolutionUnit};
+
 use super::text::clean_short;
 use super::{table, wrapped};
-use crate::metric::Unit;
-use crate::record::{Calibration, Instrument, Resolution, ResolutionFrom, ResolutionUnit};
 
 /// The columns beside the instrument's name.
 pub(crate) const COLUMNS: [&str; 6] = [
@@ -132,7 +133,7 @@ const LONGEST: usize = 300;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn a_calibration_is_a_table_with_its_notes_below() {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use lmbench_record::record::{CellRecord, Record};
 use serde_json::Value;
 
 use super::text::{clean, clean_short, plain};
-use crate::record::{CellRecord, Record};
 
 /// The axes on which a record's cells differ, in its order.
 pub fn varied(cells: &[CellRecord]) -> Vec<&str> {
@@ -90,7 +90,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     /// A record whose cells have these parameters.
     fn record(cells: &[&[(&str, Value)]]) -> Record {

@@ -1,10 +1,10 @@
 //! A comparison in text: first how migrations ended and what got worse or better, then the figures.
 
-use crate::compare::{CellComparison, Comparison, Kind, Label, MetricComparison, Verdict};
-use crate::judge::{NoiseSource, RULE};
-use crate::metric::format_value;
-use crate::record::Outcome;
-use crate::statistics::{Effect, Pairing};
+use lmbench_record::compare::{CellComparison, Comparison, Kind, Label, MetricComparison, Verdict};
+use lmbench_record::judge::{NoiseSource, RULE};
+use lmbench_record::metric::format_value;
+use lmbench_record::record::Outcome;
+use lmbench_record::statistics::{Effect, Pairing};
 
 use super::page::painted;
 use super::summary::outcomes;

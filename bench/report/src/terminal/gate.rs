@@ -1,10 +1,11 @@
 //! What the gate found, on one screen: the verdict, then the checks that did not simply pass.
 
+use lmbench_record::gate::show::{counts, medians};
+use lmbench_record::gate::{Check, Report, Verdict};
+
 use super::page::painted;
 use super::table::{table, wrapped};
 use super::text::clean;
-use crate::gate::show::{counts, medians};
-use crate::gate::{Check, Report, Verdict};
 
 /// The verdict, notes, and a row per check; those that passed only if `all` are wanted.
 pub fn gate_text(report: &Report, all: bool) -> String {
@@ -72,7 +73,7 @@ const ROWS_MAX: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::show::examples;
+    use lmbench_record::gate::show::examples;
 
     #[test]
     fn what_did_not_pass_comes_first() {

@@ -1,11 +1,14 @@
 //! The history of a metric: a line of little bars and a table of levels for each cell and kind of machine.
 
+use lmbench_record::history::{
+    CellHistory, Change, Difference, History, Level, Series, Slope, Verdict,
+};
+use lmbench_record::metric::{self, Unit};
+use lmbench_record::store::HistoryPoint;
+
 use super::table::{table, wrapped};
 use super::text::{clean, clean_short, counted};
 use super::time;
-use crate::history::{CellHistory, Change, Difference, History, Level, Series, Slope, Verdict};
-use crate::metric::{self, Unit};
-use crate::store::HistoryPoint;
 
 /// The whole history.
 pub fn history_text(history: &History) -> String {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use lmbench_record::metric::{self, ALL, format_value};
+use lmbench_record::record::{CellRecord, Event, Outcome, Record, Repeat, Summary};
 use serde_json::Value;
-
-use crate::metric::{self, ALL, format_value};
-use crate::record::{CellRecord, Event, Outcome, Record, Repeat, Summary};
 
 use super::summary::{outcomes, troubles, words};
 use super::table::{table, wrapped};
@@ -310,7 +309,7 @@ fn event_line(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::example;
+    use lmbench_record::record::example;
 
     #[test]
     fn a_run_that_went_well() {

@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::conditions;
-use crate::convergence;
-use crate::metric::{self, format_value};
-use crate::record::{CellRecord, Outcome, Record, Summary};
+use lmbench_record::conditions;
+use lmbench_record::convergence;
+use lmbench_record::metric::{self, format_value};
+use lmbench_record::record::{CellRecord, Outcome, Record, Summary};
 
 use super::cell;
 use super::page::painted;

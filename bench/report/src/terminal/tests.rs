@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use lmbench_record::import::guestperf::{from_json, runs};
+use lmbench_record::record::{Record, example};
 use proptest::prelude::*;
 
 use super::{show_text, summary_text};
-use crate::import::guestperf::{from_json, runs};
-use crate::record::{Record, example};
 
 const REPORT: &str = include_str!("../../../tests/fixtures/guestperf.json");
 
 #[test]
 fn an_imported_report_is_shown_as_any_run() {
-    let read = from_json(REPORT.as_bytes(), Path::new("reports/post-copy-iters-5.json")).unwrap();
+    let read = from_json(
+        REPORT.as_bytes(),
+        Path::new("reports/post-copy-iters-5.json"),
+    )
+    .unwrap();
     let imported = runs(vec![read]).pop().expect("a report makes a run");
     insta::assert_snapshot!(show_text(&imported.record, false));
 }

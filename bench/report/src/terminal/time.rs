@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lmbench_record::metric::Unit;
 
 use super::text::clean_short;
-use crate::metric::Unit;
 
 /// A duration: `842 ms`, `12.3 s`, `4 min 31 s`, `2 h 05 min`.
 pub fn duration(duration: Duration) -> String {

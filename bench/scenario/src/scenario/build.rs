@@ -15,6 +15,8 @@ mod run;
 mod unused;
 mod workload;
 
+use lmbench_record::programs::Programs;
+
 pub(crate) use gate::{gate, unmatched};
 pub use qmp::EXCLUDE;
 pub(crate) use run::head;
@@ -22,7 +24,6 @@ pub(crate) use unused::unused;
 
 use std::collections::BTreeSet;
 
-use crate::programs::Programs;
 use crate::scenario::keys::SCENARIO;
 use crate::scenario::matrix::Document;
 use crate::scenario::problem::Problems;

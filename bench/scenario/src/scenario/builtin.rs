@@ -2,7 +2,7 @@
 //!
 //! What each asks and how long it takes stands in its head, for whoever reads the file; it is read out of there.
 
-use crate::scenario_text::{question, said};
+use lmbench_record::scenario_text::{question, said};
 
 /// A scenario of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use lmbench_record::scenario_text::SCENARIO_BYTES_MAX;
 
+use crate::scenario::BUILTINS;
 use crate::scenario::problem::{Problem, nearest};
 use crate::scenario::tree::Span;
-use crate::scenario::BUILTINS;
-use crate::scenario_text::SCENARIO_BYTES_MAX;
 
 /// Problems shown at most; a file with more has one cause for many of them.
 const SHOWN_MAX: usize = 40;

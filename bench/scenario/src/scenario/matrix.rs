@@ -8,8 +8,8 @@ mod axis;
 pub(crate) use axis::{Axis, axes};
 
 use indexmap::IndexMap;
+use lmbench_record::cells::plain;
 
-use crate::cells::plain;
 use crate::scenario::tree::{Node, Span, Table, Value};
 use crate::scenario::value;
 

@@ -1,8 +1,7 @@
 //! Moments of a migration: `"200 MiB"`, `"2 s"`, `"pass 2"`, `"switchover"`, `"post-copy"`, `"2 MiB left"`, and QEMU's statuses.
 
 use lmbench_harness::spec::{Moment, Status};
-
-use crate::units::{Size, Time};
+use lmbench_record::units::{Size, Time};
 
 /// Reads a moment; an error says what is wrong.
 pub(crate) fn moment(text: &str) -> Result<Moment, String> {

@@ -1,7 +1,7 @@
 //! What can be wrong with a scenario: a sentence, a place, and what to do. Collected, never thrown.
 
-pub(crate) use crate::nearest::nearest;
 use crate::scenario::tree::Span;
+pub(crate) use lmbench_record::nearest::nearest;
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]

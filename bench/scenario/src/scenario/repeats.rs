@@ -1,7 +1,7 @@
 //! How often a cell is measured: `5`, or until its figure is known well enough, `"until ci95 < 5 %, at most 20"`.
 
-use crate::metric::{Direction, metric};
-use crate::units::Share;
+use lmbench_record::metric::{Direction, metric};
+use lmbench_record::units::Share;
 
 /// How often a cell is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) fn repeats(text: &str, most_max: u32) -> Result<Repeats, String> {
     let within: Share = within
         .trim()
         .parse()
-        .map_err(|error: crate::units::UnitError| error.to_string())?;
+        .map_err(|error: lmbench_record::units::UnitError| error.to_string())?;
     if within.parts_per_billion() == 0 {
         return Err("no interval is narrower than \"0 %\"".to_owned());
     }

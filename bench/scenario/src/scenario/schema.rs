@@ -1,10 +1,10 @@
 //! The JSON schema of scenario files, for editors; made from the key table, hence never behind the reader.
 
+use lmbench_record::metric::ALL;
+use lmbench_record::record::Outcome;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::metric::ALL;
-use crate::record::Outcome;
 use crate::scenario::keys::{Kind, QMP, SCENARIO, Table, axis_kind, axis_paths};
 use crate::scenario::units::{Rate, Share, Size, Time};
 

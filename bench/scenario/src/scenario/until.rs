@@ -3,9 +3,10 @@
 //! A cell is asked before each of its repeats, so that a round of all cells becomes one of those that still have something to tell. It
 //! looks at the width of an interval and not at whether a difference is there yet: looking again and again for a difference finds one.
 
+use lmbench_record::record::CellRecord;
+use lmbench_record::statistics::{median, median_interval};
+
 use super::repeats::Until;
-use crate::record::CellRecord;
-use crate::statistics::{median, median_interval};
 
 impl Until {
     /// Whether more repeats of the cell are not wanted.
@@ -33,7 +34,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::record::{Repeat, example};
+    use lmbench_record::record::{Repeat, example};
 
     fn cell(values: &[f64]) -> CellRecord {
         let mut record = example::empty("until", 20, 1);

@@ -1,10 +1,11 @@
 //! Cells that did not get what their scenario asked for, and guests that may never have lived.
 
+use lmbench_record::conditions;
+use lmbench_record::record::Record;
+
 use super::super::label;
 use super::super::model::{Answer, Section, Weight};
 use super::{POINTS, answer, migrations, place, repeats};
-use crate::conditions;
-use crate::record::Record;
 use crate::terminal::text::{clean_short, counted};
 
 /// Who did not get what the scenario asked for, and so is ranked with nobody.

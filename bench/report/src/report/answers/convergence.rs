@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use lmbench_record::convergence;
+use lmbench_record::record::{CellRecord, Outcome, Record, Repeat};
+
 use super::super::label;
 use super::super::model::{Answer, Section, Weight};
 use super::{NAMES, answer, list, migrations, repeats, sentence};
-use crate::convergence;
-use crate::record::{CellRecord, Outcome, Record, Repeat};
 use crate::terminal::text::{clean_short, counted};
 
 /// Who converges, and why others do not.

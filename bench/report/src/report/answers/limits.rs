@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use lmbench_record::metric::Unit;
+use lmbench_record::record::{CellRecord, Repeat};
+
 use super::super::Source;
 use super::super::model::{Answer, Section, Weight};
 use super::{answer, migrations, place};
-use crate::metric::Unit;
-use crate::record::{CellRecord, Repeat};
 
 /// A pause of the guest in one migration, beside the limit of it.
 struct Pause<'a> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lmbench_record::record::{Integrity, example};
+
 use super::*;
-use crate::record::{Integrity, example};
 use crate::report::compare::comparisons;
 
 fn texts(record: Record) -> Vec<(Weight, String)> {

@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use lmbench_record::compare::{self, MetricComparison};
+use lmbench_record::conditions;
+use lmbench_record::judge::{ByArm, Family, RULE, Verdict};
+use lmbench_record::record::{CellRecord, Record};
+use lmbench_record::statistics::median;
+
 use super::super::label::{self, Axis};
 use super::super::values::of_cell;
 use super::{METRICS, sign};
-use crate::compare::{self, MetricComparison};
-use crate::conditions;
-use crate::judge::{ByArm, Family, RULE, Verdict};
-use crate::record::{CellRecord, Record};
-use crate::statistics::median;
 
 /// Which cell leads a metric, and whether its colours say anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

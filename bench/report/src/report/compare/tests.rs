@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use lmbench_record::judge::Verdict;
+use lmbench_record::record::{Repeat, example};
+use lmbench_record::statistics::simulated::Noise;
+
 use super::*;
-use crate::judge::Verdict;
-use crate::record::{Repeat, example};
-use crate::statistics::simulated::Noise;
 
 /// When a repeat of cells that take turns starts, ms.
 fn at(repeat: u32, cell: usize) -> f64 {

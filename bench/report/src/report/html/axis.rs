@@ -1,6 +1,7 @@
 //! A scale from values to places, with ticks at round values.
 
-use crate::metric::Unit;
+use lmbench_record::metric::Unit;
+
 use crate::report::model::Range;
 
 /// From 0 to 1 between two values.

@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 
+use lmbench_record::metric::Unit;
+
 use super::axis::Axis;
 use super::put;
 use super::text::{Coded, Escaped};
-use crate::metric::Unit;
 use crate::report::model::{Bar, Bars, Data, Datum, Distribution, Report, Spread};
 
 /// A row of points for each cell.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use lmbench_record::judge::Verdict;
+use lmbench_record::metric::Unit;
+
 use super::axis::Axis;
 use super::charts::ticks;
 use super::put;
 use super::text::{Coded, Escaped};
-use crate::judge::Verdict;
-use crate::metric::Unit;
 use crate::report::model::{
     Comparison, Definition, Difference, Grid, Overview, Quantity, Range, Report, RunFacts, Shade,
 };

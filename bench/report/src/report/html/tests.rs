@@ -1,7 +1,8 @@
 //! What every page keeps to, whatever is in the record.
 
+use lmbench_record::record::{Record, example};
+
 use super::*;
-use crate::record::{Record, example};
 use crate::report::{Source, report};
 
 fn page(record: Record) -> String {

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use lmbench_record::metric::Unit;
 use serde_json::{Value, json};
 
 use super::axis::Axis;
 use super::charts::ticks;
 use super::put;
 use super::text::{Escaped, json as script_json};
-use crate::metric::Unit;
 use crate::report::model::{Curve, Moment, MomentKind, Panel, Range, Report, Timeline};
 
 /// One migration; only the first stands open.

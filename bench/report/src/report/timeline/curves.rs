@@ -1,9 +1,9 @@
 //! Curves out of samples: differences of counters over time, and what the guest reported of itself.
 
+use lmbench_record::store::Sample;
 use serde_json::Value;
 
 use crate::report::model::{Curve, Range};
-use crate::store::Sample;
 
 /// QEMU's answers, in the order of time.
 pub(super) struct Migration<'a>(Vec<(f64, &'a Value)>);

@@ -1,8 +1,8 @@
 //! Which events a time line shows, and what it calls them.
 
+use lmbench_record::record::Event;
 use serde_json::Value;
 
-use crate::record::Event;
 use crate::report::model::{Moment, MomentKind, Range};
 use crate::terminal::text::{clean_short, plain};
 

@@ -1,9 +1,9 @@
 //! Time lines of made-up migrations.
 
+use lmbench_record::record::example;
 use serde_json::json;
 
 use super::*;
-use crate::record::example;
 use crate::report::choose::choose;
 use crate::report::model::MomentKind;
 

@@ -1,9 +1,10 @@
 //! What a terminal shows of comparisons whose differences are known.
 
+use lmbench_record::compare::example::{all, hostile, migrations, of_programs, record};
+use lmbench_record::compare::{Choice, Options, Side, compare};
+use lmbench_record::record::Repeat;
+
 use super::*;
-use crate::compare::example::{all, hostile, migrations, of_programs, record};
-use crate::compare::{Choice, Options, Side, compare};
-use crate::record::Repeat;
 
 #[test]
 fn what_survivors_are_better_at_is_theirs() {

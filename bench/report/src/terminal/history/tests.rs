@@ -1,9 +1,9 @@
 //! What a terminal shows of series whose steps are known.
 
+use lmbench_record::history::example::{point, stepped};
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::example::{point, stepped};
 
 #[test]
 fn a_step_is_found_with_its_run_and_what_changed() {

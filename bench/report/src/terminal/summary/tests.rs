@@ -1,7 +1,8 @@
 //! The summary of runs that went well, badly, or not at all. Read the snapshots as an operator does.
 
+use lmbench_record::record::example;
+
 use super::*;
-use crate::record::example;
 use crate::terminal::Page;
 
 /// No line is wider than the terminal that the tables are made for.

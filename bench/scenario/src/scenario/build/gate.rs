@@ -1,7 +1,8 @@
 //! `[gate]`: rules by metric id and outcome, and those of some cells below `[gate.cells."carrier=tls"]`.
 
-use crate::cells::Selector;
-use crate::gate::{RuleError, RuleSet, Rules};
+use lmbench_record::cells::Selector;
+use lmbench_record::gate::{RuleError, RuleSet, Rules};
+
 use crate::scenario::Cell;
 use crate::scenario::problem::{Problem, Problems, nearest};
 use crate::scenario::tree::{Entry, Node, Table, Value};

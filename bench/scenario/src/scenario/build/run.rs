@@ -1,6 +1,7 @@
 //! What holds for the whole file: `name`, `about`, `[run]`, `[gate]`.
 
-use crate::gate::Rules;
+use lmbench_record::gate::Rules;
+
 use crate::scenario::problem::{Problem, Problems};
 use crate::scenario::section::Section;
 use crate::scenario::units::Repeats;
