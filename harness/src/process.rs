@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use lmbench_os::child::die_with_parent;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, pidfd_open,
-    set_parent_process_death_signal, test_kill_process_group, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
+    test_kill_process_group, waitid,
 };
 use thiserror::Error;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -104,7 +105,7 @@ impl Process {
             Pipes::None => command.stdin(Stdio::null()).stdout(file),
             Pipes::InputAndOutput => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
         };
-        die_with_parent(&mut command);
+        die_with_parent(command.as_std_mut());
         let child = command.spawn().map_err(|source| ProcessError::Start {
             program: program.to_owned(),
             source,
@@ -283,26 +284,6 @@ fn is_stamp(text: &str) -> bool {
         _ => letter.is_ascii_digit(),
     };
     text.len() > 19 && text.chars().enumerate().all(stands)
-}
-
-#[expect(
-    unsafe_code,
-    reason = "pre_exec is the only way to ask for a parent-death signal before exec"
-)]
-fn die_with_parent(command: &mut Command) {
-    let parent = Pid::from_raw(std::process::id().cast_signed());
-    // SAFETY: between fork and exec only prctl(2) and getppid(2) are called, which are async-signal-safe and allocate nothing.
-    unsafe {
-        command.pre_exec(move || {
-            set_parent_process_death_signal(Some(Signal::KILL))?;
-            // A parent that died before the request sends no signal any more.
-            if getppid() == parent {
-                Ok(())
-            } else {
-                Err(Errno::SRCH.into())
-            }
-        });
-    }
 }
 
 const KILL_DEADLINE: Duration = Duration::from_secs(10);

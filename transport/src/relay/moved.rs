@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
+use lmbench_os::clock::monotonic_ns;
 
 /// Shared, so that it can be read while the relay runs and after it failed.
 #[derive(Debug, Default)]
@@ -49,10 +49,4 @@ impl Moved {
     pub(super) fn last_given_ns(&self) -> Option<u64> {
         Some(self.given_ns.load(Ordering::Relaxed)).filter(|at_ns| *at_ns > 0)
     }
-}
-
-/// The clock that all processes of a host share.
-fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }

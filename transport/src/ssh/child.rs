@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use lmbench_os::child::die_with_parent;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -45,7 +45,7 @@ impl Child {
                 .stdout(end()?)
                 .stderr(Stdio::piped())
                 .kill_on_drop(true);
-            die_with_parent(&mut command);
+            die_with_parent(command.as_std_mut());
             let process = command.spawn()?;
             Ok((wire, process))
         });
@@ -115,26 +115,6 @@ fn into_blocking(wire: TcpStream) -> io::Result<std::net::TcpStream> {
     let wire = wire.into_std()?;
     wire.set_nonblocking(false)?;
     Ok(wire)
-}
-
-#[expect(
-    unsafe_code,
-    reason = "pre_exec is the only way to ask for a parent-death signal before exec"
-)]
-fn die_with_parent(command: &mut Command) {
-    let parent = Pid::from_raw(std::process::id().cast_signed());
-    // SAFETY: between fork and exec only prctl(2) and getppid(2) are called, which are async-signal-safe and allocate nothing.
-    unsafe {
-        command.pre_exec(move || {
-            set_parent_process_death_signal(Some(Signal::KILL))?;
-            // A parent that died before the request sends no signal any more.
-            if getppid() == parent {
-                Ok(())
-            } else {
-                Err(Errno::SRCH.into())
-            }
-        });
-    }
 }
 
 const WORDS_DEADLINE: Duration = Duration::from_millis(100);
