@@ -1,4 +1,6 @@
 //! The program: scenario, plan, run, record, judge, report.
+//!
+//! Scenarios, records and reports are packages of their own, below this folder; their modules are passed on here.
 
 pub mod calibrate;
 pub mod cli;
