@@ -1,10 +1,10 @@
 //! What the benches of the package `bench` time and nobody else may use: parts that have no place in this crate's interface.
 
-pub use crate::tls::benched::Records;
+pub use crate::carriers::tls::benched::Records;
 
-use crate::preamble::{ClientHello, NONCE_LEN, Role, ServerHello};
-use crate::preamble::{HEADER_LEN, check_header, decode_verdict, encode_verdict};
-use crate::token::Token;
+use crate::carrier::preamble::{ClientHello, NONCE_LEN, Role, ServerHello};
+use crate::carrier::preamble::{HEADER_LEN, check_header, decode_verdict, encode_verdict};
+use crate::carrier::token::Token;
 
 /// One exchange of the handshake's messages, without a connection.
 pub struct Preamble {

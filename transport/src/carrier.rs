@@ -3,6 +3,17 @@
 //! The dialling side opens channels, the listening side accepts them. Accepting a peer and shaking hands with it are two calls,
 //! so that one slow peer blocks nobody and the handshake can be timed. `tests/contract.rs` says what every carrier must do.
 
+pub mod channel;
+pub(crate) mod crowd;
+pub mod endpoint;
+pub(crate) mod handshake;
+pub mod identity;
+pub(crate) mod knock;
+pub(crate) mod notices;
+pub(crate) mod preamble;
+pub(crate) mod registry;
+pub mod token;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -10,9 +21,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Channel;
-use crate::endpoint::{Endpoint, Scheme};
-use crate::identity::IdentityError;
+use crate::carrier::channel::Channel;
+use crate::carrier::endpoint::{Endpoint, Scheme};
+use crate::carrier::identity::IdentityError;
 
 /// A way to move channels between two hosts. One carrier value serves one session: the token in it is good for one.
 #[async_trait]

@@ -125,7 +125,7 @@ pub enum CarryError {
     },
     /// The carrier's channels have no descriptor that could be handed over.
     #[error("carrier {0} makes its channels in user space, so there is no descriptor to hand over")]
-    NoDescriptors(crate::endpoint::Scheme),
+    NoDescriptors(crate::carrier::endpoint::Scheme),
     /// The descriptor was not taken.
     #[error("cannot hand channel {channel} over to {}", path.display())]
     Handover {
@@ -138,7 +138,7 @@ pub enum CarryError {
     },
     /// OpenSSH could not do its part.
     #[error(transparent)]
-    Ssh(#[from] crate::ssh::SshError),
+    Ssh(#[from] crate::carriers::ssh::SshError),
     /// A local end that is for the other half.
     #[error("a capture is played by the source half, and discarded or verified by the sink half")]
     WrongHalf,

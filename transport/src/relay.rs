@@ -22,10 +22,10 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use crate::channel::Channel;
-use crate::notices::Ends;
-use crate::quic::QuicStream;
-use crate::tls::TlsStream;
+use crate::carrier::channel::Channel;
+use crate::carrier::notices::Ends;
+use crate::carriers::quic::QuicStream;
+use crate::carriers::tls::TlsStream;
 use moved::Moved;
 
 /// How the bytes get from one socket to the other.
@@ -259,7 +259,7 @@ impl Ending<'_> {
 pub(crate) async fn tls_directions(
     local: &UnixStream,
     socket: &tokio::net::TcpStream,
-    (outgoing, incoming): (&mut crate::tls::Outgoing, &mut crate::tls::Incoming),
+    (outgoing, incoming): (&mut crate::carriers::tls::Outgoing, &mut crate::carriers::tls::Incoming),
     counters: &Counters,
 ) -> io::Result<()> {
     let send = tls::seal(local, socket, outgoing, &counters.sent);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CarryError, Event, Listener, chain};
 use crate::carrier::{Session, SessionEnd};
-use crate::channel::Channel;
+use crate::carrier::channel::Channel;
 use crate::relay::{Counters, Path, relay};
 
 /// The running channels and the sums over all.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Place, Replayed};
 use crate::carrier::Statistics;
-use crate::endpoint::Endpoint;
-use crate::token::Token;
+use crate::carrier::endpoint::Endpoint;
+use crate::carrier::token::Token;
 
 /// Something that happened in a half. Fields may be added; readers ignore what they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

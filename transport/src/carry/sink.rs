@@ -23,10 +23,10 @@ use super::{CarryError, Event, Listener, Local, Options, chain, local};
 use crate::carrier::{
     Arrival, Carrier, ChannelError, HandshakeError, Pending, Session, SessionEnd,
 };
-use crate::channel::Channel;
-use crate::endpoint::Endpoint;
+use crate::carrier::channel::Channel;
+use crate::carrier::endpoint::Endpoint;
 use crate::handover::Role;
-use crate::token::Token;
+use crate::carrier::token::Token;
 
 /// Runs next to the QEMU that a migration arrives at.
 pub struct Sink {

@@ -13,8 +13,8 @@ use super::local::{self, LocalListener};
 use super::replay::at_source;
 use super::{CarryError, Event, Listener, Local, Options, chain};
 use crate::carrier::{Carrier, Session, SessionEnd};
-use crate::channel::Channel;
-use crate::endpoint::Endpoint;
+use crate::carrier::channel::Channel;
+use crate::carrier::endpoint::Endpoint;
 use crate::handover::{self, Role};
 
 /// Runs next to the QEMU that a migration leaves.

@@ -11,7 +11,7 @@ use rustix::net::Shutdown;
 use tokio::net::UnixStream;
 
 use super::moved::Moved;
-use crate::quic::{Incoming, Outgoing};
+use crate::carriers::quic::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
 pub(super) async fn send(

@@ -7,7 +7,7 @@ use rustix::net::Shutdown;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::moved::Moved;
-use crate::tls::{Incoming, Outgoing};
+use crate::carriers::tls::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
 pub(super) async fn seal(
