@@ -9,6 +9,7 @@ pub mod endpoint;
 pub(crate) mod handshake;
 pub mod identity;
 pub(crate) mod knock;
+pub(crate) mod moved;
 pub(crate) mod notices;
 pub(crate) mod preamble;
 pub(crate) mod registry;

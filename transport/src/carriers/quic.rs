@@ -27,6 +27,7 @@ mod control;
 mod credit;
 mod fault;
 mod listener;
+pub(crate) mod pump;
 mod session;
 mod socket;
 mod statistics;

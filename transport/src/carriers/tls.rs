@@ -18,6 +18,7 @@
 pub(crate) mod benched;
 mod buffer;
 mod handshake;
+pub(crate) mod pump;
 mod record;
 mod stream;
 

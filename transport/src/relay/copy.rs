@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::moved::Moved;
+use crate::carrier::moved::Moved;
 
 /// Moves bytes until the source ends, then passes the end on.
 pub(super) async fn direction(

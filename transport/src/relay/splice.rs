@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::moved::Moved;
+use crate::carrier::moved::Moved;
 use super::slow::Slowness;
 
 /// A socket that tokio watches.

@@ -10,11 +10,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::Shutdown;
 use tokio::net::UnixStream;
 
-use super::moved::Moved;
-use crate::carriers::quic::{Incoming, Outgoing};
+use crate::carrier::moved::Moved;
+use super::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
-pub(super) async fn send(
+pub(crate) async fn send(
     from: &UnixStream,
     outgoing: &mut Outgoing,
     moved: &Moved,
@@ -45,7 +45,7 @@ pub(super) async fn send(
 }
 
 /// Moves bytes from the peer until its direction ends, then passes the end on.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     incoming: &mut Incoming,
     to: &UnixStream,
     moved: &Moved,
@@ -56,7 +56,7 @@ pub(super) async fn receive(
         if count == 0 {
             moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return super::pass_on_end(closed.map_err(Into::into));
+            return crate::relay::pass_on_end(closed.map_err(Into::into));
         }
         write_all(to, &mut chunks[..count], moved).await?;
         tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use lmbench_os::clock::monotonic_ns;
 
 /// Shared, so that it can be read while the relay runs and after it failed.
 #[derive(Debug, Default)]
-pub(super) struct Moved {
+pub(crate) struct Moved {
     bytes: AtomicU64,
     taken_ns: AtomicU64,
     given_ns: AtomicU64,
@@ -17,36 +17,36 @@ pub(super) struct Moved {
 
 impl Moved {
     /// Something was taken from where it comes from.
-    pub(super) fn taken(&self) {
+    pub(crate) fn taken(&self) {
         self.taken_ns.store(monotonic_ns(), Ordering::Relaxed);
     }
 
     /// `bytes` were given to where they go.
-    pub(super) fn given(&self, bytes: usize) {
+    pub(crate) fn given(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.given_ns.store(monotonic_ns(), Ordering::Relaxed);
     }
 
     /// The end has come, and is about to be passed on.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// When something was last taken; `None` before.
-    pub(super) fn last_taken_ns(&self) -> Option<u64> {
+    pub(crate) fn last_taken_ns(&self) -> Option<u64> {
         Some(self.taken_ns.load(Ordering::Relaxed)).filter(|at_ns| *at_ns > 0)
     }
 
     /// When something was last given; `None` before.
-    pub(super) fn last_given_ns(&self) -> Option<u64> {
+    pub(crate) fn last_given_ns(&self) -> Option<u64> {
         Some(self.given_ns.load(Ordering::Relaxed)).filter(|at_ns| *at_ns > 0)
     }
 }

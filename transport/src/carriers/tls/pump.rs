@@ -6,11 +6,11 @@ use std::io::{self, IoSlice};
 use rustix::net::Shutdown;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::moved::Moved;
-use crate::carriers::tls::{Incoming, Outgoing};
+use crate::carrier::moved::Moved;
+use super::{Incoming, Outgoing};
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
-pub(super) async fn seal(
+pub(crate) async fn seal(
     from: &UnixStream,
     to: &TcpStream,
     outgoing: &mut Outgoing,
@@ -33,7 +33,7 @@ pub(super) async fn seal(
             outgoing.close()?;
             drain(outgoing, to).await?;
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return super::pass_on_end(closed.map_err(Into::into));
+            return crate::relay::pass_on_end(closed.map_err(Into::into));
         }
         moved.taken();
         outgoing.seal(filled)?;
@@ -44,7 +44,7 @@ pub(super) async fn seal(
 }
 
 /// Moves bytes from the peer until its direction ends, then passes the end on.
-pub(super) async fn open(
+pub(crate) async fn open(
     from: &TcpStream,
     incoming: &mut Incoming,
     to: &UnixStream,
@@ -70,7 +70,7 @@ pub(super) async fn open(
         if incoming.is_closed() {
             moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return super::pass_on_end(closed.map_err(Into::into));
+            return crate::relay::pass_on_end(closed.map_err(Into::into));
         }
         match from.try_read(incoming.room()) {
             Ok(arrived) => incoming.arrived(arrived)?,
