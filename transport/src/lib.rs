@@ -31,9 +31,9 @@ pub mod handover;
 pub mod relay;
 pub mod secret;
 
-pub use carrier::{Arrival, Carrier, Listener, Pending, Session};
 pub use carrier::channel::{self, Channel};
 pub use carrier::endpoint::{self, Endpoint, Scheme};
 pub use carrier::identity;
 pub use carrier::token::{self, Token};
+pub use carrier::{Arrival, Carrier, Listener, Pending, Session};
 pub use carriers::{quic, ssh, tcp, tls};

@@ -19,17 +19,16 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use crate::carrier::channel::Channel;
+pub use crate::carrier::counters::Counters;
+
+use crate::carrier::channel::{Channel, Directions};
 use crate::carrier::notices::Ends;
-use crate::carriers::quic::{QuicStream, pump as quic};
-use crate::carriers::tls::{TlsStream, pump as tls};
-use crate::carrier::moved::Moved;
 
 /// How the bytes get from one socket to the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Path {
-    /// Splice where both ends are kernel sockets, encrypt in place where the channel is a TLS connection or
-    /// a QUIC stream, copy otherwise.
+    /// Splice where both ends are kernel sockets, the carrier's own way where it has one (encrypting in place, as `tls` and `quic`),
+    /// copy otherwise.
     #[default]
     Auto,
     /// `splice(2)` through a pipe: no copy in this process. An error for channels that are not kernel sockets.
@@ -41,41 +40,6 @@ pub enum Path {
     },
     /// Read and write through a buffer: works for every channel.
     Copy,
-}
-
-/// Bytes moved so far. Shared, so that they can be read while the relay runs and after it failed.
-#[derive(Debug, Default)]
-pub struct Counters {
-    sent: Moved,
-    received: Moved,
-}
-
-impl Counters {
-    /// Counts a chunk as a relay does that moves it to the channel: for whoever wants to know what the counting costs.
-    pub fn count_sent(&self, bytes: usize) {
-        self.sent.taken();
-        self.sent.given(bytes);
-    }
-
-    /// Bytes that came from the local stream and were given to the channel.
-    pub fn sent_bytes(&self) -> u64 {
-        self.sent.bytes()
-    }
-
-    /// Bytes that came from the channel and were given to the local stream.
-    pub fn received_bytes(&self) -> u64 {
-        self.received.bytes()
-    }
-
-    /// When the local stream last gave something away, ns of this host's `CLOCK_MONOTONIC`.
-    pub fn last_taken_ns(&self) -> Option<u64> {
-        self.sent.last_taken_ns()
-    }
-
-    /// When the local stream was last given something, ns of this host's `CLOCK_MONOTONIC`.
-    pub fn last_given_ns(&self) -> Option<u64> {
-        self.received.last_given_ns()
-    }
 }
 
 /// A relay broke off.
@@ -150,55 +114,39 @@ impl Relay {
             ends: self.ends.as_ref(),
             counters,
         };
-        if let (Path::Auto, Some(stream)) = (path, channel.as_tls()) {
-            let TlsStream {
-                socket,
-                outgoing,
-                incoming,
-                ..
-            } = stream;
-            return ending
-                .both(
-                    tls::seal(&self.local, socket, outgoing, &counters.sent),
-                    tls::open(socket, incoming, &self.local, &counters.received),
-                )
-                .await;
-        }
-        if let (Path::Auto, Some(QuicStream { outgoing, incoming })) = (path, channel.as_quic()) {
-            // Their buffers are large, and few channels take this path.
-            return Box::pin(ending.both(
-                quic::send(&self.local, outgoing, &counters.sent),
-                quic::receive(incoming, &self.local, &counters.received),
-            ))
-            .await;
-        }
+        let slowness = match path {
+            Path::Slow { sleep_per_mib } => sleep_per_mib,
+            Path::Auto | Path::Splice | Path::Copy => Duration::ZERO,
+        };
         match (path, channel.as_tcp()) {
-            (Path::Splice | Path::Slow { .. }, None) => Err(RelayError::NotSpliceable {
-                channel: channel.number(),
-            }),
+            (Path::Splice | Path::Slow { .. }, None) => {
+                return Err(RelayError::NotSpliceable {
+                    channel: channel.number(),
+                });
+            }
             (Path::Splice | Path::Slow { .. } | Path::Auto, Some(stream)) => {
-                let slowness = match path {
-                    Path::Slow { sleep_per_mib } => sleep_per_mib,
-                    _ => Duration::ZERO,
-                };
-                ending
+                return ending
                     .both(
                         splice::direction(&self.local, stream, &counters.sent, slowness),
                         splice::direction(stream, &self.local, &counters.received, Duration::ZERO),
                     )
-                    .await
+                    .await;
             }
-            (Path::Copy, _) | (Path::Auto, None) => {
-                let (from_local, to_local) = self.local.split();
-                let (from_channel, to_channel) = tokio::io::split(channel);
-                ending
-                    .both(
-                        copy::direction(from_local, to_channel, &counters.sent),
-                        copy::direction(from_channel, to_local, &counters.received),
-                    )
-                    .await
-            }
+            (Path::Copy, _) | (Path::Auto, None) => {}
         }
+        if path == Path::Auto
+            && let Some(Directions { send, receive }) = channel.pump(&self.local, counters)
+        {
+            return ending.both(send, receive).await;
+        }
+        let (from_local, to_local) = self.local.split();
+        let (from_channel, to_channel) = tokio::io::split(channel);
+        ending
+            .both(
+                copy::direction(from_local, to_channel, &counters.sent),
+                copy::direction(from_channel, to_local, &counters.received),
+            )
+            .await
     }
 }
 
@@ -251,34 +199,10 @@ impl Ending<'_> {
     }
 }
 
-/// Both directions over TLS, for tests that look at what they hold.
-#[cfg(test)]
-pub(crate) async fn tls_directions(
-    local: &UnixStream,
-    socket: &tokio::net::TcpStream,
-    (outgoing, incoming): (&mut crate::carriers::tls::Outgoing, &mut crate::carriers::tls::Incoming),
-    counters: &Counters,
-) -> io::Result<()> {
-    let send = tls::seal(local, socket, outgoing, &counters.sent);
-    let receive = tls::open(socket, incoming, local, &counters.received);
-    tokio::try_join!(send, receive).map(drop)
-}
-
 impl Drop for Relay {
     fn drop(&mut self) {
         if let Some(channel) = self.channel.take() {
             channel.abort();
         }
     }
-}
-
-/// A half-close that finds its stream already closed has nothing left to do.
-pub(crate) fn pass_on_end(closed: io::Result<()>) -> io::Result<()> {
-    closed.or_else(|error| {
-        if error.kind() == io::ErrorKind::NotConnected {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })
 }

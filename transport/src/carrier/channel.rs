@@ -1,29 +1,68 @@
 //! One connection of the stream, with the number that both ends know it by.
 //!
 //! A channel is read and written like any stream. When it is a kernel socket it also gives that socket out, so that a relay
-//! can splice and a descriptor can be handed over. It does not count, meter or frame anything.
+//! can splice and a descriptor can be handed over. Where its carrier has a way of its own to move bytes to and from a local stream,
+//! a relay takes that. It does not count, meter or frame anything.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
-use crate::carrier::notices::Ends;
-use crate::carriers::quic::QuicStream;
-use crate::carriers::tls::TlsStream;
+use super::counters::Counters;
+use super::notices::Ends;
 
 /// A numbered two-way byte stream between the two ends of a session.
-#[derive(Debug)]
 pub struct Channel {
     number: u32,
-    stream: Stream,
+    io: Box<dyn ChannelIo>,
     /// What its ends tell each other of it; missing outside of a session.
     ends: Option<Ends>,
 }
+
+/// What a carrier makes channels of. A relay calls into it once per channel or per chunk, and never per byte.
+#[async_trait]
+pub(crate) trait ChannelIo: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket, if it is one and every byte in it belongs to the stream.
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+
+    /// Takes out the socket that [`Self::as_tcp`] shows.
+    fn into_tcp(self: Box<Self>) -> Option<TcpStream> {
+        None
+    }
+
+    /// Waits until there is something to read, without consuming it. `false` means that the peer closed without sending a byte.
+    async fn first_byte(&mut self) -> io::Result<bool>;
+
+    /// The carrier's own way to move bytes to and from a local stream, for as long as neither direction has ended. Without one they
+    /// are read and written.
+    fn pump<'a>(
+        &'a mut self,
+        _local: &'a UnixStream,
+        _counters: &'a Counters,
+    ) -> Option<Directions<'a>> {
+        None
+    }
+
+    /// Ends it so that the peer sees an error and not an orderly end.
+    fn abort(self: Box<Self>);
+}
+
+/// Both directions of a relay. Each moves bytes until its source ends, and passes the end on.
+pub(crate) struct Directions<'a> {
+    pub(crate) send: Direction<'a>,
+    pub(crate) receive: Direction<'a>,
+}
+
+/// One of [`Directions`].
+pub(crate) type Direction<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>;
 
 /// What other user-space code makes channels of.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,43 +70,23 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 impl Channel {
+    pub(crate) fn new(number: u32, io: Box<dyn ChannelIo>) -> Self {
+        Self {
+            number,
+            io,
+            ends: None,
+        }
+    }
+
     /// A channel that is a TCP connection and nothing else: every byte in the socket belongs to the stream.
     pub fn tcp(number: u32, stream: TcpStream) -> Self {
-        Self {
-            number,
-            stream: Stream::Tcp(stream),
-            ends: None,
-        }
-    }
-
-    /// A channel that is a TLS connection.
-    pub(crate) fn tls(number: u32, stream: TlsStream) -> Self {
-        Self {
-            number,
-            stream: Stream::Tls(Box::new(stream)),
-            ends: None,
-        }
-    }
-
-    /// A channel that is a QUIC stream.
-    pub(crate) fn quic(number: u32, stream: QuicStream) -> Self {
-        Self {
-            number,
-            stream: Stream::Quic(Box::new(stream)),
-            ends: None,
-        }
+        Self::new(number, Box::new(stream))
     }
 
     /// A channel made by other user-space code.
     pub fn duplex(number: u32, stream: Box<dyn Duplex>) -> Self {
-        Self {
-            number,
-            stream: Stream::Duplex {
-                stream,
-                peeked: None,
-            },
-            ends: None,
-        }
+        let peeked = None;
+        Self::new(number, Box::new(Peekable { stream, peeked }))
     }
 
     /// Makes it one of a session.
@@ -90,26 +109,16 @@ impl Channel {
 
     /// The socket, if the channel is one.
     pub fn as_tcp(&self) -> Option<&TcpStream> {
-        match &self.stream {
-            Stream::Tcp(stream) => Some(stream),
-            Stream::Tls(_) | Stream::Quic(_) | Stream::Duplex { .. } => None,
-        }
+        self.io.as_tcp()
     }
 
-    /// The TLS connection, if the channel is one.
-    pub(crate) fn as_tls(&mut self) -> Option<&mut TlsStream> {
-        match &mut self.stream {
-            Stream::Tls(stream) => Some(stream),
-            Stream::Tcp(_) | Stream::Quic(_) | Stream::Duplex { .. } => None,
-        }
-    }
-
-    /// The QUIC stream, if the channel is one.
-    pub(crate) fn as_quic(&mut self) -> Option<&mut QuicStream> {
-        match &mut self.stream {
-            Stream::Quic(stream) => Some(stream),
-            Stream::Tcp(_) | Stream::Tls(_) | Stream::Duplex { .. } => None,
-        }
+    /// See [`ChannelIo::pump`].
+    pub(crate) fn pump<'a>(
+        &'a mut self,
+        local: &'a UnixStream,
+        counters: &'a Counters,
+    ) -> Option<Directions<'a>> {
+        self.io.pump(local, counters)
     }
 
     /// Takes the socket out, or gives the channel back if it is none. Whoever has the socket answers for its end.
@@ -123,30 +132,17 @@ impl Channel {
 
     /// Takes the socket out, and what tells the peer how it ends.
     pub(crate) fn into_parts(self) -> Result<(TcpStream, Option<Ends>), Self> {
-        match self.stream {
-            Stream::Tcp(stream) => Ok((stream, self.ends)),
-            stream @ (Stream::Tls(_) | Stream::Quic(_) | Stream::Duplex { .. }) => {
-                Err(Self { stream, ..self })
-            }
+        if self.io.as_tcp().is_none() {
+            return Err(self);
         }
+        let stream = self.io.into_tcp();
+        let stream = stream.expect("what shows a socket gives it out");
+        Ok((stream, self.ends))
     }
 
     /// Waits until there is something to read, without consuming it. `false` means that the peer closed without sending a byte.
     pub async fn first_byte(&mut self) -> io::Result<bool> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Ok(stream.peek(&mut [0]).await? > 0),
-            Stream::Tls(stream) => poll_fn(|context| stream.poll_readable(context)).await,
-            Stream::Quic(stream) => stream.incoming.readable().await,
-            Stream::Duplex {
-                peeked: Some(_), ..
-            } => Ok(true),
-            Stream::Duplex { stream, peeked } => {
-                let mut byte = [0];
-                let read = stream.read(&mut byte).await?;
-                *peeked = (read > 0).then_some(byte[0]);
-                Ok(read > 0)
-            }
-        }
+        self.io.first_byte().await
     }
 
     /// Ends a channel on which this end sent nothing, and waits until the peer agrees that nothing was sent either way.
@@ -169,39 +165,16 @@ impl Channel {
         if let Some(ends) = &self.ends {
             ends.broke();
         }
-        let socket = match &self.stream {
-            Stream::Tcp(stream) => stream,
-            Stream::Tls(stream) => &stream.socket,
-            Stream::Quic(_) | Stream::Duplex { .. } => {
-                if let Stream::Quic(stream) = self.stream {
-                    stream.abort();
-                }
-                return;
-            }
-        };
-        // With no linger time, closing sends a reset. If even that fails, the close below is all that can be done.
-        let _ = rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
+        self.io.abort();
     }
 }
 
-enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream>),
-    Quic(Box<QuicStream>),
-    Duplex {
-        stream: Box<dyn Duplex>,
-        peeked: Option<u8>,
-    },
-}
-
-impl fmt::Debug for Stream {
+impl fmt::Debug for Channel {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(stream) => stream.fmt(formatter),
-            Self::Tls(_) => formatter.write_str("Tls"),
-            Self::Quic(_) => formatter.write_str("Quic"),
-            Self::Duplex { .. } => formatter.write_str("Duplex"),
-        }
+        formatter
+            .debug_struct("Channel")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -211,20 +184,7 @@ impl AsyncRead for Channel {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Quic(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Duplex { stream, peeked } => {
-                if buffer.remaining() > 0
-                    && let Some(byte) = peeked.take()
-                {
-                    buffer.put_slice(&[byte]);
-                    return Poll::Ready(Ok(()));
-                }
-                Pin::new(stream).poll_read(context, buffer)
-            }
-        }
+        Pin::new(&mut *self.io).poll_read(context, buffer)
     }
 }
 
@@ -234,30 +194,105 @@ impl AsyncWrite for Channel {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, data),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(context, data),
-            Stream::Quic(stream) => Pin::new(stream).poll_write(context, data),
-            Stream::Duplex { stream, .. } => Pin::new(stream).poll_write(context, data),
-        }
+        Pin::new(&mut *self.io).poll_write(context, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Quic(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Duplex { stream, .. } => Pin::new(stream).poll_flush(context),
-        }
+        Pin::new(&mut *self.io).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Quic(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Duplex { stream, .. } => Pin::new(stream).poll_shutdown(context),
+        Pin::new(&mut *self.io).poll_shutdown(context)
+    }
+}
+
+#[async_trait]
+impl ChannelIo for TcpStream {
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+
+    fn into_tcp(self: Box<Self>) -> Option<TcpStream> {
+        Some(*self)
+    }
+
+    async fn first_byte(&mut self) -> io::Result<bool> {
+        Ok(self.peek(&mut [0]).await? > 0)
+    }
+
+    fn abort(self: Box<Self>) {
+        reset_on_close(&self);
+    }
+}
+
+/// Has the close that follows send a reset. If even that fails, the close is all that can be done.
+pub(crate) fn reset_on_close(socket: &TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+/// A half-close that finds its stream already closed has nothing left to do.
+pub(crate) fn pass_on_end(closed: io::Result<()>) -> io::Result<()> {
+    closed.or_else(|error| {
+        if error.kind() == io::ErrorKind::NotConnected {
+            Ok(())
+        } else {
+            Err(error)
         }
+    })
+}
+
+/// Other code's stream, of which the first byte can be waited for.
+struct Peekable {
+    stream: Box<dyn Duplex>,
+    peeked: Option<u8>,
+}
+
+#[async_trait]
+impl ChannelIo for Peekable {
+    async fn first_byte(&mut self) -> io::Result<bool> {
+        if self.peeked.is_none() {
+            let mut byte = [0];
+            let read = self.stream.read(&mut byte).await?;
+            self.peeked = (read > 0).then_some(byte[0]);
+        }
+        Ok(self.peeked.is_some())
+    }
+
+    /// Dropping it is all that its maker knows of.
+    fn abort(self: Box<Self>) {}
+}
+
+impl AsyncRead for Peekable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > 0
+            && let Some(byte) = self.peeked.take()
+        {
+            buffer.put_slice(&[byte]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Peekable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -9,8 +9,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::carrier::CarrierError;
-
 /// An address together with the carrier that speaks there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -92,17 +90,6 @@ impl Endpoint {
             Address::Socket(address) => address.port(),
             Address::Name { port, .. } => *port,
         }
-    }
-
-    /// Fails unless the endpoint belongs to this carrier.
-    pub(crate) fn check(&self, carrier: Scheme) -> Result<(), CarrierError> {
-        if self.scheme == carrier {
-            return Ok(());
-        }
-        Err(CarrierError::Scheme {
-            endpoint: self.clone(),
-            carrier,
-        })
     }
 
     /// The numeric addresses behind it, in the resolver's order.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::carrier::HandshakeError;
-use crate::carrier::preamble::{
+use super::handshake_error::HandshakeError;
+use super::preamble::{
     CLIENT_HELLO_LEN, ClientHello, HEADER, HEADER_LEN, NONCE_LEN, Role, SERVER_HELLO_LEN,
     ServerHello, check_answer, check_header, decode_verdict,
 };
-use crate::carrier::token::{PROOF_LEN, Token};
+use super::token::{PROOF_LEN, Token};
 
 /// The dialling side. Once it returns, both ends know each other and the connection holds nothing but the stream.
 pub(crate) async fn dial(

@@ -31,10 +31,10 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, Se
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
-use crate::carrier::{CertificateFault, HandshakeError};
-use crate::carrier::endpoint::{Address, Endpoint};
+use super::endpoint::{Address, Endpoint};
+use super::handshake_error::{CertificateFault, HandshakeError};
+use super::token::Token;
 use crate::secret::SecretError;
-use crate::carrier::token::Token;
 
 /// A key, its certificate, and whom this host trusts.
 #[derive(Clone)]

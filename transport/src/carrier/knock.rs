@@ -17,10 +17,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::carrier::{CarrierError, HandshakeError};
-use crate::carrier::handshake::{closed, read, write};
-use crate::carrier::preamble::{HEADER, HEADER_LEN, KNOCK_REFUSED, check_header};
-use crate::carrier::token::Token;
+use super::error::CarrierError;
+use super::handshake::{closed, read, write};
+use super::handshake_error::HandshakeError;
+use super::preamble::{HEADER, HEADER_LEN, KNOCK_REFUSED, check_header};
+use super::token::Token;
 
 /// A dialler's, for one connection.
 pub(crate) fn make(token: &Token) -> Result<[u8; KNOCK_LEN], HandshakeError> {

@@ -24,7 +24,7 @@ use quinn::{ConnectionError, ReadError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 
-use crate::carrier::SessionEnd;
+use super::session_end::SessionEnd;
 
 /// One end's view of what is told in a session. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -17,8 +17,8 @@
 //! plain TCP has no defence against that, and a carrier that encrypts is the remedy. Version rule: any change bumps
 //! [`VERSION`]; the header's first eight bytes never change, so that each end can name the other's version.
 
-use crate::carrier::{HandshakeError, Refusal};
-use crate::carrier::token::{PROOF_LEN, Token};
+use super::handshake_error::{HandshakeError, Refusal};
+use super::token::{PROOF_LEN, Token};
 
 /// What the dialling side sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

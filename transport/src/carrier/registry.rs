@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::carrier::{ChannelError, Refusal, SessionEnd};
-use crate::carrier::channel::Channel;
+use super::channel::Channel;
+use super::error::ChannelError;
+use super::handshake_error::Refusal;
+use super::session_end::SessionEnd;
 
 #[derive(Default)]
 pub(crate) struct Registry(Mutex<State>);

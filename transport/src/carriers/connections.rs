@@ -24,13 +24,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::carrier::{CarrierError, HandshakeError, Listener, Session};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::handshake;
 use crate::carrier::knock::{self, again_until};
 use crate::carrier::preamble::CONTROL;
 use crate::carrier::token::Token;
+use crate::carrier::{CarrierError, HandshakeError, Listener, Session};
 
 /// What can be set, each by its consequence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ mod control;
 mod credit;
 mod fault;
 mod listener;
-pub(crate) mod pump;
+mod pump;
 mod session;
 mod socket;
 mod statistics;
@@ -43,15 +43,14 @@ use quinn::{RecvStream, SendStream, TokioRuntime};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::carrier::{Carrier, CarrierError, Listener, Session};
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::handshake;
 use crate::carrier::identity::{Cipher, Identity, IdentityError, Side};
 use crate::carrier::knock::{self, again_until};
 use crate::carrier::preamble::CONTROL;
 use crate::carrier::token::Token;
+use crate::carrier::{Carrier, CarrierError, Listener, Session};
 use statistics::{Connected, Ledger};
-pub(crate) use stream::{Incoming, Outgoing, QuicStream};
 
 /// The carrier `quic`.
 #[derive(Clone)]
@@ -334,14 +333,14 @@ impl Carrier for Quic {
     }
 
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
-        endpoint.check(Scheme::Quic)?;
+        CarrierError::unless_for(Scheme::Quic, endpoint)?;
         Ok(Box::new(
             listener::QuicListener::bind(self, endpoint).await?,
         ))
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
-        endpoint.check(Scheme::Quic)?;
+        CarrierError::unless_for(Scheme::Quic, endpoint)?;
         let identity = self.identity(Side::Dialler)?;
         let mut target = Target {
             name: identity.peer_name(endpoint)?.to_str().into_owned(),

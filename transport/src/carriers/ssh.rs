@@ -54,8 +54,8 @@ pub use source::Source;
 
 use crate::carrier::CarrierError;
 use crate::carrier::endpoint::{Endpoint, Scheme};
-use crate::folder::FolderError;
 use crate::carriers::tcp;
+use crate::folder::FolderError;
 
 /// What can be set, each by its consequence. Both ends take the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

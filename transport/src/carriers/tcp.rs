@@ -7,12 +7,12 @@
 use async_trait::async_trait;
 use tokio::net::TcpStream;
 
-use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
 use crate::carrier::channel::Channel;
-pub use crate::carriers::connections::Settings;
-use crate::carriers::connections::{Link, Terms, Wrap};
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::token::Token;
+use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
+pub use crate::carriers::connections::Settings;
+use crate::carriers::connections::{Link, Terms, Wrap};
 
 /// The carrier `tcp`.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Tcp {
     }
 
     fn terms(&self, endpoint: &Endpoint) -> Result<Terms<Bare>, CarrierError> {
-        endpoint.check(Scheme::Tcp)?;
+        CarrierError::unless_for(Scheme::Tcp, endpoint)?;
         Ok(Terms {
             token: self.token.clone(),
             settings: self.settings.clone(),

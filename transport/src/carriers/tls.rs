@@ -18,7 +18,7 @@
 pub(crate) mod benched;
 mod buffer;
 mod handshake;
-pub(crate) mod pump;
+mod pump;
 mod record;
 mod stream;
 
@@ -33,14 +33,14 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 #[cfg(test)]
-use self::stream::SLOTS;
-pub(crate) use self::stream::{Incoming, Outgoing, TlsStream};
-use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
+use self::buffer::SLOTS;
+use self::stream::TlsStream;
 use crate::carrier::channel::Channel;
-use crate::carriers::connections::{self, Link, Terms, Wrap};
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::identity::{Cipher, Identity, IdentityError, Side};
 use crate::carrier::token::Token;
+use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
+use crate::carriers::connections::{self, Link, Terms, Wrap};
 
 /// The carrier `tls`.
 #[derive(Clone, Debug)]
@@ -141,12 +141,12 @@ impl Carrier for Tls {
     }
 
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
-        endpoint.check(Scheme::Tls)?;
+        CarrierError::unless_for(Scheme::Tls, endpoint)?;
         self.terms(self.server()?).listen(endpoint).await
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
-        endpoint.check(Scheme::Tls)?;
+        CarrierError::unless_for(Scheme::Tls, endpoint)?;
         self.terms(self.client(endpoint)?).dial(endpoint).await
     }
 }
@@ -182,7 +182,7 @@ impl Link for TlsStream {
     }
 
     fn into_channel(self, number: u32) -> Channel {
-        Channel::tls(number, self)
+        Channel::new(number, Box::new(self))
     }
 }
 

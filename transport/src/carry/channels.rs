@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{CarryError, Event, Listener, chain};
-use crate::carrier::{Session, SessionEnd};
 use crate::carrier::channel::Channel;
+use crate::carrier::{Session, SessionEnd};
 use crate::relay::{Counters, Path, relay};
 
 /// The running channels and the sums over all.

@@ -20,13 +20,13 @@ use super::channels::{CUT, Channels, Opened, Opening, Patience};
 use super::replay::at_sink;
 use super::source::{hand_over, lost, ms};
 use super::{CarryError, Event, Listener, Local, Options, chain, local};
+use crate::carrier::channel::Channel;
+use crate::carrier::endpoint::Endpoint;
+use crate::carrier::token::Token;
 use crate::carrier::{
     Arrival, Carrier, ChannelError, HandshakeError, Pending, Session, SessionEnd,
 };
-use crate::carrier::channel::Channel;
-use crate::carrier::endpoint::Endpoint;
 use crate::handover::Role;
-use crate::carrier::token::Token;
 
 /// Runs next to the QEMU that a migration arrives at.
 pub struct Sink {

@@ -12,9 +12,9 @@ use super::channels::{Channels, Opened, Opening, Patience};
 use super::local::{self, LocalListener};
 use super::replay::at_source;
 use super::{CarryError, Event, Listener, Local, Options, chain};
-use crate::carrier::{Carrier, Session, SessionEnd};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
+use crate::carrier::{Carrier, Session, SessionEnd};
 use crate::handover::{self, Role};
 
 /// Runs next to the QEMU that a migration leaves.

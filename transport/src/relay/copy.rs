@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::carrier::moved::Moved;
+use crate::carrier::channel::pass_on_end;
+use crate::carrier::counters::Moved;
 
 /// Moves bytes until the source ends, then passes the end on.
 pub(super) async fn direction(
@@ -18,7 +19,7 @@ pub(super) async fn direction(
         let filled = from.read(&mut buffer).await?;
         if filled == 0 {
             moved.end();
-            return super::pass_on_end(to.shutdown().await);
+            return pass_on_end(to.shutdown().await);
         }
         moved.taken();
         to.write_all(&buffer[..filled]).await?;

@@ -12,8 +12,9 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::carrier::moved::Moved;
 use super::slow::Slowness;
+use crate::carrier::channel::pass_on_end;
+use crate::carrier::counters::Moved;
 
 /// A socket that tokio watches.
 pub(super) trait KernelSocket: AsFd {
@@ -42,9 +43,7 @@ pub(super) async fn direction(
         let filled = transfer(from, Interest::READABLE, from, &pipe.write, pipe.capacity).await?;
         if filled == 0 {
             moved.end();
-            return super::pass_on_end(
-                rustix::net::shutdown(to, Shutdown::Write).map_err(Into::into),
-            );
+            return pass_on_end(rustix::net::shutdown(to, Shutdown::Write).map_err(Into::into));
         }
         moved.taken();
         let mut left = filled;

@@ -16,13 +16,13 @@ use tokio::time::Instant;
 use super::control::Control;
 use super::session::Accepted;
 use super::{Link, Terms, Wrap, socket};
-use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::carrier::crowd::{Crowd, Place};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::handshake;
 use crate::carrier::knock::Knocks;
 use crate::carrier::preamble::{CONTROL, encode_verdict};
 use crate::carrier::registry::Registry;
+use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 
 /// A bound TCP port.
 pub(super) struct TcpListener<W> {

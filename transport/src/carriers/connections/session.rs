@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::control::Control;
 use super::{Link, Terms, Wrap};
-use crate::carrier::{ChannelError, Session, SessionEnd};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::registry::Arrivals;
+use crate::carrier::{ChannelError, Session, SessionEnd};
 
 /// The dialling side.
 pub(super) struct Dialled<W> {

@@ -16,7 +16,6 @@ use super::session::Accepted;
 use super::statistics::Ledger;
 use super::stream::{QuicStream, Source};
 use super::{Quic, Settings, config, fault, socket};
-use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::handshake;
@@ -25,6 +24,7 @@ use crate::carrier::knock::Knocks;
 use crate::carrier::preamble::{CONTROL, encode_verdict};
 use crate::carrier::registry::Registry;
 use crate::carrier::token::Token;
+use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
 
 /// A bound UDP port.
 pub(super) struct QuicListener {
@@ -248,7 +248,7 @@ impl Shared {
             self.settings.send_window,
             &Source::Budget(&self.budget),
         );
-        joining.deliver(Channel::quic(channel, stream));
+        joining.deliver(Channel::new(channel, Box::new(stream)));
         Ok(Arrival::Joined { channel })
     }
 }

@@ -6,19 +6,40 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 
+use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::Shutdown;
 use tokio::net::UnixStream;
 
-use crate::carrier::moved::Moved;
-use super::{Incoming, Outgoing};
+use super::stream::{Incoming, Outgoing, QuicStream};
+use crate::carrier::channel::{ChannelIo, Directions, pass_on_end};
+use crate::carrier::counters::{Counters, Moved};
+
+#[async_trait]
+impl ChannelIo for QuicStream {
+    async fn first_byte(&mut self) -> io::Result<bool> {
+        self.incoming.readable().await
+    }
+
+    fn pump<'a>(
+        &'a mut self,
+        local: &'a UnixStream,
+        counters: &'a Counters,
+    ) -> Option<Directions<'a>> {
+        let Self { outgoing, incoming } = self;
+        Some(Directions {
+            send: Box::pin(send(local, outgoing, &counters.sent)),
+            receive: Box::pin(receive(incoming, local, &counters.received)),
+        })
+    }
+
+    fn abort(self: Box<Self>) {
+        QuicStream::abort(*self);
+    }
+}
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
-pub(crate) async fn send(
-    from: &UnixStream,
-    outgoing: &mut Outgoing,
-    moved: &Moved,
-) -> io::Result<()> {
+async fn send(from: &UnixStream, outgoing: &mut Outgoing, moved: &Moved) -> io::Result<()> {
     // A direction that stays silent needs no buffer.
     from.readable().await?;
     let mut buffer = BytesMut::new();
@@ -45,18 +66,14 @@ pub(crate) async fn send(
 }
 
 /// Moves bytes from the peer until its direction ends, then passes the end on.
-pub(crate) async fn receive(
-    incoming: &mut Incoming,
-    to: &UnixStream,
-    moved: &Moved,
-) -> io::Result<()> {
+async fn receive(incoming: &mut Incoming, to: &UnixStream, moved: &Moved) -> io::Result<()> {
     let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
     loop {
         let count = incoming.receive(&mut chunks).await?;
         if count == 0 {
             moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return crate::relay::pass_on_end(closed.map_err(Into::into));
+            return pass_on_end(closed.map_err(Into::into));
         }
         write_all(to, &mut chunks[..count], moved).await?;
         tokio::task::yield_now().await;

@@ -16,10 +16,10 @@ use super::credit::Credits;
 use super::statistics::{Connected, Ledger};
 use super::stream::{QuicStream, Source};
 use super::{Connections, Quic, Settings, Target, fault};
-use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 use crate::carrier::channel::Channel;
 use crate::carrier::preamble::{decode_verdict, encode_verdict};
 use crate::carrier::registry::{Arrivals, Registry};
+use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 
 /// The dialling side.
 pub(super) struct Dialled {
@@ -158,7 +158,7 @@ async fn take_stream(
             settings.send_window,
             &Source::Credits(credits, number),
         );
-        joining.deliver(Channel::quic(number, stream));
+        joining.deliver(Channel::new(number, Box::new(stream)));
     } else {
         send.shutdown().await?;
     }
@@ -187,7 +187,7 @@ impl Session for Dialled {
         let stream = self.open(number).await;
         let ends = self.control.notices().of(number);
         match stream {
-            Ok(stream) => Ok(Channel::quic(number, stream).with_ends(ends)),
+            Ok(stream) => Ok(Channel::new(number, Box::new(stream)).with_ends(ends)),
             Err(source) => {
                 ends.broke();
                 Err(ChannelError::Open { number, source })

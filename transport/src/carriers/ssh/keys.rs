@@ -6,8 +6,8 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
 use super::SshError;
-use crate::folder::Folder;
 use crate::carrier::token::Token;
+use crate::folder::Folder;
 
 /// What each end keeps on disk while it runs.
 pub(super) struct ServerFiles {

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::source::{broken, farewell};
 use super::tunnel::{Maker, Tunnel};
 use crate::carrier::Session;
+use crate::carrier::channel::Channel;
 use crate::carry::channels::{CUT, Channels, Opened, Opening, Patience};
 use crate::carry::local::LocalListener;
 use crate::carry::source::{LOCAL_PEER, lost, ms};
 use crate::carry::{CarryError, Options, chain};
-use crate::carrier::channel::Channel;
 use crate::relay::Path;
 
 /// What is needed to open the next channel.

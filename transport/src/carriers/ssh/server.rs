@@ -13,8 +13,8 @@ use super::client::yes_no;
 use super::introduction::Introduction;
 use super::log::UNREAD_ENDS;
 use super::{LOGIN_DEADLINE, Settings, SshError, keys, program};
-use crate::folder::{Folder, FolderError};
 use crate::carrier::token::Token;
+use crate::folder::{Folder, FolderError};
 
 /// Everything that each `sshd` of a session shares.
 pub(super) struct Server {

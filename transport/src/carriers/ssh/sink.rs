@@ -13,17 +13,17 @@ use super::child::Child;
 use super::log::Log;
 use super::server::{self, Server};
 use super::{Connections, EXPLANATION_DEADLINE, Settings, SshError, above, beneath, with_scheme};
+use crate::carrier::channel::Channel;
+use crate::carrier::endpoint::{Endpoint, Scheme};
+use crate::carrier::notices::Ends;
+use crate::carrier::token::Token;
 use crate::carrier::{Arrival, Carrier as _, ChannelError, Session, SessionEnd};
+use crate::carriers::tcp::Tcp;
 use crate::carry::channels::{CUT, Channels, Patience};
 use crate::carry::replay::at_sink;
 use crate::carry::sink::{Greeted, accept_channel, greet};
 use crate::carry::source::{lost, ms};
 use crate::carry::{CarryError, Event, Listener, Local, Options, chain, local};
-use crate::carrier::channel::Channel;
-use crate::carrier::endpoint::{Endpoint, Scheme};
-use crate::carrier::notices::Ends;
-use crate::carriers::tcp::Tcp;
-use crate::carrier::token::Token;
 
 /// Runs next to the QEMU that a migration arrives at. See [`crate::carry::Sink`].
 pub struct Sink {

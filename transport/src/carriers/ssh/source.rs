@@ -13,15 +13,15 @@ use super::{
     Connections, END_DEADLINE, EXPLANATION_DEADLINE, Settings, SshError, above, beneath,
     per_channel,
 };
+use crate::carrier::endpoint::{Endpoint, Scheme};
+use crate::carrier::token::Token;
 use crate::carrier::{Carrier as _, Session, SessionEnd};
+use crate::carriers::tcp::Tcp;
 use crate::carry::channels::{Channels, Patience};
 use crate::carry::local::LocalListener;
 use crate::carry::replay::at_source;
 use crate::carry::source::{lost, ms};
 use crate::carry::{CarryError, Event, Listener, Local, Options, local};
-use crate::carrier::endpoint::{Endpoint, Scheme};
-use crate::carriers::tcp::Tcp;
-use crate::carrier::token::Token;
 
 /// Runs next to the QEMU that a migration leaves. See [`crate::carry::Source`].
 pub struct Source {

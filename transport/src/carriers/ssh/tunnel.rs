@@ -9,12 +9,12 @@ use super::child::Child;
 use super::introduction::Introduction;
 use super::keys::{self, ClientFiles};
 use super::{LOGIN_DEADLINE, Settings, SshError, above, client, program, sockets};
+use crate::carrier::notices::Ends;
+use crate::carrier::token::Token;
 use crate::carrier::{ChannelError, Session};
 use crate::carry::CarryError;
 use crate::carry::channels::CUT;
 use crate::folder::Folder;
-use crate::carrier::notices::Ends;
-use crate::carrier::token::Token;
 
 /// What every tunnel of a source shares.
 pub(super) struct Maker {

@@ -5,11 +5,12 @@ use std::io::{self, IoSlice};
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::buffer::SLOTS;
 use super::record::PAYLOAD_MAX;
-use super::stream::SLOTS;
-use super::{Incoming, Outgoing, Settings, Tls};
-use crate::carriers::connections::Wrap as _;
+use super::stream::{Incoming, Outgoing};
+use super::{Settings, Tls};
 use crate::carrier::token::Token;
+use crate::carriers::connections::Wrap as _;
 
 /// The two ends of one direction of a TLS connection whose sockets have gone.
 pub struct Records {

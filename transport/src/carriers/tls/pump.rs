@@ -1,16 +1,48 @@
 //! Both directions of a relay between a local stream and a TLS connection: one system call to read a batch of records, one to
 //! write it, and the cipher in between works in place.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 
+use async_trait::async_trait;
 use rustix::net::Shutdown;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::carrier::moved::Moved;
-use super::{Incoming, Outgoing};
+use super::stream::{Incoming, Outgoing, TlsStream};
+use crate::carrier::channel::{ChannelIo, Directions, pass_on_end, reset_on_close};
+use crate::carrier::counters::{Counters, Moved};
+
+#[async_trait]
+impl ChannelIo for TlsStream {
+    async fn first_byte(&mut self) -> io::Result<bool> {
+        poll_fn(|context| self.poll_readable(context)).await
+    }
+
+    fn pump<'a>(
+        &'a mut self,
+        local: &'a UnixStream,
+        counters: &'a Counters,
+    ) -> Option<Directions<'a>> {
+        let Self {
+            socket,
+            outgoing,
+            incoming,
+            ..
+        } = self;
+        let socket = &*socket;
+        Some(Directions {
+            send: Box::pin(seal(local, socket, outgoing, &counters.sent)),
+            receive: Box::pin(open(socket, incoming, local, &counters.received)),
+        })
+    }
+
+    fn abort(self: Box<Self>) {
+        reset_on_close(&self.socket);
+    }
+}
 
 /// Moves bytes towards the peer until the local stream ends, then passes the end on.
-pub(crate) async fn seal(
+async fn seal(
     from: &UnixStream,
     to: &TcpStream,
     outgoing: &mut Outgoing,
@@ -33,7 +65,7 @@ pub(crate) async fn seal(
             outgoing.close()?;
             drain(outgoing, to).await?;
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return crate::relay::pass_on_end(closed.map_err(Into::into));
+            return pass_on_end(closed.map_err(Into::into));
         }
         moved.taken();
         outgoing.seal(filled)?;
@@ -44,7 +76,7 @@ pub(crate) async fn seal(
 }
 
 /// Moves bytes from the peer until its direction ends, then passes the end on.
-pub(crate) async fn open(
+async fn open(
     from: &TcpStream,
     incoming: &mut Incoming,
     to: &UnixStream,
@@ -70,7 +102,7 @@ pub(crate) async fn open(
         if incoming.is_closed() {
             moved.end();
             let closed = rustix::net::shutdown(to, Shutdown::Write);
-            return crate::relay::pass_on_end(closed.map_err(Into::into));
+            return pass_on_end(closed.map_err(Into::into));
         }
         match from.try_read(incoming.room()) {
             Ok(arrived) => incoming.arrived(arrived)?,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, SLOT_LEN, SLOTS};
 use super::record::{
     CLOSE_LEN, Content, HEADER_LEN, KEY_UPDATE_LEN, Opener, PAYLOAD_MAX, Sealer, TRAILER_LEN,
     record_len,
@@ -357,8 +357,5 @@ impl AsyncWrite for TlsStream {
     }
 }
 
-/// Records per batch: 256 KiB of payload fill one system call well and stay in the processor's second cache.
-pub(super) const SLOTS: usize = 16;
-pub(super) const SLOT_LEN: usize = HEADER_LEN + PAYLOAD_MAX + TRAILER_LEN;
 /// A batch of full records has at most two more than [`SLOTS`]; a peer that sends small ones makes the list grow.
 const PAYLOADS_EXPECTED: usize = 64;

@@ -6,6 +6,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream as Reference};
 
 use super::*;
+use crate::carrier::channel::{ChannelIo as _, Directions};
+use crate::carrier::counters::Counters;
 
 /// Which end of a connection is ours; the other one is rustls as tokio-rustls runs it.
 #[derive(Clone, Copy, Debug)]
@@ -150,15 +152,9 @@ async fn an_idle_direction_holds_no_buffer() {
     ours.read_exact(&mut rest[..1]).await.unwrap();
 
     let (near, mut local) = tokio::net::UnixStream::pair().unwrap();
-    let TlsStream {
-        socket,
-        mut outgoing,
-        mut incoming,
-        ..
-    } = ours;
-    let moved = crate::relay::Counters::default();
-    let relay =
-        crate::relay::tls_directions(&near, &socket, (&mut outgoing, &mut incoming), &moved);
+    let counters = Counters::default();
+    let Directions { send, receive } = ours.pump(&near, &counters).unwrap();
+    let relay = async { tokio::join!(send, receive) };
     let exchange = async {
         let (bytes, mut heard) = (vec![7; 1 << 20], vec![0; 1 << 20]);
         let (written, read) =
@@ -178,7 +174,7 @@ async fn an_idle_direction_holds_no_buffer() {
         _ = relay => unreachable!("neither side has ended"),
         () = exchange => {}
     }
-    assert_eq!((outgoing.held(), incoming.held()), (0, 0));
+    assert_eq!(held(&ours), (0, 0));
 }
 
 /// Records that come in pieces, and many at a time.
