@@ -19,6 +19,7 @@ mod statistics;
 pub mod token;
 mod traits;
 
+pub(crate) use error::chain;
 pub use error::{CarrierError, ChannelError};
 pub use handshake_error::{CertificateFault, HandshakeError, Refusal};
 pub use session_end::SessionEnd;

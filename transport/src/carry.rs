@@ -26,8 +26,6 @@ pub(crate) mod replay;
 pub(crate) mod sink;
 pub(crate) mod source;
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,9 +134,6 @@ pub enum CarryError {
         /// Why.
         source: io::Error,
     },
-    /// OpenSSH could not do its part.
-    #[error(transparent)]
-    Ssh(#[from] crate::carriers::ssh::SshError),
     /// A local end that is for the other half.
     #[error("a capture is played by the source half, and discarded or verified by the sink half")]
     WrongHalf,
@@ -154,16 +149,4 @@ pub enum CarryError {
     /// The session broke.
     #[error("session lost: {0}")]
     PeerLost(SessionEnd),
-}
-
-/// An error and its causes in one line, for events.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,4 +1,5 @@
 //! What every carrier must do, written against `dyn Carrier`. A new carrier joins by adding itself to `rig::all`.
+//! `ssh`, whose channels never come out of a session, is here for what sessions do; the rest of it is in `ssh.rs`.
 //! Loopback only. No sleeps, but to see that nothing more happens: each test awaits the event that it is about.
 
 #[path = "contract/crowded.rs"]

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use lmbench_harness::spec::Network;
-use lmbench_transport::Scheme;
-use lmbench_transport::identity::Cipher;
-use lmbench_transport::{quic, ssh};
+use lmbench_transport::identity::{Cipher, Identity};
+use lmbench_transport::quic::{self, Quic};
+use lmbench_transport::relay;
+use lmbench_transport::ssh::{self, Ssh};
+use lmbench_transport::tcp::{self, Tcp};
+use lmbench_transport::tls::{self, Tls};
+use lmbench_transport::{Carrier, Scheme, Token};
 use serde::{Deserialize, Serialize};
 
 /// What moves the migration stream.
@@ -111,7 +115,79 @@ impl CarrierSpec {
         match self {
             CarrierSpec::NativeUnix => None,
             CarrierSpec::Ssh { network, .. } => Some(*network),
-            _ => Some(inbound),
+            CarrierSpec::NativeTcp
+            | CarrierSpec::NativeTls(_)
+            | CarrierSpec::Tcp { .. }
+            | CarrierSpec::Tls { .. }
+            | CarrierSpec::Quic(_) => Some(inbound),
+        }
+    }
+
+    /// Whether its ends show each other certificates.
+    pub fn shows_certificates(&self) -> bool {
+        match self {
+            CarrierSpec::Tls { .. } | CarrierSpec::Quic(_) => true,
+            CarrierSpec::NativeTcp
+            | CarrierSpec::NativeTls(_)
+            | CarrierSpec::NativeUnix
+            | CarrierSpec::Tcp { .. }
+            | CarrierSpec::Ssh { .. } => false,
+        }
+    }
+
+    /// lmbench's own carrier for one session, or none where QEMU is the carrier. The identity is for those that show certificates.
+    pub fn carrier(&self, token: Token, identity: Option<Identity>) -> Option<Box<dyn Carrier>> {
+        Some(match self {
+            CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_) | CarrierSpec::NativeUnix => {
+                return None;
+            }
+            CarrierSpec::Tcp { .. } => Box::new(Tcp::new(token, tcp::Settings::default())),
+            CarrierSpec::Tls { cipher } => {
+                let settings = tls::Settings {
+                    cipher: *cipher,
+                    ..tls::Settings::default()
+                };
+                Box::new(match identity {
+                    Some(identity) => Tls::with_identity(token, settings, identity),
+                    None => Tls::new(token, settings),
+                })
+            }
+            CarrierSpec::Quic(settings) => Box::new(match identity {
+                Some(identity) => Quic::with_identity(token, settings.clone(), identity),
+                None => Quic::new(token, settings.clone()),
+            }),
+            CarrierSpec::Ssh { settings, .. } => Box::new(Ssh::new(token, settings.clone())),
+        })
+    }
+
+    /// How the source's half moves the bytes.
+    pub fn relay_path(&self) -> relay::Path {
+        match self {
+            CarrierSpec::Tcp { sleep_per_mib, .. } if !sleep_per_mib.is_zero() => {
+                relay::Path::Slow {
+                    sleep_per_mib: *sleep_per_mib,
+                }
+            }
+            CarrierSpec::Tcp { .. }
+            | CarrierSpec::Tls { .. }
+            | CarrierSpec::Quic(_)
+            | CarrierSpec::Ssh { .. }
+            | CarrierSpec::NativeTcp
+            | CarrierSpec::NativeTls(_)
+            | CarrierSpec::NativeUnix => relay::Path::Auto,
+        }
+    }
+
+    /// The programs that it needs on the source's host and on the destination's, each with the part of OpenSSH that holds it.
+    pub fn programs(&self) -> Option<[(&'static str, &'static str); 2]> {
+        match self {
+            CarrierSpec::Ssh { .. } => Some([("ssh", "client"), ("sshd", "server")]),
+            CarrierSpec::NativeTcp
+            | CarrierSpec::NativeTls(_)
+            | CarrierSpec::NativeUnix
+            | CarrierSpec::Tcp { .. }
+            | CarrierSpec::Tls { .. }
+            | CarrierSpec::Quic(_) => None,
         }
     }
 }

@@ -11,12 +11,8 @@ use lmbench_transport::carry::{
 };
 use lmbench_transport::endpoint::{Endpoint, ParseEndpointError, Scheme};
 use lmbench_transport::identity::Identity;
-use lmbench_transport::quic::Quic;
-use lmbench_transport::relay;
 use lmbench_transport::secret::{self, SecretError, Zeroizing};
-use lmbench_transport::ssh::{self, SshError};
-use lmbench_transport::tcp::{self, Tcp};
-use lmbench_transport::tls::{self, Tls};
+use lmbench_transport::ssh;
 use lmbench_transport::token::Token;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
@@ -40,18 +36,8 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
                     format!("the system gives no random bytes: {error}"),
                 )
             })?;
-            if let CarrierSpec::Ssh { settings, .. } = spec {
-                let sink = ssh::Sink {
-                    token,
-                    endpoint,
-                    local,
-                    settings,
-                    options,
-                };
-                return run(&common, |events, stop| sink.run(events, stop));
-            }
             let sink = Sink {
-                carrier: carrier(&spec, token.clone(), identity),
+                carrier: carrier(&spec, token.clone(), identity)?,
                 token,
                 endpoint,
                 local,
@@ -76,30 +62,20 @@ pub(super) fn main(end: CarryEnd) -> Result<Exit, Failed> {
             let identity = identity(&spec, &common, peer_name.as_deref())?;
             let token = read_token(token_file.as_deref())?;
             let options = options(&common)?;
-            if let CarrierSpec::Ssh { settings, .. } = spec {
-                if options.peer_uid.is_some() && settings.connections == ssh::Connections::Shared {
-                    return Err(Failed::new(
-                        Exit::Usage,
-                        "one ssh for all channels listens for your own QEMU only",
-                    )
-                    .hint("add --set connections=per-channel on both ends, or run as the user of your QEMU"));
-                }
-                let source = ssh::Source {
-                    token,
-                    endpoint,
-                    local,
-                    settings,
-                    options,
-                };
-                return run(&common, |events, stop| source.run(events, stop));
+            if options.peer_uid.is_some() && listens_for_itself(&spec) {
+                return Err(Failed::new(
+                    Exit::Usage,
+                    "one ssh for all channels listens for your own QEMU only",
+                )
+                .hint("add --set connections=per-channel on both ends, or run as the user of your QEMU"));
             }
-            let carrier = carrier(&spec, token, identity);
+            let carrier = carrier(&spec, token, identity)?;
             let source = Source {
                 carrier,
                 endpoint,
                 local,
                 options: Options {
-                    path: relay_path(&spec),
+                    path: spec.relay_path(),
                     ..options
                 },
             };
@@ -147,7 +123,7 @@ fn identity(
     else {
         return Ok(None);
     };
-    if !matches!(spec, CarrierSpec::Tls { .. } | CarrierSpec::Quic(_)) {
+    if !spec.shows_certificates() {
         let name = spec.name();
         return Err(Failed::new(
             Exit::Usage,
@@ -161,34 +137,24 @@ fn identity(
         .map_err(|error| Failed::from_error(Exit::Usage, &error))
 }
 
-/// To add a carrier that goes by hand: its arm here.
-fn carrier(spec: &CarrierSpec, token: Token, identity: Option<Identity>) -> Box<dyn Carrier> {
-    match spec {
-        CarrierSpec::Tls { cipher } => {
-            let settings = tls::Settings {
-                cipher: *cipher,
-                ..tls::Settings::default()
-            };
-            Box::new(match identity {
-                Some(identity) => Tls::with_identity(token, settings, identity),
-                None => Tls::new(token, settings),
-            })
-        }
-        CarrierSpec::Quic(settings) => Box::new(match identity {
-            Some(identity) => Quic::with_identity(token, settings.clone(), identity),
-            None => Quic::new(token, settings.clone()),
-        }),
-        _ => Box::new(Tcp::new(token, tcp::Settings::default())),
-    }
+/// The carrier that the settings are of.
+fn carrier(
+    spec: &CarrierSpec,
+    token: Token,
+    identity: Option<Identity>,
+) -> Result<Box<dyn Carrier>, Failed> {
+    spec.carrier(token, identity).ok_or_else(|| {
+        let name = spec.name();
+        Failed::new(
+            Exit::Usage,
+            format!("with carrier {name} QEMU itself is the carrier"),
+        )
+    })
 }
 
-fn relay_path(spec: &CarrierSpec) -> relay::Path {
-    match spec {
-        CarrierSpec::Tcp { sleep_per_mib, .. } if !sleep_per_mib.is_zero() => relay::Path::Slow {
-            sleep_per_mib: *sleep_per_mib,
-        },
-        _ => relay::Path::Auto,
-    }
+/// Whether not this process but its `ssh` listens at the local socket.
+fn listens_for_itself(spec: &CarrierSpec) -> bool {
+    matches!(spec, CarrierSpec::Ssh { settings, .. } if settings.connections == ssh::Connections::Shared)
 }
 
 fn run<R>(
@@ -271,15 +237,13 @@ fn failed(error: &CarryError) -> Failed {
                 Exit::Environment,
                 "both ends must be the same lmbench and hold the same token: use the command that `lmbench carry sink` printed",
             ),
-        },
-        CarryError::Ssh(error) => match error {
-            SshError::Refused { .. } | SshError::TimedOut { .. } | SshError::Ended { .. } => of(
-                Exit::MigrationFailed,
-                "look at what the other end says, then start both ends anew",
-            ),
-            _ => of(
+            CarrierError::Unequipped(_) => of(
                 Exit::Environment,
                 "the carrier ssh runs this host's own OpenSSH: its ssh and sshd must work here",
+            ),
+            CarrierError::Broke(_) => of(
+                Exit::MigrationFailed,
+                "look at what the other end says, then start both ends anew",
             ),
         },
         CarryError::Broke { .. } => of(

@@ -15,7 +15,6 @@ use super::RunError;
 use super::hosts::Hosts;
 use super::lacking::{Lacking, on_host};
 use super::tenant;
-use crate::carrier::CarrierSpec;
 use crate::plan::Plan;
 use crate::record::Environment;
 use crate::scenario::{Cell, memory_needed_bytes};
@@ -82,7 +81,7 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan, prove: bool) -> Result<Rea
 }
 
 fn case(cell: &Cell, role: Role) -> Case {
-    let openssh = |program: &str, package: &str| Needed {
+    let openssh = |(program, package): (&str, &str)| Needed {
         program: program.to_owned(),
         package: format!("OpenSSH's {package} (Debian, Ubuntu, Fedora: openssh-{package})"),
         by: "carrier ssh".to_owned(),
@@ -92,10 +91,11 @@ fn case(cell: &Cell, role: Role) -> Case {
         guest: cell.setup.guest.clone(),
         migration: cell.setup.migration.clone(),
         policy: cell.setup.policy.clone(),
-        programs: match (&cell.setup.carrier, role) {
-            (CarrierSpec::Ssh { .. }, Role::Source) => vec![openssh("ssh", "client")],
-            (CarrierSpec::Ssh { .. }, Role::Destination) => vec![openssh("sshd", "server")],
-            _ => Vec::new(),
+        programs: match (cell.setup.carrier.programs(), role) {
+            (Some([program, _]), Role::Source) | (Some([_, program]), Role::Destination) => {
+                vec![openssh(program)]
+            }
+            (None, _) => Vec::new(),
         },
     }
 }

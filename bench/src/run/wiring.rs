@@ -9,7 +9,7 @@ use lmbench_harness::agent::recovery::Help;
 use lmbench_harness::guest::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
-use lmbench_transport::Token;
+use lmbench_transport::{Scheme, Token};
 use serde_json::Value;
 
 use super::credentials;
@@ -88,19 +88,14 @@ async fn wire(
     turn: Turn,
     impostor: bool,
 ) -> Result<Wired, AgentError> {
-    match carrier {
-        CarrierSpec::NativeTcp | CarrierSpec::NativeTls(_) => {
-            native(hosts, tcp(hosts, network), turn).await
-        }
-        CarrierSpec::NativeUnix => {
-            let path = hosts.directory(Role::Destination).join(turn.socket());
-            native(hosts, Stream::Unix(path), turn).await
-        }
-        CarrierSpec::Tcp { .. }
-        | CarrierSpec::Tls { .. }
-        | CarrierSpec::Quic(_)
-        | CarrierSpec::Ssh { .. } => carried(hosts, carrier, network, turn, impostor).await,
+    if let Some(scheme) = carrier.scheme() {
+        return carried(hosts, (carrier, scheme), network, turn, impostor).await;
     }
+    let stream = match carrier.network(network) {
+        Some(network) => tcp(hosts, network),
+        None => Stream::Unix(hosts.directory(Role::Destination).join(turn.socket())),
+    };
+    native(hosts, stream, turn).await
 }
 
 /// Nothing but the two QEMUs.
@@ -155,7 +150,7 @@ fn not_made(error: &dyn std::error::Error) -> AgentError {
 /// A carrier process on each host.
 async fn carried(
     hosts: &Hosts,
-    carrier: &CarrierSpec,
+    (carrier, scheme): (&CarrierSpec, Scheme),
     network: Network,
     turn: Turn,
     impostor: bool,
@@ -179,7 +174,6 @@ async fn carried(
     } else {
         incoming(hosts, stream(Role::Destination), turn).await?;
     }
-    let scheme = carrier.scheme().expect("native carriers have other arms");
     let listen = SocketAddr::new(hosts.address(Role::Destination, network), 0);
     let kind = if hands_over { "fd" } else { "unix" };
     let end = |role| format!("{kind}:{}", local(role).display());

@@ -29,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::recorder::{Happened, Item, Recorder, Written};
 use super::{Direction, Totals, Writer};
+use crate::carrier::chain;
+use crate::carry::CarryError;
 use crate::carry::local::{self, LocalListener};
-use crate::carry::{CarryError, chain};
 
 /// A socket that QEMU may migrate to.
 pub struct Tee {

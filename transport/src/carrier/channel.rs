@@ -225,6 +225,10 @@ impl ChannelIo for TcpStream {
     }
 }
 
+/// Said of what this end cut.
+pub(crate) const CUT: &str =
+    "cut, because this end was stopped or the peer's host does not answer any more";
+
 /// Has the close that follows send a reset. If even that fails, the close is all that can be done.
 pub(crate) fn reset_on_close(socket: &TcpStream) {
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));

@@ -1,5 +1,7 @@
 //! Why listening, dialling or opening a channel failed.
 
+use std::error::Error;
+use std::fmt::Write as _;
 use std::io;
 
 use super::endpoint::{Endpoint, Scheme};
@@ -53,6 +55,12 @@ pub enum CarrierError {
         /// Why.
         source: HandshakeError,
     },
+    /// This host lacks what the carrier needs, such as a program.
+    #[error(transparent)]
+    Unequipped(Box<dyn Error + Send + Sync>),
+    /// What the carrier runs beside its connections did not hold.
+    #[error(transparent)]
+    Broke(Box<dyn Error + Send + Sync>),
 }
 
 /// A channel could not be opened or accepted.
@@ -61,6 +69,9 @@ pub enum ChannelError {
     /// Only the dialling side opens and only the listening side accepts.
     #[error("this side of the session does not {0} channels")]
     WrongSide(&'static str),
+    /// Channels are opened by whoever connects to the session's entrance.
+    #[error("channels are opened at the session's entrance")]
+    AtEntrance,
     /// The session is over.
     #[error("session is over: {0}")]
     Ended(SessionEnd),
@@ -85,4 +96,16 @@ impl CarrierError {
             carrier,
         })
     }
+}
+
+/// An error and its causes in one line, for events.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }

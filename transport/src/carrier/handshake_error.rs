@@ -1,5 +1,6 @@
 //! Why two ends did not come to trust each other.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -48,6 +49,9 @@ pub enum HandshakeError {
     /// Too many peers had not shown the token, and this one was among them.
     #[error("dropped in favour of newer peers, since too many were waiting")]
     Crowded,
+    /// What the carrier has beside the common handshake failed.
+    #[error(transparent)]
+    Own(Box<dyn Error + Send + Sync>),
     /// The random source failed.
     #[error("no random numbers for the handshake")]
     Random(#[source] getrandom::Error),

@@ -4,6 +4,7 @@
 //! so that one slow peer blocks nobody and the handshake can be timed. `tests/contract.rs` says what every carrier must do.
 
 use std::io;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -22,6 +23,13 @@ pub trait Carrier: Send + Sync {
 
     /// Whether its channels are kernel sockets, which can be spliced and handed over.
     fn kernel_sockets(&self) -> bool;
+
+    /// Has the carrier connect to this local socket by itself, if it can do that: its sessions then bring their channels there, and give
+    /// none out at [`Session::accept_channel`]. To be called before it listens. `peer_uid` is a user besides this process's own whose
+    /// socket it may be.
+    fn bring_to(&mut self, _socket: &Path, _peer_uid: Option<u32>) -> Result<bool, CarrierError> {
+        Ok(false)
+    }
 
     /// Starts to listen. Port 0 picks one, [`Listener::endpoint`] tells which.
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError>;
@@ -77,6 +85,14 @@ pub trait Session: Send + Sync {
         None
     }
 
+    /// Waits until channels can be used, which with most carriers is at once.
+    async fn ready(&self) {}
+
+    /// A unix socket where local processes open channels by themselves; the dialling side only.
+    fn entrance(&self) -> Option<&Path> {
+        None
+    }
+
     /// Opens the next channel; the dialling side only. Usable at once.
     async fn open_channel(&self) -> Result<Channel, ChannelError>;
 
@@ -89,6 +105,21 @@ pub trait Session: Send + Sync {
 
     /// Waits until the session has ended. Channels may outlive it: they end by themselves.
     async fn ended(&self) -> SessionEnd;
+
+    /// Waits until something that the session needs beside its connection has failed, and the peer does not say why. Pending for
+    /// carriers that need nothing.
+    async fn failed(&self) -> CarrierError {
+        std::future::pending().await
+    }
+
+    /// Waits until all has come to its end that the session carried without giving it out as a channel. To be called once nothing
+    /// new comes in, before [`Self::close`], which cuts the rest.
+    async fn drained(&self) {}
+
+    /// What the session knows to be lost of what it carried, in words. Complete once it is closed.
+    fn loss(&self) -> Option<String> {
+        None
+    }
 
     /// Says goodbye: this end opens and takes no further channels.
     async fn close(&self);

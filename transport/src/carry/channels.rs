@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{CarryError, Event, Listener, chain};
+use super::{CarryError, Event, Listener};
+use crate::carrier::channel::CUT;
 use crate::carrier::channel::Channel;
-use crate::carrier::{Session, SessionEnd};
+use crate::carrier::{Session, SessionEnd, chain};
 use crate::relay::{Counters, Path, relay};
 
 /// The running channels and the sums over all.
@@ -60,6 +61,7 @@ enum End {
 }
 
 /// How long channels may go on after the session or the half was ended.
+#[derive(Clone, Copy)]
 pub(crate) enum Patience {
     Endless,
     For(Duration),
@@ -217,6 +219,24 @@ impl Channels {
         self.all_ended().await;
     }
 
+    /// Ends the session after [`Self::drain`]: waits for what it carries by itself, says goodbye, and takes note of what it has lost.
+    pub(crate) async fn close(
+        &mut self,
+        session: &dyn Session,
+        patience: Patience,
+        stop: &CancellationToken,
+        drain_deadline: Duration,
+    ) {
+        let is_drained = patience.drain(session, stop, drain_deadline).await;
+        session.close().await;
+        if let Some(said) = session.loss() {
+            self.broke(said);
+        }
+        if !is_drained {
+            self.broke(CUT.to_owned());
+        }
+    }
+
     /// Something of the stream was lost, so the half does not end well.
     pub(crate) fn broke(&mut self, said: String) {
         self.broke.get_or_insert(said);
@@ -290,6 +310,35 @@ impl Channels {
     }
 }
 
+impl Patience {
+    /// Waits for what the session carries by itself, as long as that may take. Whether all of it came to its end.
+    pub(crate) async fn drain(
+        self,
+        session: &dyn Session,
+        stop: &CancellationToken,
+        drain_deadline: Duration,
+    ) -> bool {
+        let mut drained = std::pin::pin!(session.drained());
+        let drain_deadline = drain_deadline.max(DRAIN_MIN);
+        match self {
+            Self::Over => tokio::select! {
+                biased;
+                () = drained => true,
+                () = std::future::ready(()) => false,
+            },
+            Self::For(deadline) => timeout(deadline.max(DRAIN_MIN), drained).await.is_ok(),
+            Self::Endless => tokio::select! {
+                biased;
+                () = &mut drained => true,
+                () = async {
+                    stop.cancelled().await;
+                    tokio::time::sleep(drain_deadline).await;
+                } => false,
+            },
+        }
+    }
+}
+
 impl From<SessionEnd> for Patience {
     fn from(end: SessionEnd) -> Self {
         match end {
@@ -300,5 +349,5 @@ impl From<SessionEnd> for Patience {
 }
 
 const REFUSALS_REPORTED_MAX: u64 = 100;
-pub(crate) const CUT: &str =
-    "cut, because this end was stopped or the peer's host does not answer any more";
+/// Even with no time to drain, what the session carries by itself gets a moment to end by itself.
+const DRAIN_MIN: Duration = Duration::from_millis(100);

@@ -22,6 +22,38 @@ pub(crate) struct LocalListener {
     peer_uid: Option<u32>,
 }
 
+/// The path that QEMU knows. Dropping it removes the path, so that QEMU cannot open any channel.
+pub(crate) enum Entry {
+    /// This process listens there.
+    Listening(LocalListener),
+    /// It leads to a socket where somebody else listens, which is elsewhere so that it can still be told from others when this path has
+    /// gone.
+    Link {
+        /// Removes it.
+        _link: Link,
+    },
+}
+
+/// Removes the path when it is dropped.
+pub(crate) struct Link(PathBuf);
+
+impl Entry {
+    /// The next connection, if this process is to take it: as [`LocalListener::accept`].
+    pub(crate) async fn accept(&self) -> Result<io::Result<UnixStream>, CarryError> {
+        match self {
+            Self::Listening(listener) => listener.accept().await,
+            Self::Link { .. } => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Somebody may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 impl LocalListener {
     /// `peer_uid` is a user besides this process's own who may connect.
     pub(crate) fn bind(path: &Path, peer_uid: Option<u32>) -> Result<Self, CarryError> {
@@ -40,6 +72,19 @@ impl LocalListener {
             path: path.to_owned(),
             peer_uid,
         })
+    }
+
+    /// Gives the path to another socket.
+    pub(crate) fn link_to(self, entrance: &Path) -> Result<Entry, CarryError> {
+        let path = self.path.clone();
+        drop(self);
+        match std::os::unix::fs::symlink(entrance, &path) {
+            Ok(()) => Ok(Entry::Link { _link: Link(path) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(CarryError::PathTaken { path })
+            }
+            Err(source) => Err(CarryError::Listen { path, source }),
+        }
     }
 
     /// The next connection; the inner error says whose it was that was turned away.

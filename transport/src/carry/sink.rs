@@ -16,15 +16,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::channels::{CUT, Channels, Opened, Opening, Patience};
+use super::channels::{Channels, Opened, Opening, Patience};
 use super::replay::at_sink;
 use super::source::{hand_over, lost, ms};
-use super::{CarryError, Event, Listener, Local, Options, chain, local};
-use crate::carrier::channel::Channel;
+use super::{CarryError, Event, Listener, Local, Options, local};
+use crate::carrier::channel::{CUT, Channel};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::token::Token;
 use crate::carrier::{
-    Arrival, Carrier, ChannelError, HandshakeError, Pending, Session, SessionEnd,
+    Arrival, Carrier, CarrierError, ChannelError, HandshakeError, Pending, Session, SessionEnd,
+    chain,
 };
 use crate::handover::Role;
 
@@ -47,16 +48,18 @@ struct Work {
     listener: Box<dyn crate::carrier::Listener>,
     handshakes: JoinSet<Greeted>,
     session: Option<Arc<dyn Session>>,
+    /// What is still to be told of the session: whose it is, and since when.
+    unready: Option<(String, Instant)>,
     /// Cancelled once channel 0 has reached QEMU, or never will; the guard goes with channel 0.
     main_settled: CancellationToken,
     main: Option<DropGuard>,
 }
 
 /// How a handshake went.
-pub(crate) struct Greeted {
-    pub(crate) peer: String,
-    pub(crate) took_ms: f64,
-    pub(crate) result: Result<Arrival, HandshakeError>,
+struct Greeted {
+    peer: String,
+    begin: Instant,
+    result: Result<Arrival, HandshakeError>,
 }
 
 impl Sink {
@@ -68,7 +71,7 @@ impl Sink {
         .await
     }
 
-    async fn relay(self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
+    async fn relay(mut self, events: Listener, stop: CancellationToken) -> Result<(), CarryError> {
         let (Local::Unix(path) | Local::Fd(path)) = &self.local else {
             return Err(CarryError::WrongHalf);
         };
@@ -76,6 +79,11 @@ impl Sink {
         if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
             return Err(CarryError::NoDescriptors(self.carrier.scheme()));
         }
+        // A descriptor is handed over from here, so only a socket can be anybody else's affair.
+        let brings = match &self.local {
+            Local::Unix(path) => self.carrier.bring_to(path, self.options.peer_uid)?,
+            _ => false,
+        };
         let listener = self.carrier.listen(&self.endpoint).await?;
         let mut channels = Channels::new(events);
         channels.tell(Event::Listening {
@@ -87,18 +95,18 @@ impl Sink {
             listener,
             handshakes: JoinSet::new(),
             session: None,
+            unready: None,
             main: Some(main_settled.clone().drop_guard()),
             main_settled,
         };
         let (patience, result) = self.serve(&mut work, &mut channels, &stop).await;
         let Work { session, .. } = work;
-        channels
-            .drain(patience, &stop, self.options.drain_deadline)
-            .await;
+        let drain = self.options.drain_deadline;
+        channels.drain(patience, &stop, drain).await;
         if let Some(session) = &session {
-            session.close().await;
+            channels.close(&**session, patience, &stop, drain).await;
         }
-        channels.finish(result, (session.as_deref(), true))
+        channels.finish(result, (session.as_deref(), !brings))
     }
 
     async fn serve(
@@ -123,10 +131,16 @@ impl Sink {
                 Some(greeted) = work.handshakes.join_next() => {
                     // A handshake that panicked concerns its peer alone, who finds the connection closed.
                     if let Ok(greeted) = greeted {
-                        welcome(greeted, &mut work.session, channels);
+                        welcome(greeted, work, channels).await;
                     }
                 }
-                arrival = accept_channel(session) => match arrival {
+                () = ready(session.clone()), if work.unready.is_some() => {
+                    if let Some(session) = &session {
+                        tell_ready(work.unready.take(), &**session, channels);
+                    }
+                }
+                error = session_failed(session.clone()) => return (Patience::Over, Err(error.into())),
+                arrival = accept_channel(session.clone()) => match arrival {
                     Ok(Some(channel)) => self.begin(channel, work, channels),
                     Ok(None) => return (SessionEnd::Goodbye.into(), Ok(())),
                     Err(ChannelError::Ended(end)) => return (end.into(), lost(end)),
@@ -228,37 +242,63 @@ fn failed(error: &std::io::Error) -> Opening {
     }
 }
 
-pub(crate) async fn greet(pending: Box<dyn Pending>) -> Greeted {
+async fn greet(pending: Box<dyn Pending>) -> Greeted {
     let (peer, begin) = (pending.peer(), Instant::now());
     let result = pending.handshake().await;
     Greeted {
         peer,
-        took_ms: ms(begin.elapsed()),
+        begin,
         result,
     }
 }
 
-fn welcome(greeted: Greeted, session: &mut Option<Arc<dyn Session>>, channels: &mut Channels) {
+async fn welcome(greeted: Greeted, work: &mut Work, channels: &mut Channels) {
     let Greeted {
         peer,
-        took_ms,
+        begin,
         result,
     } = greeted;
     match result {
         Ok(Arrival::Session(new)) => {
-            channels.tell(Event::Ready {
-                peer,
-                handshake_ms: took_ms,
-                details: new.details(),
-            });
-            *session = Some(new.into());
+            let unready = Some((peer, begin));
+            // With most carriers it is ready at once, and that is told before anything that comes through it.
+            tokio::select! {
+                biased;
+                () = new.ready() => tell_ready(unready, &*new, channels),
+                () = std::future::ready(()) => work.unready = unready,
+            }
+            work.session = Some(new.into());
         }
         Ok(Arrival::Joined { .. }) => {}
         Err(error) => channels.refuse(peer, chain(&error)),
     }
 }
 
-pub(crate) async fn accept_channel(
+fn tell_ready(unready: Option<(String, Instant)>, session: &dyn Session, channels: &Channels) {
+    if let Some((peer, begin)) = unready {
+        channels.tell(Event::Ready {
+            peer,
+            handshake_ms: ms(begin.elapsed()),
+            details: session.details(),
+        });
+    }
+}
+
+async fn ready(session: Option<Arc<dyn Session>>) {
+    match session {
+        Some(session) => session.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn session_failed(session: Option<Arc<dyn Session>>) -> CarrierError {
+    match session {
+        Some(session) => session.failed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept_channel(
     session: Option<Arc<dyn Session>>,
 ) -> Result<Option<Channel>, ChannelError> {
     match session {

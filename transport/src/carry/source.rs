@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channels, Opened, Opening, Patience};
-use super::local::{self, LocalListener};
+use super::local::{self, Entry, LocalListener};
 use super::replay::at_source;
-use super::{CarryError, Event, Listener, Local, Options, chain};
+use super::{CarryError, Event, Listener, Local, Options};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
-use crate::carrier::{Carrier, Session, SessionEnd};
+use crate::carrier::{Carrier, Session, SessionEnd, chain};
 use crate::handover::{self, Role};
 
 /// Runs next to the QEMU that a migration leaves.
@@ -52,6 +52,12 @@ impl Source {
             return Ok(());
         };
         let (session, first) = opened?;
+        let counts = session.entrance().is_none();
+        let entry = match (listener, session.entrance()) {
+            (Some(listener), Some(entrance)) => Some(listener.link_to(entrance)?),
+            (Some(listener), None) => Some(Entry::Listening(listener)),
+            (None, _) => None,
+        };
         let mut channels = Channels::new(events);
         channels.tell(Event::Ready {
             peer: session.peer(),
@@ -59,30 +65,31 @@ impl Source {
             details: session.details(),
         });
         let result = self
-            .serve(listener, &session, first, &mut channels, &stop)
+            .serve(entry, &session, first, &mut channels, &stop)
             .await;
-        session.close().await;
-        channels.finish(result, (Some(&*session), true))
+        channels.finish(result, (Some(&*session), counts))
     }
 
-    /// The session and channel 0, so that whatever is wrong shows before the migration starts.
-    async fn open(&self) -> Result<(Arc<dyn Session>, Channel), CarryError> {
+    /// The session and channel 0, so that whatever is wrong shows before the migration starts. Where QEMU opens the channels without
+    /// this process, there is none to hold.
+    async fn open(&self) -> Result<(Arc<dyn Session>, Option<Channel>), CarryError> {
         let session: Arc<dyn Session> = self.carrier.dial(&self.endpoint).await?.into();
-        let first = session.open_channel().await?;
+        let first = match session.entrance() {
+            Some(_) => None,
+            None => Some(session.open_channel().await?),
+        };
         Ok((session, first))
     }
 
     async fn serve(
         &self,
-        listener: Option<LocalListener>,
+        entry: Option<Entry>,
         session: &Arc<dyn Session>,
-        first: Channel,
+        mut first: Option<Channel>,
         channels: &mut Channels,
         stop: &CancellationToken,
     ) -> Result<(), CarryError> {
-        let mut first = Some(first);
-        if let (Local::Fd(path), Some(channel)) =
-            (&self.local, first.take_if(|_| listener.is_none()))
+        if let (Local::Fd(path), Some(channel)) = (&self.local, first.take_if(|_| entry.is_none()))
         {
             let (path, options) = (path.clone(), self.options.clone());
             channels.hand_over(channel.number(), async move {
@@ -91,14 +98,15 @@ impl Source {
         }
         let (patience, result, is_over) = loop {
             let accept = async {
-                match &listener {
-                    Some(listener) => listener.accept().await,
+                match &entry {
+                    Some(entry) => entry.accept().await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => break (Patience::For(self.options.drain_deadline), Ok(()), false),
                 end = session.ended() => break (end.into(), lost(end), true),
+                error = session.failed() => break (Patience::Over, Err(error.into()), true),
                 () = channels.next_end() => {}
                 accepted = accept => match accepted {
                     Ok(Err(stranger)) => channels.refuse(LOCAL_PEER.to_owned(), stranger.to_string()),
@@ -112,7 +120,7 @@ impl Source {
             }
         };
         // From here on nobody can open a channel: not QEMU, since the path goes, and not a held channel 0.
-        drop(listener);
+        drop(entry);
         // Ended in order, since a channel that is just dropped looks cut to the peer; unless nobody is there any more.
         if let Some(unused) = first.filter(|_| !is_over) {
             let ended = timeout(self.options.drain_deadline, unused.end_unused()).await;
@@ -120,9 +128,9 @@ impl Source {
                 channels.broke(chain(&error));
             }
         }
-        channels
-            .drain(patience, stop, self.options.drain_deadline)
-            .await;
+        let drain = self.options.drain_deadline;
+        channels.drain(patience, stop, drain).await;
+        channels.close(&**session, patience, stop, drain).await;
         result
     }
 }

@@ -1,11 +1,12 @@
 //! The carriers under test, and two ends of a session.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
 use lmbench_transport::endpoint::{Address, Scheme};
-use lmbench_transport::{Channel, Endpoint, Token, quic, tcp, tls};
+use lmbench_transport::{Channel, Endpoint, Token, quic, ssh, tcp, tls};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -82,6 +83,19 @@ pub(crate) fn over_udp() -> Vec<Rig> {
         per_channel("quic per channel", "quic://127.0.0.1:0"),
         per_channel("quic per channel over IPv6", "quic://[::1]:0"),
     ]
+}
+
+/// A session whose channels nobody opens: they would be brought to a socket that nobody listens on.
+pub(crate) fn over_ssh() -> Rig {
+    Rig {
+        name: "ssh",
+        endpoint: "ssh://127.0.0.1:0",
+        make: |token, _| {
+            let mut carrier = ssh::Ssh::new(token, ssh::Settings::default());
+            assert!(carrier.bring_to(Path::new("/run/nobody"), None).unwrap());
+            Box::new(carrier)
+        },
+    }
 }
 
 fn quic(token: Token, limits: Limits, connections: quic::Connections) -> Box<dyn Carrier> {

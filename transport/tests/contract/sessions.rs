@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use lmbench_testing::Need;
 use lmbench_transport::Token;
 use lmbench_transport::carrier::{CarrierError, ChannelError, HandshakeError, Refusal, SessionEnd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::rig;
+use crate::rig::{self, Rig};
 
 #[tokio::test]
 async fn sixty_four_channels_are_told_apart() {
@@ -48,7 +49,11 @@ async fn sixty_four_channels_are_told_apart() {
 
 #[tokio::test]
 async fn each_side_does_its_own_part() {
-    for rig in rig::all() {
+    each_side_does_its_own_part_of(rig::all()).await;
+}
+
+async fn each_side_does_its_own_part_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let pair = rig.pair().await;
         assert!(matches!(
             pair.accepted.open_channel().await,
@@ -85,7 +90,11 @@ async fn goodbye_loses_no_channel() {
 
 #[tokio::test]
 async fn the_listening_side_says_goodbye_too() {
-    for rig in rig::all() {
+    the_listening_side_says_goodbye_too_of(rig::all()).await;
+}
+
+async fn the_listening_side_says_goodbye_too_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let pair = rig.pair().await;
         pair.accepted.close().await;
         assert_eq!(
@@ -154,7 +163,11 @@ async fn a_peer_that_dies_is_missed() {
 
 #[tokio::test]
 async fn a_wrong_token_is_noticed_by_the_dialler() {
-    for rig in rig::all() {
+    a_wrong_token_is_noticed_by_the_dialler_of(rig::all()).await;
+}
+
+async fn a_wrong_token_is_noticed_by_the_dialler_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let mut serving = rig.listen(&Token::generate().unwrap()).await;
         let error = rig
             .carrier(&Token::generate().unwrap())
@@ -187,7 +200,11 @@ async fn a_wrong_token_is_noticed_by_the_dialler() {
 
 #[tokio::test]
 async fn a_token_is_good_for_one_session() {
-    for rig in rig::all() {
+    a_token_is_good_for_one_session_of(rig::all()).await;
+}
+
+async fn a_token_is_good_for_one_session_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let mut pair = rig.pair().await;
         let error = rig
             .carrier(&pair.token)
@@ -220,7 +237,11 @@ async fn a_token_is_good_for_one_session() {
 
 #[tokio::test]
 async fn a_taken_port_is_an_error() {
-    for rig in rig::all() {
+    a_taken_port_is_an_error_of(rig::all()).await;
+}
+
+async fn a_taken_port_is_an_error_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let token = Token::generate().unwrap();
         let first = rig.carrier(&token).listen(&rig.endpoint()).await.unwrap();
         let error = rig
@@ -239,7 +260,11 @@ async fn a_taken_port_is_an_error() {
 
 #[tokio::test]
 async fn nobody_there_is_an_error() {
-    for rig in rig::all() {
+    nobody_there_is_an_error_of(rig::all()).await;
+}
+
+async fn nobody_there_is_an_error_of(rigs: Vec<Rig>) {
+    for rig in rigs {
         let token = Token::generate().unwrap();
         let listener = rig.carrier(&token).listen(&rig.endpoint()).await.unwrap();
         let endpoint = listener.endpoint().clone();
@@ -247,6 +272,21 @@ async fn nobody_there_is_an_error() {
         let error = rig.carrier(&token).dial(&endpoint).await.err().unwrap();
         assert_eq!(error.to_string(), format!("cannot connect to {endpoint}"));
     }
+}
+
+/// As far as a session goes without channels: its channels never come out of it. Without OpenSSH this is skipped, loudly.
+#[tokio::test]
+async fn sessions_over_ssh_are_like_all_others() {
+    let Some(_turn) = lmbench_testing::live(&[Need::Sshd]) else {
+        return;
+    };
+    let ssh = || vec![rig::over_ssh()];
+    each_side_does_its_own_part_of(ssh()).await;
+    the_listening_side_says_goodbye_too_of(ssh()).await;
+    a_wrong_token_is_noticed_by_the_dialler_of(ssh()).await;
+    a_token_is_good_for_one_session_of(ssh()).await;
+    a_taken_port_is_an_error_of(ssh()).await;
+    nobody_there_is_an_error_of(ssh()).await;
 }
 
 fn refusal(error: &ChannelError) -> Option<Refusal> {

@@ -46,7 +46,7 @@ async fn unread_channels_hold_a_bounded_sum_and_nobody_up() {
                 Scheme::Tcp | Scheme::Tls => queued(pair.serving.address()) + count * BATCH,
                 // What the sender may send is what the receiver must keep.
                 Scheme::Quic => before,
-                Scheme::Ssh => unreachable!("it has no channels of its own"),
+                Scheme::Ssh => unreachable!("its channels never come out of it"),
             };
             assert!(before > count * (1 << 14), "{}: {before} bytes", rig.name);
             assert!(

@@ -83,25 +83,14 @@ pub(crate) async fn sink(scheme: Scheme, local: Local, drain: Duration) -> (Half
     let token = Token::generate().unwrap();
     let endpoint: Endpoint = format!("{scheme}://127.0.0.1:0").parse().unwrap();
     let options = options(drain);
-    let mut half = if scheme == Scheme::Ssh {
-        let half = ssh::Sink {
-            token,
-            endpoint,
-            local,
-            settings: ssh::Settings::default(),
-            options,
-        };
-        Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
-    } else {
-        let half = Sink {
-            carrier: carrier(scheme, &token),
-            token,
-            endpoint,
-            local,
-            options,
-        };
-        Half::start(|events, stop| tokio::spawn(half.run(events, stop)))
+    let half = Sink {
+        carrier: carrier(scheme, &token),
+        token,
+        endpoint,
+        local,
+        options,
     };
+    let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
     match half.events.recv().await {
         Some(Event::Listening { endpoint, token }) => (half, endpoint, token),
         other => panic!("{other:?} {:?}", half.task.await),
@@ -116,16 +105,6 @@ pub(crate) fn source(
     drain: Duration,
 ) -> Half {
     let options = options(drain);
-    if scheme == Scheme::Ssh {
-        let half = ssh::Source {
-            token,
-            endpoint,
-            local,
-            settings: ssh::Settings::default(),
-            options,
-        };
-        return Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
-    }
     let half = Source {
         carrier: carrier(scheme, &token),
         endpoint,
@@ -140,7 +119,8 @@ fn carrier(scheme: Scheme, token: &Token) -> Box<dyn Carrier> {
     match scheme {
         Scheme::Tls => Box::new(tls::Tls::new(token, tls::Settings::default())),
         Scheme::Quic => Box::new(quic::Quic::new(token, quic::Settings::default())),
-        _ => Box::new(tcp::Tcp::new(token, tcp::Settings::default())),
+        Scheme::Tcp => Box::new(tcp::Tcp::new(token, tcp::Settings::default())),
+        Scheme::Ssh => Box::new(ssh::Ssh::new(token, ssh::Settings::default())),
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lmbench_testing::Need;
-use lmbench_transport::carry::{Event, Local, Options};
-use lmbench_transport::ssh::{Settings, Sink, Source};
+use lmbench_transport::carry::{Event, Local, Options, Sink, Source};
+use lmbench_transport::ssh::{Settings, Ssh};
 use lmbench_transport::{Endpoint, Token};
 use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
@@ -116,10 +116,10 @@ async fn listening(
     drain: Duration,
 ) -> (Half, Endpoint, Token) {
     let half = Sink {
+        carrier: Box::new(Ssh::new(token.clone(), settings)),
         token,
         endpoint: "ssh://127.0.0.1:0".parse().unwrap(),
         local: Local::Unix(to),
-        settings,
         options: options(drain),
     };
     let mut half = Half::start(|events, stop| tokio::spawn(half.run(events, stop)));
@@ -146,10 +146,9 @@ fn start_source(
     drain: Duration,
 ) -> Half {
     let half = Source {
-        token: token.clone(),
+        carrier: Box::new(Ssh::new(token.clone(), settings)),
         endpoint: endpoint.clone(),
         local: Local::Unix(from),
-        settings,
         options: options(drain),
     };
     Half::start(|events, stop| tokio::spawn(half.run(events, stop)))

@@ -18,8 +18,9 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::deadlines::END_DEADLINE;
+use super::error::SshError;
 use super::log::Log;
-use super::{END_DEADLINE, SshError};
 
 /// Dropping it hangs up and kills.
 #[derive(Debug)]

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use tokio::process::Command;
 
+use super::deadlines::LOGIN_DEADLINE;
 use super::introduction::Introduction;
 use super::keys::{ClientFiles, HOST_ALIAS};
 use super::log::{CHANNEL_ENDS, READY_MARK};
-use super::{LOGIN_DEADLINE, Settings};
+use super::settings::Settings;
 
 /// `ssh` on a connection that it gets as its standard input and output, forwarding a socket that it makes at `local`.
 pub(super) fn command(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{LineEnding, PrivateKey};
 
-use super::SshError;
+use super::error::SshError;
 use crate::carrier::token::Token;
 use crate::folder::Folder;
 

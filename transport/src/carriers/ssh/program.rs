@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::SshError;
+use super::error::SshError;
 
 pub(super) fn find(program: &'static str) -> Result<PathBuf, SshError> {
     let search = std::env::var_os("PATH").unwrap_or_default();

@@ -10,9 +10,12 @@ use tokio::process::Command;
 
 use super::child::Child;
 use super::client::yes_no;
+use super::deadlines::LOGIN_DEADLINE;
+use super::error::SshError;
 use super::introduction::Introduction;
 use super::log::UNREAD_ENDS;
-use super::{LOGIN_DEADLINE, Settings, SshError, keys, program};
+use super::settings::Settings;
+use super::{keys, program};
 use crate::carrier::token::Token;
 use crate::folder::{Folder, FolderError};
 

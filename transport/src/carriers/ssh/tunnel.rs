@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::beneath::above;
 use super::child::Child;
+use super::deadlines::LOGIN_DEADLINE;
+use super::error::SshError;
 use super::introduction::Introduction;
 use super::keys::{self, ClientFiles};
-use super::{LOGIN_DEADLINE, Settings, SshError, above, client, program, sockets};
+use super::settings::Settings;
+use super::{client, program, sockets};
+use crate::carrier::channel::CUT;
 use crate::carrier::notices::Ends;
 use crate::carrier::token::Token;
 use crate::carrier::{ChannelError, Session};
-use crate::carry::CarryError;
-use crate::carry::channels::CUT;
 use crate::folder::Folder;
 
 /// What every tunnel of a source shares.
@@ -53,8 +57,11 @@ impl Maker {
 
 impl Tunnel {
     /// Connects, hears whom to ask for, and waits until `ssh` is through.
-    pub(super) async fn open(maker: Arc<Maker>, session: &dyn Session) -> Result<Self, CarryError> {
-        let channel = session.open_channel().await.map_err(|error| match error {
+    pub(super) async fn open(
+        maker: Arc<Maker>,
+        beneath: &dyn Session,
+    ) -> Result<Self, ChannelError> {
+        let channel = beneath.open_channel().await.map_err(|error| match error {
             ChannelError::Open { number, source } => ChannelError::Open {
                 number,
                 source: above(source),
@@ -62,9 +69,21 @@ impl Tunnel {
             other => other,
         })?;
         let number = channel.number();
-        let (mut wire, ends) = channel
+        let (wire, ends) = channel
             .into_parts()
             .expect("the carrier underneath has sockets");
+        let logged_in = Self::log_in(maker, number, (wire, ends)).await;
+        logged_in.map_err(|error| ChannelError::Open {
+            number,
+            source: error.into(),
+        })
+    }
+
+    async fn log_in(
+        maker: Arc<Maker>,
+        number: u32,
+        (mut wire, ends): (TcpStream, Option<Ends>),
+    ) -> Result<Self, SshError> {
         let introduction = timeout(LOGIN_DEADLINE, Introduction::hear(&mut wire, &maker.token));
         let introduction = introduction
             .await
@@ -85,11 +104,11 @@ impl Tunnel {
             Ok(false) => {
                 child.ended().await;
                 let said = child.log().last_words();
-                return Err(SshError::Refused { said }.into());
+                return Err(SshError::Refused { said });
             }
             Err(_) => {
                 let (after, said) = (LOGIN_DEADLINE, child.log().last_words());
-                return Err(SshError::TimedOut { after, said }.into());
+                return Err(SshError::TimedOut { after, said });
             }
         }
         let took_ms = begin.elapsed().as_secs_f64() * 1e3;
