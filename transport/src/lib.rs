@@ -30,6 +30,7 @@ pub mod folder;
 pub mod handover;
 pub mod relay;
 pub mod secret;
+pub mod tee;
 
 pub use carrier::channel::{self, Channel};
 pub use carrier::endpoint::{self, Endpoint, Scheme};

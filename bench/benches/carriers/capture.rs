@@ -11,7 +11,7 @@ use lmbench_harness::guest::Stream;
 use lmbench_harness::qemu::{self, Launched};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
-use lmbench_transport::capture::{Tee, TeeOptions};
+use lmbench_transport::tee::{Tee, TeeOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::variant::has;

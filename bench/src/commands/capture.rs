@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lmbench_harness::files::{Folder, OWNER_ONLY};
-use lmbench_transport::capture::{Tee, TeeError, TeeEvent, TeeListener, TeeOptions};
 use lmbench_transport::carry::CarryError;
 use lmbench_transport::secret;
+use lmbench_transport::tee::{Tee, TeeError, TeeEvent, TeeListener, TeeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 

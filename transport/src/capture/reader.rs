@@ -6,7 +6,7 @@ use super::block::{
     BODY_LEN_MAX, BROKEN, BYTES, END, HEADER_LEN, Header, LZ4, MAGIC, OPEN, PLAIN, PREFACE_LEN,
     TRAILER, TRAILER_LEN, is_sound, u32_at, u64_at,
 };
-use super::{CHANNELS_MAX, Direction, Entry, ReadError, Totals, VERSION, What};
+use super::entry::{CHANNELS_MAX, Direction, Entry, ReadError, Totals, VERSION, What};
 
 /// A capture that is being read. Needs memory for one block, at most 2 MiB.
 #[derive(Debug)]

@@ -10,38 +10,39 @@ use std::thread::{Builder, JoinHandle};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Direction, Entry, Totals, What, Writer};
+use super::entry::{Direction, Entry, Totals, What};
+use super::writer::Writer;
 
 /// An entry on its way into the file.
-pub(super) struct Item {
-    pub(super) at_ns: u64,
-    pub(super) channel: u32,
-    pub(super) what: Happened,
+pub(crate) struct Item {
+    pub(crate) at_ns: u64,
+    pub(crate) channel: u32,
+    pub(crate) what: Happened,
 }
 
 /// See [`What`].
-pub(super) enum Happened {
+pub(crate) enum Happened {
     Open,
     Bytes { direction: Direction, bytes: Bytes },
     End { direction: Direction, broken: bool },
 }
 
 /// The way to the thread. When the last clone of the queue has gone, the capture is finished.
-pub(super) struct Recorder {
-    pub(super) queue: mpsc::Sender<Item>,
+pub(crate) struct Recorder {
+    pub(crate) queue: mpsc::Sender<Item>,
     /// Resolves to why the capture is not written any more, as soon as that happens.
-    pub(super) broke: oneshot::Receiver<io::Error>,
+    pub(crate) broke: oneshot::Receiver<io::Error>,
     thread: JoinHandle<Written>,
 }
 
 /// What is in the file.
-pub(super) struct Written {
-    pub(super) totals: Totals,
-    pub(super) whole: bool,
+pub(crate) struct Written {
+    pub(crate) totals: Totals,
+    pub(crate) whole: bool,
 }
 
 impl Recorder {
-    pub(super) fn start(writer: Writer<File>) -> io::Result<Self> {
+    pub(crate) fn start(writer: Writer<File>) -> io::Result<Self> {
         let (queue, items) = mpsc::channel(QUEUE_LEN);
         let (break_sender, broke) = oneshot::channel();
         let thread = Builder::new()
@@ -55,7 +56,7 @@ impl Recorder {
     }
 
     /// Waits until everything is written. Every other clone of the queue must have gone.
-    pub(super) async fn finish(self) -> (Option<io::Error>, Option<Written>) {
+    pub(crate) async fn finish(self) -> (Option<io::Error>, Option<Written>) {
         drop(self.queue);
         let thread = self.thread;
         let written = tokio::task::spawn_blocking(move || thread.join().ok()).await;

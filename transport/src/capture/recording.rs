@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Direction, Entry, ReadError, Reader, Totals, What};
+use super::entry::{Direction, Entry, ReadError, Totals, What};
+use super::reader::Reader;
 
 /// A capture that was read to its end.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::block::{
     BODY_LEN_MAX, BROKEN, BYTES, END, HEADER_LEN, Header, LZ4, MAGIC, OPEN, PLAIN, PREFACE_LEN,
     TRAILER, TRAILER_LEN,
 };
-use super::{CHANNELS_MAX, Direction, Entry, Totals, VERSION, What};
+use super::entry::{CHANNELS_MAX, Direction, Entry, Totals, VERSION, What};
 
 /// A capture that is being written. Whoever drops it without [`Writer::finish`] leaves a capture that was cut off.
 #[derive(Debug)]

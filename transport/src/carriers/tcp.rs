@@ -12,7 +12,7 @@ use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::token::Token;
 use crate::carrier::{Carrier, CarrierError, HandshakeError, Listener, Session};
 pub use crate::carriers::connections::Settings;
-use crate::carriers::connections::{Link, Terms, Wrap};
+use crate::carriers::connections::{self, Link, Terms, Wrap};
 
 /// The carrier `tcp`.
 #[derive(Clone, Debug)]
@@ -52,11 +52,11 @@ impl Carrier for Tcp {
     }
 
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
-        self.terms(endpoint)?.listen(endpoint).await
+        connections::listen(self.terms(endpoint)?, endpoint).await
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
-        self.terms(endpoint)?.dial(endpoint).await
+        connections::dial(self.terms(endpoint)?, endpoint).await
     }
 }
 

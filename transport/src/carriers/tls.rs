@@ -142,12 +142,12 @@ impl Carrier for Tls {
 
     async fn listen(&self, endpoint: &Endpoint) -> Result<Box<dyn Listener>, CarrierError> {
         CarrierError::unless_for(Scheme::Tls, endpoint)?;
-        self.terms(self.server()?).listen(endpoint).await
+        connections::listen(self.terms(self.server()?), endpoint).await
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>, CarrierError> {
         CarrierError::unless_for(Scheme::Tls, endpoint)?;
-        self.terms(self.client(endpoint)?).dial(endpoint).await
+        connections::dial(self.terms(self.client(endpoint)?), endpoint).await
     }
 }
 

@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{CarryError, Event, Listener};
+use super::error::CarryError;
+use super::event::Event;
+use super::options::Listener;
 use crate::carrier::channel::CUT;
 use crate::carrier::channel::Channel;
 use crate::carrier::{Session, SessionEnd, chain};

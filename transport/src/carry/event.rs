@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Place, Replayed};
+use super::replay::spec::{Place, Replayed};
 use crate::carrier::Statistics;
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::token::Token;

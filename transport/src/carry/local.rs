@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
-use super::CarryError;
+use super::error::{CarryError, PATH_LEN_MAX};
 
 /// A unix socket that only this user may connect to. Dropping it removes the path.
 pub(crate) struct LocalListener {
@@ -187,7 +187,6 @@ fn bind_private(path: &Path, peer_uid: Option<u32>) -> io::Result<UnixListener> 
 /// Asked for, the kernel may give less. Against its default of 208 KiB the sink's relay takes a quarter less CPU per GiB (0.174 s to
 /// 0.131 s, three interleaved runs, spliced), because QEMU and the relay wait for each other less often; 4 MiB is no better.
 const SEND_BUFFER_LEN: usize = 1024 * 1024;
-pub(crate) const PATH_LEN_MAX: usize = 107;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// Channels that QEMU may open before this process gets to accept them.
 const BACKLOG: i32 = 128;

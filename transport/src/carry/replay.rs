@@ -16,17 +16,21 @@
 //! Carriers do not promise that channels arrive in the order of their opening, so the destination finds out by content: a connection is
 //! the one channel of the capture, not taken yet, that begins with the same bytes.
 
+pub(super) mod error;
 mod player;
 mod receiver;
 mod search;
+pub(super) mod spec;
 mod stage;
+
+pub use error::ReplayError;
+pub use spec::{Pace, Place, Replay, Replayed};
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -34,117 +38,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::receiver::{Goal, Receiver};
 use self::stage::Stage;
-use super::{CarryError, Event, Listener, Local};
-use crate::capture::Recording;
+use super::error::CarryError;
+use super::event::Event;
+use super::options::{Listener, Local};
 use crate::folder::Folder;
-
-/// What the source half plays in the place of QEMU.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// The capture.
-    pub recording: Arc<Recording>,
-    /// How fast.
-    pub pace: Pace,
-}
-
-/// How fast a capture is played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as the carrier takes it.
-    #[default]
-    Full,
-    /// As in the capture: nothing before its time.
-    Original,
-}
-
-/// What was done in QEMU's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Replayed {
-    /// A capture was played.
-    Played,
-    /// What came was thrown away.
-    Discarded,
-    /// What came was compared with a capture, and was the same.
-    Verified,
-}
-
-/// A place in a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The channel, by its number in the capture.
-    pub channel: u32,
-    /// Bytes before it.
-    pub offset: u64,
-}
-
-/// A replay did not go as the capture.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// No private place for the local socket.
-    #[error("cannot prepare a local socket")]
-    Socket(#[source] io::Error),
-    /// No thread could be started.
-    #[error("cannot start a thread for channel {channel}")]
-    Thread {
-        /// The channel, by its number in the capture.
-        channel: u32,
-        /// Why.
-        source: io::Error,
-    },
-    /// The half does not take a channel.
-    #[error("channel {channel} of the capture cannot be opened")]
-    Connect {
-        /// The channel.
-        channel: u32,
-        /// Why.
-        source: io::Error,
-    },
-    /// A channel broke.
-    #[error("channel {channel} of the capture broke after {offset} of {len} bytes")]
-    Broken {
-        /// The channel.
-        channel: u32,
-        /// Bytes that went through.
-        offset: u64,
-        /// Bytes that it has.
-        len: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// The half was stopped before everything was played.
-    #[error("stopped before the whole capture was played")]
-    Stopped,
-    /// Other bytes came.
-    #[error("channel {channel} differs from the capture at byte {offset}")]
-    Differs {
-        /// The channel that it should have been.
-        channel: u32,
-        /// Bytes before the first difference.
-        offset: u64,
-    },
-    /// A channel ended early.
-    #[error("channel {channel} ended after {offset} bytes, the capture has {len}")]
-    Short {
-        /// The channel that it should have been.
-        channel: u32,
-        /// Bytes that came.
-        offset: u64,
-        /// Bytes that the capture has.
-        len: u64,
-    },
-    /// More channels came than the capture has.
-    #[error("a channel came that the capture does not have")]
-    Surplus,
-    /// A channel never came.
-    #[error("channel {channel} of the capture never came, the capture has {len} bytes of it")]
-    Missing {
-        /// The channel.
-        channel: u32,
-        /// Bytes that the capture has.
-        len: u64,
-    },
-}
 
 /// Runs a source half with whatever its local end is.
 pub(crate) async fn at_source<F>(
@@ -281,13 +178,6 @@ where
     };
     held.release();
     result
-}
-
-impl ReplayError {
-    /// Whether other bytes came, and not only fewer of them.
-    fn is_of_content(&self) -> bool {
-        matches!(self, Self::Differs { .. } | Self::Surplus)
-    }
 }
 
 /// Passes events on, but for the last one, which must stay the last one.

@@ -17,9 +17,12 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channels::{Channels, Opened, Opening, Patience};
+use super::error::CarryError;
+use super::event::Event;
+use super::local;
+use super::options::{Listener, Local, Options};
 use super::replay::at_sink;
 use super::source::{hand_over, lost, ms};
-use super::{CarryError, Event, Listener, Local, Options, local};
 use crate::carrier::channel::{CUT, Channel};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::token::Token;

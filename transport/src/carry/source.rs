@@ -9,9 +9,11 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::channels::{Channels, Opened, Opening, Patience};
+use super::error::CarryError;
+use super::event::Event;
 use super::local::{self, Entry, LocalListener};
+use super::options::{Listener, Local, Options};
 use super::replay::at_source;
-use super::{CarryError, Event, Listener, Local, Options};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::{Carrier, Session, SessionEnd, chain};

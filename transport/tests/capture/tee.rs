@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lmbench_transport::capture::{
-    Direction, Reader, Recording, Tee, TeeError, TeeEvent, TeeOptions, Totals, What,
-};
+use lmbench_transport::capture::{Direction, Reader, Recording, Totals, What};
+use lmbench_transport::tee::{Tee, TeeError, TeeEvent, TeeOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};

@@ -8,7 +8,8 @@ use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
-use super::{Link, socket};
+use super::link::Link;
+use super::socket;
 use crate::carrier::SessionEnd;
 use crate::carrier::notices::Notices;
 

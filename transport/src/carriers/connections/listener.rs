@@ -14,8 +14,10 @@ use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::control::Control;
+use super::link::{Link, Wrap};
 use super::session::Accepted;
-use super::{Link, Terms, Wrap, socket};
+use super::socket;
+use super::terms::Terms;
 use crate::carrier::crowd::{Crowd, Place};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::handshake;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 
 use super::control::Control;
-use super::{Link, Terms, Wrap};
+use super::link::{Link, Wrap};
+use super::terms::Terms;
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::registry::Arrivals;

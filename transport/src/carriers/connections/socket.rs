@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// Listens on an address; `[::]` takes IPv4 as well.
 pub(super) fn listen(address: SocketAddr, settings: &Settings) -> io::Result<TcpListener> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quinn::{Connection, VarInt};
 
-use super::Settings;
+use super::settings::Settings;
 
 /// The bytes of one end of a session.
 pub(super) struct Budget {

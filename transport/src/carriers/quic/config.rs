@@ -14,7 +14,8 @@ use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::Suite;
 
 use super::bdp::BdpConfig;
-use super::{Congestion, Settings, budget, socket};
+use super::settings::{Congestion, Settings};
+use super::{budget, socket};
 use crate::carrier::identity::{Identity, IdentityError};
 use crate::carrier::knock::KNOCK_LEN;
 

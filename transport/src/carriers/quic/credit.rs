@@ -19,8 +19,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::Settings;
 use super::budget::{self, Budget, Share};
+use super::settings::Settings;
 use super::statistics::Connected;
 
 /// Both directions of a connection's credit. Its two tasks end when it is dropped, since their streams would keep the connection.

@@ -12,10 +12,12 @@ use tokio::time::Instant;
 
 use super::budget::{self, Budget};
 use super::control::Control;
+use super::dial::Quic;
 use super::session::Accepted;
+use super::settings::Settings;
 use super::statistics::Ledger;
 use super::stream::{QuicStream, Source};
-use super::{Quic, Settings, config, fault, socket};
+use super::{config, fault, socket};
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::handshake;

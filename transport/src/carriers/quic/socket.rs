@@ -23,7 +23,7 @@ use tokio::io::Interest;
 use tokio::sync::Notify;
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// A UDP socket as quinn wants it.
 #[derive(Debug)]

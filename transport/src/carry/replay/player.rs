@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
+use super::error::ReplayError;
 use super::search::same_len;
+use super::spec::{Pace, Place, Replay};
 use super::stage::Stage;
-use super::{Pace, Place, Replay, ReplayError};
 use crate::capture::{Line, Track};
 
 /// What went and came, if all went well.

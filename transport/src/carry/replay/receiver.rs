@@ -7,11 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, scope};
 use std::time::Instant;
 
+use super::error::ReplayError;
 use super::search::{Claims, Search, same_len};
+use super::spec::Replayed;
 use super::stage::Stage;
-use super::{ReplayError, Replayed};
 use crate::capture::Recording;
-use crate::carry::Event;
+use crate::carry::event::Event;
 
 /// What becomes of the bytes.
 pub(super) enum Goal {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::ReplayError;
+use super::error::ReplayError;
 use crate::capture::Recording;
 
 /// Which channels of the capture have found their connection.

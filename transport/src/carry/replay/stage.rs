@@ -6,7 +6,7 @@ use std::time::Instant;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use super::ReplayError;
+use super::error::ReplayError;
 
 /// Shared by all threads of one end.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 //! Each connection that is accepted is a channel, and gets a connection of its own to the other side, in the same order. Each direction is
 //! passed on until it ends, and its end as a half-close. An entry is queued before its bytes are passed on, so the file's order
 //! is that of cause and effect. What becomes of the file never changes what becomes of the stream, but for its pace: when
-//! the queue ([`super::recorder`]) is full, the stream waits for the disk.
+//! the queue (`capture/recorder.rs`) is full, the stream waits for the disk.
 //!
 //! # The end
 //! The capture ends when it is told to, and by itself once the first channel has ended in order, no channel is open, and none opens for
@@ -27,10 +27,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::recorder::{Happened, Item, Recorder, Written};
-use super::{Direction, Totals, Writer};
+use crate::capture::recorder::{Happened, Item, Recorder, Written};
+use crate::capture::{Direction, Totals, Writer};
 use crate::carrier::chain;
-use crate::carry::CarryError;
+use crate::carry::error::CarryError;
 use crate::carry::local::{self, LocalListener};
 
 /// A socket that QEMU may migrate to.
