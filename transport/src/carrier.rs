@@ -4,15 +4,17 @@
 
 pub mod channel;
 pub(crate) mod counters;
-pub(crate) mod crowd;
+
 pub mod endpoint;
 mod error;
 pub(crate) mod handshake;
 mod handshake_error;
 pub mod identity;
-pub(crate) mod knock;
+
 pub(crate) mod notices;
+pub(crate) mod pending_peers;
 pub(crate) mod preamble;
+pub(crate) mod preauth;
 pub(crate) mod registry;
 mod session_end;
 mod statistics;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! dialling side                                             listening side
-//!   Knock        header | knock (over TCP, see `knock.rs`)   ->
+//!   Knock        header | knock (over TCP, see `preauth.rs`)   ->
 //!   ClientHello  header | channel u32 | client nonce   ->
 //!                                <-   ServerHello  header | server nonce | proof "listener"
 //!   ClientProof  proof "dialler"                       ->

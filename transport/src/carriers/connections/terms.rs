@@ -9,7 +9,7 @@ use super::link::Wrap;
 use super::settings::Settings;
 use super::socket;
 use crate::carrier::endpoint::Endpoint;
-use crate::carrier::knock::{self, again_until};
+use crate::carrier::preauth::{self, again_until};
 use crate::carrier::token::Token;
 use crate::carrier::{CarrierError, HandshakeError, handshake};
 
@@ -76,7 +76,7 @@ impl<W: Wrap> Terms<W> {
     ) -> Result<W::Link, HandshakeError> {
         let deadline = self.settings.handshake_deadline;
         let exchange = async {
-            knock::say(&mut stream, &self.token).await?;
+            preauth::say(&mut stream, &self.token).await?;
             let mut link = self.wrap.wrap(stream).await?;
             handshake::dial(&mut link, &self.token, channel).await?;
             Ok(link)

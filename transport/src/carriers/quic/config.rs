@@ -17,7 +17,7 @@ use super::bdp::BdpConfig;
 use super::settings::{Congestion, Settings};
 use super::{budget, socket};
 use crate::carrier::identity::{Identity, IdentityError};
-use crate::carrier::knock::KNOCK_LEN;
+use crate::carrier::preauth::KNOCK_LEN;
 
 /// What every endpoint gets.
 pub(super) fn endpoint() -> EndpointConfig {

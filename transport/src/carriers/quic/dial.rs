@@ -12,7 +12,7 @@ use super::statistics::{Connected, Ledger};
 use super::{config, fault, socket};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::identity::{Identity, IdentityError, Side};
-use crate::carrier::knock::{self, again_until};
+use crate::carrier::preauth::{self, again_until};
 use crate::carrier::token::Token;
 use crate::carrier::{CarrierError, handshake};
 
@@ -117,7 +117,7 @@ impl Quic {
                 source,
             })
         };
-        let knock = knock::make(&self.token).map_err(failed)?;
+        let knock = preauth::make(&self.token).map_err(failed)?;
         let config = config::client(&target.identity, &self.settings, address, knock)
             .map_err(|error| Unconnected::Failed(error.into()))?;
         let socket = socket::dial(address, &self.settings).map_err(Unconnected::Unreachable)?;

@@ -22,7 +22,7 @@ use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::handshake;
 use crate::carrier::identity::{Identity, Side};
-use crate::carrier::knock::Knocks;
+use crate::carrier::preauth::Knocks;
 use crate::carrier::preamble::{CONTROL, encode_verdict};
 use crate::carrier::registry::Registry;
 use crate::carrier::token::Token;
