@@ -4,13 +4,11 @@
 
 pub mod channel;
 pub(crate) mod counters;
-
 pub mod endpoint;
 mod error;
 pub(crate) mod handshake;
 mod handshake_error;
 pub mod identity;
-
 pub(crate) mod notices;
 pub(crate) mod pending_peers;
 pub(crate) mod preamble;
@@ -26,4 +24,4 @@ pub use error::{CarrierError, ChannelError};
 pub use handshake_error::{CertificateFault, HandshakeError, Refusal};
 pub use session_end::SessionEnd;
 pub use statistics::Statistics;
-pub use traits::{Arrival, Carrier, Listener, Pending, Session};
+pub use traits::{Admitted, Carrier, Listener, Pending, Session};

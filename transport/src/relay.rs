@@ -63,7 +63,7 @@ pub enum RelayError {
     },
     /// The peer told that the channel is broken.
     #[error("relay of channel {channel} failed")]
-    Told {
+    PeerBroke {
         /// The channel's number.
         channel: u32,
         /// What it told.
@@ -184,7 +184,7 @@ impl Ending<'_> {
             ends.took(received.bytes());
             ends.complete(received.bytes()).await.map_err(receiving)
         };
-        let told = async {
+        let peer_broke = async {
             match ends {
                 Some(ends) => ends.broken(|| !sent.has_ended()).await,
                 None => std::future::pending().await,
@@ -194,7 +194,7 @@ impl Ending<'_> {
             biased;
             // An error of our own says more.
             result = async { tokio::try_join!(send, receive) } => result.map(drop),
-            source = told => Err(RelayError::Told { channel, source }),
+            source = peer_broke => Err(RelayError::PeerBroke { channel, source }),
         }
     }
 }

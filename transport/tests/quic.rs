@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use lmbench_transport::carrier::{Arrival, Session, SessionEnd};
+use lmbench_transport::carrier::{Admitted, Session, SessionEnd};
 use lmbench_transport::quic::{Connections, Quic, Settings};
 use lmbench_transport::{Carrier, Channel, Endpoint, Token};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -147,7 +147,7 @@ fn what_was_ended_arrives_even_if_the_process_ends() {
         });
         runtime.block_on(async {
             let arrival = listener.accept().await.unwrap().handshake().await.unwrap();
-            let Arrival::Session(accepted) = arrival else {
+            let Admitted::Session(accepted) = arrival else {
                 panic!("a channel came first")
             };
             let joined = async {
@@ -188,7 +188,7 @@ async fn a_host_that_falls_silent_is_unreachable() {
         drop(session);
     });
     let arrival = listener.accept().await.unwrap().handshake().await.unwrap();
-    let Arrival::Session(accepted) = arrival else {
+    let Admitted::Session(accepted) = arrival else {
         panic!("a channel came first")
     };
     assert_eq!(accepted.ended().await, SessionEnd::Unreachable);
@@ -215,7 +215,7 @@ async fn sessions(settings: &Settings) -> (Box<dyn Session>, Box<dyn Session>) {
     let (dialled, arrival) = tokio::join!(source.dial(&endpoint), async {
         listener.accept().await.unwrap().handshake().await.unwrap()
     });
-    let Arrival::Session(accepted) = arrival else {
+    let Admitted::Session(accepted) = arrival else {
         panic!("a channel came first")
     };
     // Channels with connections of their own join while the test looks elsewhere.

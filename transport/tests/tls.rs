@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use lmbench_transport::carrier::{
-    Arrival, Carrier, CarrierError, CertificateFault, HandshakeError, Listener, Session,
+    Admitted, Carrier, CarrierError, CertificateFault, HandshakeError, Listener, Session,
 };
 use lmbench_transport::identity::Cipher;
 use lmbench_transport::relay::{Counters, Path as RelayPath, relay};
@@ -363,7 +363,7 @@ impl Relayed {
             async { listener.accept().await.unwrap().handshake().await },
             accepted.accept_channel()
         );
-        assert!(matches!(joined, Ok(Arrival::Joined { channel: 0 })));
+        assert!(matches!(joined, Ok(Admitted::Joined { channel: 0 })));
         let half = |channel: Channel| {
             let (outer, inner) = UnixStream::pair().unwrap();
             let task = tokio::spawn(async move {
@@ -422,8 +422,8 @@ async fn meet_and_stay(
         },
         async {
             match listener.accept().await.unwrap().handshake().await {
-                Ok(Arrival::Session(session)) => Ok(session),
-                Ok(Arrival::Joined { .. }) => unreachable!("the first connection is the session"),
+                Ok(Admitted::Session(session)) => Ok(session),
+                Ok(Admitted::Joined { .. }) => unreachable!("the first connection is the session"),
                 Err(error) => Err(error),
             }
         }

@@ -48,7 +48,7 @@ pub enum HandshakeError {
     Protocol(String),
     /// Too many peers had not shown the token, and this one was among them.
     #[error("dropped in favour of newer peers, since too many were waiting")]
-    Crowded,
+    Evicted,
     /// What the carrier has beside the common handshake failed.
     #[error(transparent)]
     Own(Box<dyn Error + Send + Sync>),

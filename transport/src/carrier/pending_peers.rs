@@ -1,8 +1,8 @@
-//! A bounded crowd of peers that have not shown yet that they hold the token.
+//! Bounds the peers that have not shown yet that they hold the token.
 //!
-//! Newcomers always get in: when the crowd is full, somebody has to leave. It is one of those who share the address that holds the
-//! most places, so a crowd of one host pushes out its own; among them it is anyone, as in the random early drop of OpenSSH's
-//! `MaxStartups`, so that no rate of newcomers is sure to push out everybody who takes a while to speak.
+//! A new one is always admitted: when all slots are taken, another one is evicted. It is one of those who share the address that holds
+//! the most slots, so whoever floods from one host evicts their own; among them it is anyone, as in the random early drop of OpenSSH's
+//! `MaxStartups`, so that no rate of newcomers is sure to evict everybody who takes a while to speak.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -11,18 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Everyone who has not shown the token.
-pub(crate) struct Crowd {
+/// Every peer that has not shown the token.
+pub(crate) struct PendingPeers {
     size: usize,
-    places: Arc<Semaphore>,
-    members: Mutex<Members>,
+    slots: Arc<Semaphore>,
+    peers: Mutex<Peers>,
 }
 
 #[derive(Default)]
-struct Members {
+struct Peers {
     next: u64,
     /// Where the session's peer is.
-    home: Option<Group>,
+    session_peer: Option<Group>,
     waiting: HashMap<Group, Vec<(u64, Arc<Notify>)>>,
 }
 
@@ -30,86 +30,86 @@ struct Members {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Group(IpAddr);
 
-/// A place in the crowd, given back on drop.
-pub(crate) struct Place {
+/// A pending peer's slot, given back on drop.
+pub(crate) struct Slot {
     group: Group,
     number: u64,
-    leave: Arc<Notify>,
-    crowd: Arc<Crowd>,
+    evict: Arc<Notify>,
+    pending: Arc<PendingPeers>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Crowd {
-    /// An empty crowd with so many places.
-    pub(crate) fn new(places: usize) -> Arc<Self> {
+impl PendingPeers {
+    /// None yet, with so many slots.
+    pub(crate) fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self {
-            size: places,
-            places: Arc::new(Semaphore::new(places)),
-            members: Mutex::default(),
+            size: slots,
+            slots: Arc::new(Semaphore::new(slots)),
+            peers: Mutex::default(),
         })
     }
 
-    /// Takes a place; if there is none, somebody is told to leave, and that place is awaited.
-    pub(crate) async fn enter(crowd: &Arc<Self>, address: IpAddr) -> Place {
-        let permit = if let Ok(permit) = Arc::clone(&crowd.places).try_acquire_owned() {
+    /// Takes a slot; if there is none, another peer is evicted, and its slot is awaited.
+    pub(crate) async fn admit(pending: &Arc<Self>, address: IpAddr) -> Slot {
+        let permit = if let Ok(permit) = Arc::clone(&pending.slots).try_acquire_owned() {
             permit
         } else {
-            crowd.drop_one();
-            let place = Arc::clone(&crowd.places).acquire_owned().await;
-            place.expect("the semaphore is never closed")
+            pending.evict_one();
+            let slot = Arc::clone(&pending.slots).acquire_owned().await;
+            slot.expect("the semaphore is never closed")
         };
-        let (group, leave) = (Group::of(address), Arc::new(Notify::new()));
-        let mut members = crowd.lock();
-        let number = members.next;
-        members.next += 1;
-        let waiting = members.waiting.entry(group).or_default();
-        waiting.push((number, Arc::clone(&leave)));
-        drop(members);
-        Place {
+        let (group, evict) = (Group::of(address), Arc::new(Notify::new()));
+        let mut peers = pending.lock();
+        let number = peers.next;
+        peers.next += 1;
+        let waiting = peers.waiting.entry(group).or_default();
+        waiting.push((number, Arc::clone(&evict)));
+        drop(peers);
+        Slot {
             group,
             number,
-            leave,
-            crowd: Arc::clone(crowd),
+            evict,
+            pending: Arc::clone(pending),
             _permit: permit,
         }
     }
 
-    /// Half of the places are for this address from now on, if it wants them: the session's peer is there.
+    /// Half of the slots are for this address from now on, if it wants them: the session's peer is there.
     pub(crate) fn prefer(&self, address: IpAddr) {
-        self.lock().home = Some(Group::of(address));
+        self.lock().session_peer = Some(Group::of(address));
     }
 
-    fn drop_one(&self) {
-        let (mut members, random) = (self.lock(), RandomState::new());
-        let home = members.home;
+    fn evict_one(&self) {
+        let (mut peers, random) = (self.lock(), RandomState::new());
+        let session_peer = peers.session_peer;
         let weight = |group: &Group, count: usize| {
-            let kept = if home == Some(*group) {
+            let kept = if session_peer == Some(*group) {
                 self.size / 2
             } else {
                 0
             };
             (count.saturating_sub(kept), random.hash_one(group))
         };
-        let largest = members
+        let largest = peers
             .waiting
             .iter()
             .max_by_key(|(group, waiting)| weight(group, waiting.len()));
         let Some((&group, waiting)) = largest else {
             return;
         };
-        let (number, leave) = &waiting[random.hash_one(waiting.len()) as usize % waiting.len()];
-        leave.notify_one();
+        let (number, evict) = &waiting[random.hash_one(waiting.len()) as usize % waiting.len()];
+        evict.notify_one();
         let number = *number;
-        members.remove(group, number);
+        peers.remove(group, number);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Members {
-    /// Forgets a member, if that was not done before.
+impl Peers {
+    /// Forgets a peer, if that was not done before.
     fn remove(&mut self, group: Group, number: u64) {
         if let Some(waiting) = self.waiting.get_mut(&group) {
             waiting.retain(|(other, _)| *other != number);
@@ -131,17 +131,17 @@ impl Group {
     }
 }
 
-impl Place {
-    /// Completes when this peer has to make room. Only the first of these futures is sure to.
-    pub(crate) fn asked_to_leave(&self) -> impl Future<Output = ()> + Send + 'static {
-        let leave = Arc::clone(&self.leave);
-        async move { leave.notified().await }
+impl Slot {
+    /// Completes when this peer is evicted. Only the first of these futures is sure to.
+    pub(crate) fn evicted(&self) -> impl Future<Output = ()> + Send + 'static {
+        let evict = Arc::clone(&self.evict);
+        async move { evict.notified().await }
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.crowd.lock().remove(self.group, self.number);
+        self.pending.lock().remove(self.group, self.number);
     }
 }
 
@@ -149,25 +149,29 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// Takes a place as the listener does; returns who left for it.
-    async fn enter(crowd: &Arc<Crowd>, inside: &mut Vec<Place>, address: IpAddr) -> Option<IpAddr> {
+    /// Takes a slot as the listener does; returns who left for it.
+    async fn enter(
+        pending: &Arc<PendingPeers>,
+        inside: &mut Vec<Slot>,
+        address: IpAddr,
+    ) -> Option<IpAddr> {
         let mut left = None;
-        if inside.len() == crowd.size {
-            // What the newcomer below will do, so that the one who has to leave can.
-            crowd.drop_one();
-            let gone = inside.iter().position(|place| {
-                let leave = std::pin::pin!(place.asked_to_leave());
+        if inside.len() == pending.size {
+            // What the new peer below will do, so that the evicted one can leave.
+            pending.evict_one();
+            let gone = inside.iter().position(|slot| {
+                let evict = std::pin::pin!(slot.evicted());
                 let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                leave.poll(&mut context).is_ready()
+                evict.poll(&mut context).is_ready()
             });
             left = Some(
                 inside
-                    .swap_remove(gone.expect("somebody was asked"))
+                    .swap_remove(gone.expect("somebody was evicted"))
                     .group
                     .0,
             );
         }
-        inside.push(Crowd::enter(crowd, address).await);
+        inside.push(PendingPeers::admit(pending, address).await);
         left
     }
 
@@ -176,35 +180,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_crowd_of_one_host_pushes_out_its_own() {
-        let (crowd, mut inside) = (Crowd::new(8), Vec::new());
+    async fn peers_of_one_host_evict_their_own() {
+        let (pending, mut inside) = (PendingPeers::new(8), Vec::new());
         for _ in 0..3 {
-            enter(&crowd, &mut inside, host(1)).await;
+            enter(&pending, &mut inside, host(1)).await;
         }
         for _ in 0..100 {
-            let left = enter(&crowd, &mut inside, host(2)).await;
+            let left = enter(&pending, &mut inside, host(2)).await;
             assert!(left.is_none_or(|left| left == host(2)));
         }
     }
 
     #[tokio::test]
-    async fn a_crowd_of_many_hosts_leaves_half_of_the_places_to_the_sessions_peer() {
-        let (crowd, mut inside) = (Crowd::new(8), Vec::new());
-        crowd.prefer(host(0));
+    async fn peers_of_many_hosts_leave_half_of_the_slots_to_the_sessions_peer() {
+        let (pending, mut inside) = (PendingPeers::new(8), Vec::new());
+        pending.prefer(host(0));
         for _ in 0..4 {
-            enter(&crowd, &mut inside, host(0)).await;
+            enter(&pending, &mut inside, host(0)).await;
         }
         for stranger in 1..200 {
-            let left = enter(&crowd, &mut inside, host(stranger)).await;
+            let left = enter(&pending, &mut inside, host(stranger)).await;
             assert_ne!(left, Some(host(0)));
         }
         // Nor can that address take everything.
         for _ in 0..100 {
-            enter(&crowd, &mut inside, host(0)).await;
+            enter(&pending, &mut inside, host(0)).await;
         }
-        let home = inside.iter().filter(|place| place.group == Group(host(0)));
-        assert!(home.count() >= 4);
-        assert!(crowd.lock().waiting.values().map(Vec::len).sum::<usize>() == 8);
+        let session_peer = inside.iter().filter(|slot| slot.group == Group(host(0)));
+        assert!(session_peer.count() >= 4);
+        assert!(pending.lock().waiting.values().map(Vec::len).sum::<usize>() == 8);
     }
 
     #[test]

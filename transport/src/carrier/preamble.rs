@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! dialling side                                             listening side
-//!   Knock        header | knock (over TCP, see `preauth.rs`)   ->
+//!   Preauth      header | preauth (over TCP, see `preauth.rs`)   ->
 //!   ClientHello  header | channel u32 | client nonce   ->
 //!                                <-   ServerHello  header | server nonce | proof "listener"
 //!   ClientProof  proof "dialler"                       ->
 //!                                                      <-   Verdict  one byte, 0 = welcome
-//! header = "LMBT" | version u16 | zero u16 (1 in the answer to a knock that does not hold); integers are big-endian
+//! header = "LMBT" | version u16 | zero u16 (1 in the answer to a preauth that does not hold); integers are big-endian
 //! proof(role) = HMAC-SHA256(token, role padded to 16 bytes | header | channel | client nonce | server nonce)
 //! ```
 //!
@@ -133,7 +133,7 @@ pub(crate) fn check_header(header: [u8; HEADER_LEN]) -> Result<(), HandshakeErro
 
 /// Checks the eight bytes that a dialler hears first.
 pub(crate) fn check_answer(header: [u8; HEADER_LEN]) -> Result<(), HandshakeError> {
-    if header == KNOCK_REFUSED {
+    if header == PREAUTH_REFUSED {
         return Err(HandshakeError::Token);
     }
     check_header(header)
@@ -188,8 +188,8 @@ fn split<const A: usize, const B: usize>(bytes: &[u8]) -> ([u8; A], [u8; B]) {
 pub(crate) const CONTROL: u32 = u32::MAX;
 pub(crate) const VERSION: u16 = 2;
 pub(crate) const HEADER: [u8; HEADER_LEN] = header(0);
-/// The answer to a knock that does not hold.
-pub(crate) const KNOCK_REFUSED: [u8; HEADER_LEN] = header(1);
+/// The answer to a preauth that does not hold.
+pub(crate) const PREAUTH_REFUSED: [u8; HEADER_LEN] = header(1);
 pub(crate) const HEADER_LEN: usize = 8;
 pub(crate) const NONCE_LEN: usize = 32;
 pub(crate) const CLIENT_HELLO_LEN: usize = HEADER_LEN + 4 + NONCE_LEN;

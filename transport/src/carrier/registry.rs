@@ -31,12 +31,12 @@ enum State {
 pub(crate) struct Joining(mpsc::UnboundedSender<Channel>);
 
 /// The channels that joined a session, in the order of their arrival. Once it is dropped nothing can join any more.
-pub(crate) struct Arrivals {
+pub(crate) struct ChannelQueue {
     registry: Arc<Registry>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Channel>>,
 }
 
-impl Arrivals {
+impl ChannelQueue {
     /// The next channel; after the session's end those that had joined before, then `None` for a goodbye. Dropping the future
     /// loses no channel.
     pub(crate) async fn next(
@@ -64,7 +64,7 @@ impl Arrivals {
     }
 }
 
-impl Drop for Arrivals {
+impl Drop for ChannelQueue {
     fn drop(&mut self) {
         self.end();
     }
@@ -72,7 +72,7 @@ impl Drop for Arrivals {
 
 impl Registry {
     /// Begins the session, if there was none.
-    pub(crate) fn claim(self: &Arc<Self>) -> Result<Arrivals, Refusal> {
+    pub(crate) fn claim(self: &Arc<Self>) -> Result<ChannelQueue, Refusal> {
         let mut state = self.lock();
         if !matches!(*state, State::Unclaimed) {
             return Err(Refusal::SessionTaken);
@@ -82,7 +82,7 @@ impl Registry {
             taken: BTreeSet::new(),
             arrivals,
         };
-        Ok(Arrivals {
+        Ok(ChannelQueue {
             registry: Arc::clone(self),
             queue: tokio::sync::Mutex::new(arrived),
         })

@@ -55,11 +55,11 @@ pub trait Pending: Send {
     fn peer(&self) -> String;
 
     /// Lets the peer prove the token, within the carrier's deadline, which began when the peer was accepted.
-    async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError>;
+    async fn handshake(self: Box<Self>) -> Result<Admitted, HandshakeError>;
 }
 
 /// What a peer turned out to be.
-pub enum Arrival {
+pub enum Admitted {
     /// The session itself.
     Session(Box<dyn Session>),
     /// A connection that joined the running session; it comes out of that session's [`Session::accept_channel`].

@@ -6,7 +6,7 @@
 //! that closed one channel is about to open another; nor whether a channel that ended was cut, since each end tells there how many bytes
 //! it sent and took (`notices.rs`).
 //!
-//! Every connection, control or channel, begins with the knock of `preauth.rs`, and may then be wrapped (in TLS, or in nothing: see
+//! Every connection, control or channel, begins with the preauth of `preauth.rs`, and may then be wrapped (in TLS, or in nothing: see
 //! [`Wrap`]). Then follows the challenge
 //! and response of `preamble.rs`, and after it nothing but the stream. One token is good for one session per listener, each
 //! channel number for one channel; everything else is refused.

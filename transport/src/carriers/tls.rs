@@ -1,6 +1,6 @@
 //! The carrier with one TLS 1.3 connection per channel, and one more for the session itself.
 //!
-//! Both ends show a certificate and check the other one's, see [`crate::carrier::identity`]. Before it comes the knock of `preauth.rs`, so
+//! Both ends show a certificate and check the other one's, see [`crate::carrier::identity`]. Before it comes the preauth of `preauth.rs`, so
 //! strangers do not even cost a handshake of TLS. Inside the TLS connection runs the same
 //! challenge and response as in the carrier `tcp`, so a token is good for one session, and a channel number for one channel.
 //! `connections.rs` says how a session works.

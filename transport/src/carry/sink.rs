@@ -27,7 +27,7 @@ use crate::carrier::channel::{CUT, Channel};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::token::Token;
 use crate::carrier::{
-    Arrival, Carrier, CarrierError, ChannelError, HandshakeError, Pending, Session, SessionEnd,
+    Admitted, Carrier, CarrierError, ChannelError, HandshakeError, Pending, Session, SessionEnd,
     chain,
 };
 use crate::handover::Role;
@@ -62,7 +62,7 @@ struct Work {
 struct Greeted {
     peer: String,
     begin: Instant,
-    result: Result<Arrival, HandshakeError>,
+    result: Result<Admitted, HandshakeError>,
 }
 
 impl Sink {
@@ -262,7 +262,7 @@ async fn welcome(greeted: Greeted, work: &mut Work, channels: &mut Channels) {
         result,
     } = greeted;
     match result {
-        Ok(Arrival::Session(new)) => {
+        Ok(Admitted::Session(new)) => {
             let unready = Some((peer, begin));
             // With most carriers it is ready at once, and that is told before anything that comes through it.
             tokio::select! {
@@ -272,7 +272,7 @@ async fn welcome(greeted: Greeted, work: &mut Work, channels: &mut Channels) {
             }
             work.session = Some(new.into());
         }
-        Ok(Arrival::Joined { .. }) => {}
+        Ok(Admitted::Joined { .. }) => {}
         Err(error) => channels.refuse(peer, chain(&error)),
     }
 }

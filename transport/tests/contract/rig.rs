@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use lmbench_transport::carrier::{Arrival, Carrier, HandshakeError, Listener, Session};
+use lmbench_transport::carrier::{Admitted, Carrier, HandshakeError, Listener, Session};
 use lmbench_transport::endpoint::{Address, Scheme};
 use lmbench_transport::{Channel, Endpoint, Token, quic, ssh, tcp, tls};
 use tokio::sync::mpsc;
@@ -199,8 +199,8 @@ impl Serving {
                     (session_sender.clone(), refusal_sender.clone());
                 tokio::spawn(async move {
                     match pending.handshake().await {
-                        Ok(Arrival::Session(session)) => drop(session_sender.send(session)),
-                        Ok(Arrival::Joined { .. }) => {}
+                        Ok(Admitted::Session(session)) => drop(session_sender.send(session)),
+                        Ok(Admitted::Joined { .. }) => {}
                         Err(error) => drop(refusal_sender.send(error)),
                     }
                 });

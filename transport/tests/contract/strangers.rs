@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lmbench_transport::carrier::{Arrival, HandshakeError, Listener};
+use lmbench_transport::carrier::{Admitted, HandshakeError, Listener};
 use lmbench_transport::{Channel, Endpoint, Token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -209,7 +209,7 @@ async fn two_thousand_silent_peers_disturb_nobody() {
     for _ in 0..CROWD - 256 {
         assert!(matches!(
             soon(pair.serving.refused.recv()).await.unwrap(),
-            HandshakeError::Crowded
+            HandshakeError::Evicted
         ));
     }
     let (mut near, mut far) = soon(pair.channel()).await;
@@ -245,7 +245,7 @@ async fn record(rig: &Rig, target: Endpoint) -> (mpsc::UnboundedReceiver<[Vec<u8
     (recordings, through)
 }
 
-async fn handshake(listener: &mut dyn Listener) -> Result<Arrival, HandshakeError> {
+async fn handshake(listener: &mut dyn Listener) -> Result<Admitted, HandshakeError> {
     listener.accept().await.unwrap().handshake().await
 }
 

@@ -165,7 +165,7 @@ async fn cut_at(scheme: Scheme, after: usize, cut: Cut) {
         recording,
         pace: Pace::Full,
     });
-    let source = source(scheme, endpoint, token, replay, PATIENT);
+    let source = source(scheme, endpoint, &token, replay, PATIENT);
     lost(source, sink, &format!("{scheme} {cut:?} after {after}")).await;
 }
 
@@ -246,7 +246,7 @@ impl Between {
         let mut source = source(
             scheme,
             endpoint,
-            token,
+            &token,
             Local::Unix(path("source")),
             PATIENT,
         );

@@ -136,7 +136,7 @@ async fn a_stop_ends_a_replay() {
         recording,
         pace: Pace::Original,
     });
-    let mut source = source(Scheme::Tcp, endpoint, token, replay, HASTY);
+    let mut source = source(Scheme::Tcp, endpoint, &token, replay, HASTY);
     while !matches!(source.events.recv().await, Some(Event::ChannelOpen { .. })) {}
     source.stop.cancel();
     let (result, events) = source.ended().await;
@@ -159,7 +159,7 @@ async fn a_sink_that_stops_fails_the_replay() {
         recording,
         pace: Pace::Original,
     });
-    let source = source(Scheme::Tcp, endpoint, token, replay, HASTY);
+    let source = source(Scheme::Tcp, endpoint, &token, replay, HASTY);
     while !matches!(sink.events.recv().await, Some(Event::ChannelOpen { .. })) {}
     sink.stop.cancel();
     assert!(sink.ended().await.0.is_err());
@@ -179,7 +179,7 @@ async fn each_end_has_its_half() {
             format!("{scheme}://127.0.0.1:1").parse().unwrap();
         let token = lmbench_transport::Token::generate().unwrap();
         let verify = Local::Verify(Arc::clone(&recording));
-        let half = source(scheme, endpoint, token, verify, HASTY);
+        let half = source(scheme, endpoint, &token, verify, HASTY);
         assert_eq!(half.ended().await.0, expected);
     }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn play(
         let (sink, endpoint, token) = sink(scheme, sink_end, PATIENT).await;
         let recording = Arc::clone(recording);
         let replay = Local::Replay(Replay { recording, pace });
-        let source = source(scheme, endpoint, token, replay, PATIENT);
+        let source = source(scheme, endpoint, &token, replay, PATIENT);
         let (source, sink) = tokio::join!(source.ended(), sink.ended());
         Ended { source, sink }
     };
@@ -100,13 +100,13 @@ pub(crate) async fn sink(scheme: Scheme, local: Local, drain: Duration) -> (Half
 pub(crate) fn source(
     scheme: Scheme,
     endpoint: Endpoint,
-    token: Token,
+    token: &Token,
     local: Local,
     drain: Duration,
 ) -> Half {
     let options = options(drain);
     let half = Source {
-        carrier: carrier(scheme, &token),
+        carrier: carrier(scheme, token),
         endpoint,
         local,
         options,

@@ -18,8 +18,8 @@ async fn ten_thousand_unfinished_handshakes_disturb_nobody() {
             let (refused, sessions) = (refused_sender.clone(), session_sender.clone());
             tokio::spawn(async move {
                 match pending.handshake().await {
-                    Ok(Arrival::Session(session)) => drop(sessions.send(session)),
-                    Ok(Arrival::Joined { .. }) => {}
+                    Ok(Admitted::Session(session)) => drop(sessions.send(session)),
+                    Ok(Admitted::Joined { .. }) => {}
                     Err(error) => drop(refused.send(error)),
                 }
             });
@@ -50,7 +50,7 @@ async fn ten_thousand_unfinished_handshakes_disturb_nobody() {
         let error = refused.recv().await.unwrap();
         // Some hang up before their turn.
         assert!(
-            matches!(error, HandshakeError::Crowded | HandshakeError::Closed),
+            matches!(error, HandshakeError::Evicted | HandshakeError::Closed),
             "{error:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! The listening end: a bounded crowd of peers that have proven nothing, and the way in for those that do.
+//! The listening end: a bounded number of peers that have proven nothing, and the way in for those that do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,34 +18,34 @@ use super::link::{Link, Wrap};
 use super::session::Accepted;
 use super::socket;
 use super::terms::Terms;
-use crate::carrier::pending_peers::{Crowd, Place};
 use crate::carrier::endpoint::Endpoint;
 use crate::carrier::handshake;
-use crate::carrier::preauth::Knocks;
+use crate::carrier::pending_peers::{PendingPeers, Slot};
 use crate::carrier::preamble::{CONTROL, encode_verdict};
+use crate::carrier::preauth::PreauthFilter;
 use crate::carrier::registry::Registry;
-use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
+use crate::carrier::{Admitted, CarrierError, HandshakeError, Listener, Pending, Refusal};
 
 /// A bound TCP port.
 pub(super) struct TcpListener<W> {
     listener: tokio::net::TcpListener,
     endpoint: Endpoint,
     shared: Arc<Shared<W>>,
-    /// A peer that was accepted and waits for its place in the crowd; kept here so that dropping `accept` does not lose it.
+    /// A peer that was accepted and waits for its slot; kept here so that dropping `accept` does not lose it.
     newcomer: Option<(TcpStream, SocketAddr)>,
 }
 
 struct Shared<W> {
     terms: Terms<W>,
     registry: Arc<Registry>,
-    crowd: Arc<Crowd>,
-    knocks: Knocks,
+    pending: Arc<PendingPeers>,
+    preauths: PreauthFilter,
 }
 
 struct TcpPending<W> {
     stream: TcpStream,
     address: SocketAddr,
-    place: Place,
+    slot: Slot,
     end: Instant,
     shared: Arc<Shared<W>>,
 }
@@ -69,13 +69,13 @@ impl<W: Wrap> TcpListener<W> {
             endpoint: endpoint.clone(),
             source,
         })?;
-        let crowd = Crowd::new(terms.settings.pending_max);
+        let pending = PendingPeers::new(terms.settings.pending_max);
         let endpoint = Endpoint::new(endpoint.scheme, address);
         let shared = Arc::new(Shared {
-            knocks: Knocks::new(terms.token.clone()),
+            preauths: PreauthFilter::new(terms.token.clone()),
             terms,
             registry: Arc::default(),
-            crowd,
+            pending,
         });
         Ok(Self {
             listener,
@@ -110,7 +110,7 @@ impl<W: Wrap> Listener for TcpListener<W> {
         };
         let address = newcomer.1;
         self.newcomer = Some(newcomer);
-        let place = Crowd::enter(&self.shared.crowd, address.ip()).await;
+        let slot = PendingPeers::admit(&self.shared.pending, address.ip()).await;
         let (stream, _) = self
             .newcomer
             .take()
@@ -119,7 +119,7 @@ impl<W: Wrap> Listener for TcpListener<W> {
         Ok(Box::new(TcpPending {
             stream,
             address,
-            place,
+            slot,
             end,
             shared: Arc::clone(&self.shared),
         }))
@@ -132,11 +132,11 @@ impl<W: Wrap> Pending for TcpPending<W> {
         self.address.to_string()
     }
 
-    async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError> {
+    async fn handshake(self: Box<Self>) -> Result<Admitted, HandshakeError> {
         let Self {
             mut stream,
             address,
-            place,
+            slot,
             end,
             shared,
         } = *self;
@@ -149,11 +149,11 @@ impl<W: Wrap> Pending for TcpPending<W> {
         let within = settings.handshake_deadline;
         tokio::select! {
             biased;
-            heard = handshake::within(end, within, shared.knocks.hear(&mut stream)) => heard?,
-            () = place.asked_to_leave() => return Err(HandshakeError::Crowded),
+            heard = handshake::within(end, within, shared.preauths.receive(&mut stream)) => heard?,
+            () = slot.evicted() => return Err(HandshakeError::Evicted),
         }
         // From here on only holders of the token can be so many.
-        drop(place);
+        drop(slot);
         let exchange = async {
             let mut link = wrap.wrap(stream).await?;
             let hello = handshake::hear(&mut link).await?;
@@ -167,14 +167,16 @@ impl<W: Wrap> Pending for TcpPending<W> {
             tell(&mut link, &joining);
             let joining = joining.map_err(HandshakeError::Refused)?;
             joining.deliver(link.into_channel(channel));
-            return Ok(Arrival::Joined { channel });
+            return Ok(Admitted::Joined { channel });
         }
         let claimed = registry.claim();
         tell(&mut link, &claimed);
         let arrivals = claimed.map_err(HandshakeError::Refused)?;
-        shared.crowd.prefer(address.ip());
+        shared.pending.prefer(address.ip());
         let control = Control::new(link, settings.peer_deadline)?;
-        Ok(Arrival::Session(Box::new(Accepted::new(control, arrivals))))
+        Ok(Admitted::Session(Box::new(Accepted::new(
+            control, arrivals,
+        ))))
     }
 }
 

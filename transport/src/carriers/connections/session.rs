@@ -9,7 +9,7 @@ use super::link::{Link, Wrap};
 use super::terms::Terms;
 use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::Endpoint;
-use crate::carrier::registry::Arrivals;
+use crate::carrier::registry::ChannelQueue;
 use crate::carrier::{ChannelError, Session, SessionEnd};
 
 /// The dialling side.
@@ -23,7 +23,7 @@ pub(super) struct Dialled<W> {
 /// The listening side.
 pub(super) struct Accepted {
     control: Control,
-    arrivals: Arrivals,
+    arrivals: ChannelQueue,
 }
 
 impl<W> Dialled<W> {
@@ -38,7 +38,7 @@ impl<W> Dialled<W> {
 }
 
 impl Accepted {
-    pub(super) fn new(control: Control, arrivals: Arrivals) -> Self {
+    pub(super) fn new(control: Control, arrivals: ChannelQueue) -> Self {
         Self { control, arrivals }
     }
 }

@@ -22,8 +22,8 @@ pub(crate) struct Terms<W> {
 }
 
 impl<W: Wrap> Terms<W> {
-    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have been in a
-    /// crowd of strangers.
+    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have evicted this
+    /// end for another peer.
     pub(super) async fn connect(
         &self,
         endpoint: &Endpoint,
@@ -76,7 +76,7 @@ impl<W: Wrap> Terms<W> {
     ) -> Result<W::Link, HandshakeError> {
         let deadline = self.settings.handshake_deadline;
         let exchange = async {
-            preauth::say(&mut stream, &self.token).await?;
+            preauth::send(&mut stream, &self.token).await?;
             let mut link = self.wrap.wrap(stream).await?;
             handshake::dial(&mut link, &self.token, channel).await?;
             Ok(link)

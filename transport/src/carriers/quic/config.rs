@@ -17,7 +17,7 @@ use super::bdp::BdpConfig;
 use super::settings::{Congestion, Settings};
 use super::{budget, socket};
 use crate::carrier::identity::{Identity, IdentityError};
-use crate::carrier::preauth::KNOCK_LEN;
+use crate::carrier::preauth::PREAUTH_LEN;
 
 /// What every endpoint gets.
 pub(super) fn endpoint() -> EndpointConfig {
@@ -64,12 +64,12 @@ pub(super) fn client(
     identity: &Identity,
     settings: &Settings,
     peer: SocketAddr,
-    knock: [u8; KNOCK_LEN],
+    preauth: [u8; PREAUTH_LEN],
 ) -> Result<ClientConfig, IdentityError> {
     let tls = Arc::new(identity.client_config(settings.cipher, ALPN)?);
     let tls = QuicClientConfig::with_initial(tls, initial_suite()).expect(INITIAL_SUITE_IS_RIGHT);
     let mut config = ClientConfig::new(Arc::new(tls));
-    config.initial_dst_cid_provider(Arc::new(move || ConnectionId::new(&knock)));
+    config.initial_dst_cid_provider(Arc::new(move || ConnectionId::new(&preauth)));
     config.transport_config(transport(settings, peer));
     Ok(config)
 }

@@ -58,8 +58,8 @@ impl Quic {
         }
     }
 
-    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have been in a
-    /// crowd of strangers.
+    /// Connects and shakes hands. Tries again when the listener hangs up, for as long as a handshake may take: it may have turned
+    /// this end away for others.
     pub(super) async fn connect(
         &self,
         target: &Target,
@@ -117,8 +117,8 @@ impl Quic {
                 source,
             })
         };
-        let knock = preauth::make(&self.token).map_err(failed)?;
-        let config = config::client(&target.identity, &self.settings, address, knock)
+        let preauth = preauth::make(&self.token).map_err(failed)?;
+        let config = config::client(&target.identity, &self.settings, address, preauth)
             .map_err(|error| Unconnected::Failed(error.into()))?;
         let socket = socket::dial(address, &self.settings).map_err(Unconnected::Unreachable)?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(

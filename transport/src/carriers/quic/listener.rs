@@ -22,11 +22,11 @@ use crate::carrier::channel::Channel;
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::handshake;
 use crate::carrier::identity::{Identity, Side};
-use crate::carrier::preauth::Knocks;
 use crate::carrier::preamble::{CONTROL, encode_verdict};
+use crate::carrier::preauth::PreauthFilter;
 use crate::carrier::registry::Registry;
 use crate::carrier::token::Token;
-use crate::carrier::{Arrival, CarrierError, HandshakeError, Listener, Pending, Refusal};
+use crate::carrier::{Admitted, CarrierError, HandshakeError, Listener, Pending, Refusal};
 
 /// A bound UDP port.
 pub(super) struct QuicListener {
@@ -43,8 +43,8 @@ struct Shared {
     registry: Arc<Registry>,
     ledger: Arc<Ledger>,
     budget: Arc<Budget>,
-    knocks: Knocks,
-    /// For those that did not knock.
+    preauths: PreauthFilter,
+    /// For those that did not pre-authenticate.
     places: Arc<Semaphore>,
 }
 
@@ -96,7 +96,7 @@ impl QuicListener {
             registry: Arc::default(),
             ledger: Arc::default(),
             budget: budget::of_connections(&quic.settings),
-            knocks: Knocks::new(quic.token.clone()),
+            preauths: PreauthFilter::new(quic.token.clone()),
             places: Arc::new(Semaphore::new(quic.settings.pending_max)),
         };
         Ok(Self {
@@ -106,11 +106,11 @@ impl QuicListener {
         })
     }
 
-    /// The next peer, which has a place if it did not knock. Once half of the places are taken, such a peer first has to show that it
+    /// The next peer, which has a place if it did not pre-authenticate. Once half of the places are taken, such a peer first has to show that it
     /// receives at the address it sends from: whoever floods the port with made-up addresses then takes no place at all.
     async fn next(&self) -> io::Result<(Incoming, Option<OwnedSemaphorePermit>)> {
         let Shared {
-            knocks,
+            preauths,
             places,
             settings,
             ..
@@ -118,7 +118,7 @@ impl QuicListener {
         loop {
             let incoming = self.listener.accept().await;
             let incoming = incoming.ok_or_else(|| io::Error::other("the UDP socket failed"))?;
-            if knocks.admit(&incoming.orig_dst_cid()) {
+            if preauths.admit(&incoming.orig_dst_cid()) {
                 return Ok((incoming, None));
             }
             let is_crowded = places.available_permits() <= settings.pending_max / 2;
@@ -159,7 +159,7 @@ impl Pending for QuicPending {
         self.address.to_string()
     }
 
-    async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError> {
+    async fn handshake(self: Box<Self>) -> Result<Admitted, HandshakeError> {
         let Self {
             incoming,
             address,
@@ -209,7 +209,7 @@ async fn greet(
 }
 
 impl Shared {
-    async fn begin_session(&self, greeted: Greeted) -> Result<Arrival, HandshakeError> {
+    async fn begin_session(&self, greeted: Greeted) -> Result<Admitted, HandshakeError> {
         let arrivals = match self.registry.claim() {
             Ok(arrivals) => arrivals,
             Err(refusal) => return Err(refuse(greeted, refusal).await),
@@ -222,7 +222,7 @@ impl Shared {
         // A peer that is gone already is found out by the session.
         let _ = streams.0.write_all(&[encode_verdict(Ok(()))]).await;
         let connection = Ledger::enter(&self.ledger, connection);
-        Ok(Arrival::Session(Box::new(Accepted::new(
+        Ok(Admitted::Session(Box::new(Accepted::new(
             Control::new(streams, connection),
             Arc::clone(&self.registry),
             Arc::clone(&self.ledger),
@@ -231,7 +231,7 @@ impl Shared {
         ))))
     }
 
-    async fn join_session(&self, greeted: Greeted) -> Result<Arrival, HandshakeError> {
+    async fn join_session(&self, greeted: Greeted) -> Result<Admitted, HandshakeError> {
         let channel = greeted.channel;
         let joining = match self.registry.join(channel, self.settings.channels_max) {
             Ok(joining) => joining,
@@ -251,7 +251,7 @@ impl Shared {
             &Source::Budget(&self.budget),
         );
         joining.deliver(Channel::new(channel, Box::new(stream)));
-        Ok(Arrival::Joined { channel })
+        Ok(Admitted::Joined { channel })
     }
 }
 

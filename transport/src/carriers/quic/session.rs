@@ -20,7 +20,7 @@ use super::statistics::{Connected, Ledger};
 use super::stream::{QuicStream, Source};
 use crate::carrier::channel::Channel;
 use crate::carrier::preamble::{decode_verdict, encode_verdict};
-use crate::carrier::registry::{Arrivals, Registry};
+use crate::carrier::registry::{ChannelQueue, Registry};
 use crate::carrier::{CarrierError, ChannelError, HandshakeError, Session, SessionEnd, Statistics};
 
 /// The dialling side.
@@ -39,7 +39,7 @@ pub(super) struct Dialled {
 pub(super) struct Accepted {
     control: Arc<Control>,
     ledger: Arc<Ledger>,
-    arrivals: Arrivals,
+    arrivals: ChannelQueue,
     acceptor: AbortHandle,
     details: String,
 }
@@ -114,7 +114,7 @@ impl Accepted {
         control: Control,
         registry: Arc<Registry>,
         ledger: Arc<Ledger>,
-        arrivals: Arrivals,
+        arrivals: ChannelQueue,
         settings: &Settings,
     ) -> Self {
         let control = Arc::new(control);

@@ -43,7 +43,7 @@ pub struct Settings {
     /// How long a connected peer may take to prove the token.
     #[serde(skip)]
     pub handshake_deadline: Duration,
-    /// How many peers may be in the handshake at a time that did not begin it with the token's knock (`preauth.rs`). At the limit
+    /// How many peers may be in the handshake at a time that did not pre-authenticate (`preauth.rs`). At the limit
     /// others of them are turned away; from half of it on only peers that receive at the address they send from are let in.
     #[serde(skip)]
     pub pending_max: usize,

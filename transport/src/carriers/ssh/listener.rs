@@ -12,7 +12,7 @@ use super::server::Server;
 use super::settings::Connections;
 use crate::carrier::endpoint::{Endpoint, Scheme};
 use crate::carrier::token::Token;
-use crate::carrier::{Arrival, HandshakeError, Listener, Pending};
+use crate::carrier::{Admitted, HandshakeError, Listener, Pending};
 
 /// The carrier underneath listens.
 pub(super) struct SshListener {
@@ -74,16 +74,16 @@ impl Pending for SshPending {
         self.beneath.peer()
     }
 
-    async fn handshake(self: Box<Self>) -> Result<Arrival, HandshakeError> {
+    async fn handshake(self: Box<Self>) -> Result<Admitted, HandshakeError> {
         let Self { beneath, shared } = *self;
         match beneath.handshake().await? {
-            Arrival::Session(session) => {
+            Admitted::Session(session) => {
                 let served = Arc::new(Served::new(session, shared.connections));
                 let listed = Some(Arc::downgrade(&served));
                 shared.session.send_replace(listed);
-                Ok(Arrival::Session(Box::new(Accepted(served))))
+                Ok(Admitted::Session(Box::new(Accepted(served))))
             }
-            Arrival::Joined { channel } => {
+            Admitted::Joined { channel } => {
                 // The one that it joined is about to be listed, if it is not yet.
                 let mut session = shared.session.subscribe();
                 let listed = session.wait_for(Option::is_some).await;
@@ -91,7 +91,7 @@ impl Pending for SshPending {
                 let served = listed.ok_or(HandshakeError::Closed)?;
                 let logged_in = served.log_in(&shared.server, &shared.token).await;
                 logged_in.map_err(HandshakeError::Own)?;
-                Ok(Arrival::Joined { channel })
+                Ok(Admitted::Joined { channel })
             }
         }
     }

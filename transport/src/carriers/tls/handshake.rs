@@ -139,7 +139,7 @@ async fn read_record(socket: &mut TcpStream, incoming: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
-/// A listener that does not like the knock, or its version, says so without TLS.
+/// A listener that does not like the preauth, or its version, says so without TLS.
 async fn refused(socket: &mut TcpStream, begin: [u8; HEADER_LEN]) -> HandshakeError {
     let mut answer = [0; preamble::HEADER_LEN];
     let (first, rest) = answer.split_at_mut(HEADER_LEN);

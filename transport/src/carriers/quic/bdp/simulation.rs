@@ -45,7 +45,7 @@ pub(super) struct Simulation {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Send(usize),
-    Arrival(usize, u64, u64),
+    Admitted(usize, u64, u64),
     AckTimer(usize),
     Ack(usize, Vec<u64>),
     Timeout(usize),
@@ -130,7 +130,7 @@ impl Simulation {
 
     fn at(&mut self, at: u64, event: Event) {
         let at = match event {
-            Event::Arrival(..) | Event::AckTimer(_) => self.attended(at, TURN),
+            Event::Admitted(..) | Event::AckTimer(_) => self.attended(at, TURN),
             Event::Send(_) | Event::Ack(..) | Event::Timeout(_) => {
                 self.attended(at, TURN + TURN / 5)
             }
@@ -152,7 +152,7 @@ impl Simulation {
                     self.send(sender);
                 }
             }
-            Event::Arrival(sender, packet, segment) => self.arrive(sender, packet, segment),
+            Event::Admitted(sender, packet, segment) => self.arrive(sender, packet, segment),
             Event::AckTimer(sender) => {
                 self.senders[sender].ack_timer = false;
                 self.acknowledge(sender);
@@ -202,7 +202,7 @@ impl Simulation {
         self.queue_max = self.queue_max.max(Duration::from_nanos(wait));
         self.idle_at = self.now + wait + (MTU as f64 / self.link.rate * 1e9) as u64;
         let arrival = self.idle_at + nanos(self.link.rtt) / 2;
-        self.at(arrival, Event::Arrival(index, packet, segment));
+        self.at(arrival, Event::Admitted(index, packet, segment));
     }
 
     fn arrive(&mut self, index: usize, packet: u64, segment: u64) {
