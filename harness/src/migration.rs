@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
 use crate::policy::{Action, Deadline, Decision, Policy};
 use crate::spec::TimeoutAction;
 

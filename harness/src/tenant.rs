@@ -1,6 +1,6 @@
 //! The tenant network: the segment on which guests' clients are, across both hosts.
 //!
-//! This module says what is agreed on between those who make it (`crate::lab`), who plug a guest in (`crate::qemu`), the guest, and who
+//! This module says what is agreed on between those who make it (`crate::lab`), who plug a guest in (`crate::drivers::qemu`), the guest, and who
 //! asks it for answers ([`probe`]). The guest's kernel answers ICMP echo requests from interrupt context, whatever its
 //! workload does.
 

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lmbench::scenario::Cell;
 use lmbench_guest::wire::{FromGuest, ToGuest};
-use lmbench_harness::guest::Stream;
+use lmbench_harness::drivers::qemu::{self, Launched, QemuGuest};
+use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::lab::Lab;
-use lmbench_harness::qemu::{self, Launched, QemuGuest};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Accelerator, Network};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

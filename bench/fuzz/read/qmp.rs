@@ -1,7 +1,7 @@
 //! What QEMU sends, cut into lines, with all that is made of answers and events; then the same bytes as an agent's documents.
 
 use lmbench_harness::agent::protocol::{Call, Told};
-use lmbench_harness::qemu::progress;
+use lmbench_harness::drivers::qemu::progress;
 use lmbench_harness::qmp::benched::received;
 use lmbench_harness::qmp::{MigrateInfo, Schema};
 

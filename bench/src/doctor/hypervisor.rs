@@ -4,10 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use lmbench_harness::drivers::qemu::preflight::{QEMU_LEAST, QEMU_WANTED};
+use lmbench_harness::drivers::qemu::program;
 use lmbench_harness::image::{self, GuestKernel, KERNEL_VARIABLE};
 use lmbench_harness::lab::may_make_namespaces;
-use lmbench_harness::qemu::preflight::{QEMU_LEAST, QEMU_WANTED};
-use lmbench_harness::qemu::program;
 
 use super::Finding;
 use super::packages::{Manager, Part};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lmbench_harness::drivers::qemu::progress;
 use lmbench_harness::policy::Subject;
-use lmbench_harness::qemu::progress;
 use lmbench_harness::qmp::MigrateInfo;
 use lmbench_harness::spec::PolicySpec;
 

@@ -31,9 +31,9 @@ use std::time::Duration;
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::protocol::{Filled, Readings, TimedEvent, Usage};
 use lmbench_harness::background::BackgroundReport;
+use lmbench_harness::drivers::qemu::Console;
 use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
-use lmbench_harness::qemu::Console;
 use lmbench_harness::spec::Network;
 use serde_json::Value;
 

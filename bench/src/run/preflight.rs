@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::drivers::qemu::accelerator::Resolved;
+use lmbench_harness::drivers::qemu::preflight::{Case, Needed, Problem, Report};
 use lmbench_harness::host;
-use lmbench_harness::qemu::accelerator::Resolved;
-use lmbench_harness::qemu::preflight::{Case, Needed, Problem, Report};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Failure, Request};
 use lmbench_harness::agent::recovery::Help;
-use lmbench_harness::guest::Stream;
+use lmbench_harness::agent::AgentError;
+use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
 use lmbench_transport::{Scheme, Token};

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use lmbench::scenario::{self, Cell};
 use lmbench_guest::wire::{FromGuest, ToGuest};
-use lmbench_harness::guest::Stream;
-use lmbench_harness::qemu::{self, Launched};
+use lmbench_harness::drivers::qemu::{self, Launched};
+use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use lmbench_testing::Need;

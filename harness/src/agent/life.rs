@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::qemu::Keeper;
+use crate::drivers::qemu::Keeper;
 
 /// What one repeat's requests share: its end, and a hold on every guest it started, however far the guest has come.
 #[derive(Clone, Default)]

@@ -15,7 +15,7 @@ use super::protocol::{Metering, MeteringPoint, Owned};
 use super::readings::Notebook;
 use super::watching::Processes;
 use crate::clock::monotonic_ns;
-use crate::guest::GuestEvent;
+use crate::hypervisor::GuestEvent;
 use crate::sockets::{self, Owner, descendants};
 use crate::switches;
 use crate::syscalls::Counter;

@@ -8,7 +8,7 @@ use super::protocol::{Notice, TimedEvent, Told};
 use super::readings::Notebook;
 use super::watching::Processes;
 use crate::clock::monotonic_ns;
-use crate::guest::{GuestEvent, Reading};
+use crate::hypervisor::{GuestEvent, Reading};
 use crate::migration::Observer;
 use crate::spec::Stage;
 

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cpu::{CpuTime, ThreadTime};
-use crate::guest::Stream;
+use crate::drivers::qemu::{Credentials, Heartbeat, TimedReport};
+use crate::hypervisor::Stream;
 use crate::lab::InterfaceBytes;
 use crate::migration::Order;
 use crate::policy::Subject;
 use crate::progress::Progress;
-use crate::qemu::{Credentials, Heartbeat, TimedReport};
 use crate::role::Role;
 use crate::sockets::{Connection, FlowPoint};
 use crate::spec::{
@@ -68,10 +68,10 @@ pub enum Request {
     },
     /// Answer: this host's clock, ns.
     Clock,
-    /// Answer: [`crate::qemu::preflight::Report`].
+    /// Answer: [`crate::drivers::qemu::preflight::Report`].
     Preflight {
         /// Every cell.
-        cases: Vec<crate::qemu::preflight::Case>,
+        cases: Vec<crate::drivers::qemu::preflight::Case>,
         /// Whether a guest may be booted to prove KVM, if only that tells.
         #[serde(default = "may_prove")]
         prove: bool,
@@ -170,7 +170,7 @@ pub enum Request {
     Resume,
     /// Answer: QEMU's run state, or null without a QEMU.
     RunState,
-    /// Answer: the guest's [`Console`](crate::qemu::Console) on this host.
+    /// Answer: the guest's [`Console`](crate::drivers::qemu::Console) on this host.
     Console,
     /// Answer: the hypervisor's `query-migrate`.
     MigrationInfo,

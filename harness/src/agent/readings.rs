@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::protocol::{Readings, TimedEvent, TimedSample};
-use crate::guest::GuestEvent;
+use crate::hypervisor::GuestEvent;
 
 /// A shared notebook. Writers only push and one request takes all, so nobody ever waits for it.
 #[derive(Debug, Clone, Default)]

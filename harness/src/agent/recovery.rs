@@ -14,7 +14,7 @@ use super::life::Life;
 use super::protocol::Failure;
 use super::serve::Agent;
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest as _, GuestError, GuestEvent, Stream, announced_status};
+use crate::hypervisor::{Guest as _, GuestError, GuestEvent, Stream, announced_status};
 use crate::migration::Hope;
 use crate::policy::Action;
 use crate::sockets::sever;

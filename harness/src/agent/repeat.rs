@@ -20,10 +20,10 @@ use super::readings::Notebook;
 use super::truth::Truth;
 use super::watching::{Pids, Processes, Watcher};
 use crate::background;
-use crate::guest::{Guest as _, GuestEvent};
+use crate::drivers::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
+use crate::hypervisor::{Guest as _, GuestEvent};
 use crate::lines::{Line, Lines};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
-use crate::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
 use crate::role::Role;
 use crate::spec::Stage;
 

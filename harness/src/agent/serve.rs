@@ -22,12 +22,12 @@ use super::repeat::Repeat;
 use super::watching::Watcher;
 use crate::clock::monotonic_ns;
 use crate::cpu;
-use crate::guest::{Guest as _, GuestError};
+use crate::drivers::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::host::HostInfo;
+use crate::hypervisor::{Guest as _, GuestError};
 use crate::lab::{self, interface_bytes};
 use crate::migration::{self, Errand};
 use crate::policy;
-use crate::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::role::Role;
 use crate::spec::Network;
 
@@ -217,7 +217,7 @@ impl Agent {
                 Some(guest) => value(guest.run_state().await.map_err(failure)?),
                 None => value(()),
             },
-            Request::Console => value(crate::qemu::console(&self.identity()?.1)),
+            Request::Console => value(crate::drivers::qemu::console(&self.identity()?.1)),
             Request::MigrationInfo => {
                 value(self.guest().await?.reading().await.map_err(failure)?.raw)
             }

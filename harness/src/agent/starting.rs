@@ -12,10 +12,10 @@ use super::life::Life;
 use super::protocol::{Failure, Filled, Notice, Started, Told};
 use super::repeat::{carrier_event, next_line, qemu_death};
 use super::serve::Agent;
-use crate::guest::{Guest as _, Stream};
+use crate::drivers::qemu::{self, Credentials, Keeper, LaunchError};
 use crate::handover;
+use crate::hypervisor::{Guest as _, Stream};
 use crate::policy::Subject;
-use crate::qemu::{self, Credentials, Keeper, LaunchError};
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
 impl Agent {

@@ -12,8 +12,8 @@ use super::protocol::{Failure, TimedEvent};
 use super::readings::Notebook;
 use super::serve::Agent;
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest as _, GuestEvent, GuestEvents};
-use crate::qemu;
+use crate::drivers::qemu;
+use crate::hypervisor::{Guest as _, GuestEvent, GuestEvents};
 use crate::tenant::probe::{Heard, Prober};
 use crate::vcpus;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::event_now;
 use crate::clock::monotonic_ns;
-use crate::guest::GuestEvent;
+use crate::hypervisor::GuestEvent;
 
 /// When a reading was called for, and how long the policy thought about it.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Running, Who, cancel};
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest, GuestError, GuestEvent};
+use crate::hypervisor::{Guest, GuestError, GuestEvent};
 use crate::policy::{Action, Setting};
 
 /// An operator's wish.

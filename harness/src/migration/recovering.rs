@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Running, event_now};
-use crate::guest::GuestEvent;
+use crate::hypervisor::GuestEvent;
 use crate::progress::Progress;
 
 impl Running<'_> {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Running, event_now};
-use crate::guest::GuestError;
+use crate::hypervisor::GuestError;
 
 /// The status in which it waits.
 pub(super) const WAITS: &str = "pre-switchover";

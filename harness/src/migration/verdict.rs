@@ -1,7 +1,7 @@
 //! What the end of a migration means.
 
 use super::{Ending, GIVEN_UP, Running, Who};
-use crate::guest::Reading;
+use crate::hypervisor::Reading;
 use std::time::Duration;
 
 impl Running<'_> {

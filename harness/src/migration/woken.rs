@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Running, event_now};
-use crate::guest::{GuestError, GuestEvents};
+use crate::hypervisor::{GuestError, GuestEvents};
 use crate::policy::Action;
 
 impl Running<'_> {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::VCPU_LOOK_INTERVAL;
-use lmbench_harness::guest::{Guest as _, GuestError, Stream};
-use lmbench_harness::{qemu, vcpus};
+use lmbench_harness::drivers::qemu;
+use lmbench_harness::hypervisor::{Guest as _, GuestError, Stream};
+use lmbench_harness::vcpus;
 use serde_json::{Map, Value};
 use tokio::io::{copy, sink};
 use tokio::net::UnixListener;

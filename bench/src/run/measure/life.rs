@@ -1,7 +1,7 @@
 //! What a guest without code of lmbench's shows of itself: whether it lived at all, and whether it lives where it is now.
 
 use lmbench_harness::agent::protocol::Usage;
-use lmbench_harness::qemu::Console;
+use lmbench_harness::drivers::qemu::Console;
 use lmbench_harness::role::Role;
 use serde_json::json;
 

@@ -10,9 +10,9 @@ use lmbench_harness::agent::protocol::{
     Filled, MeteringPoint, Readings, SampleCost, TimedEvent, TimedSample, Usage,
 };
 use lmbench_harness::cpu::{CpuTime, ThreadTime};
+use lmbench_harness::drivers::qemu::{Heartbeat, TimedReport};
 use lmbench_harness::lab::InterfaceBytes;
 use lmbench_harness::migration::{Ended, Ending};
-use lmbench_harness::qemu::{Heartbeat, TimedReport};
 use lmbench_harness::role::Role;
 use lmbench_harness::sockets::{Connection, ConnectionState, FlowPoint, Owner, TcpCounters};
 use lmbench_harness::tenant::probe::{Announcement, AnnouncementKind, Probe};

@@ -13,7 +13,7 @@ use super::driver::QemuGuest;
 use super::keeper::Keeper;
 use super::pinning::{self, Pins};
 use super::ports::{GuestPorts, PortError};
-use crate::guest::{Guest as _, GuestError};
+use crate::hypervisor::{Guest as _, GuestError};
 use crate::image::{self, GuestKernel, ImageError};
 use crate::process::{Pipes, Process, ProcessError, log_tail};
 use crate::qmp::{Qmp, QmpError};

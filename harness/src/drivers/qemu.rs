@@ -1,6 +1,6 @@
 //! Real QEMU guests: started by us, driven over QMP.
 //!
-//! `command_line` says how QEMU is started, `launch` starts it, `keeper` holds its process, `driver` is the [`Guest`](crate::guest::Guest) of it,
+//! `command_line` says how QEMU is started, `launch` starts it, `keeper` holds its process, `driver` is the [`Guest`](crate::hypervisor::Guest) of it,
 //! `ports` hears what the guest's own code says, `checkpoints` what QEMU's trace does.
 
 pub mod accelerator;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::driver::{QemuGuest, uri};
-use crate::guest::{Guest as _, GuestError, Stream};
+use crate::hypervisor::{Guest as _, GuestError, Stream};
 use crate::qmp::QmpError;
 
 /// What a QEMU that may be in trouble says of itself.

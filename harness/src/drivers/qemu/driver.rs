@@ -13,7 +13,7 @@ use super::expected::Expected;
 use super::keeper::End;
 use super::settings::{Settings, parameters};
 use crate::clock::monotonic_ns;
-use crate::guest::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
 use crate::policy::Action;
 use crate::process::log_tail;
 use crate::progress::Progress;

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::clock::monotonic_ns;
-use crate::guest::GuestEvent;
+use crate::hypervisor::GuestEvent;
 
 /// Name of the file in the runtime directory.
 pub(super) const FILE: &str = "trace.log";
