@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lmbench_harness::hypervisor::MigrationStatus;
 use serde_json::Value;
 
 use crate::convergence::Convergence;
@@ -137,8 +138,8 @@ fn spoken(value: &Value) -> String {
 pub struct Progress {
     /// Since `migrate`.
     pub elapsed: Duration,
-    /// QEMU's migration status.
-    pub status: String,
+    /// Where the migration stands.
+    pub status: MigrationStatus,
     /// Pass over memory (`dirty-sync-count`).
     pub pass: u64,
     /// Payload speed as QEMU measures it, in bits per second (QEMU's own figure is in Mbit/s).
@@ -161,7 +162,7 @@ impl Progress {
     /// What decides whether it converges; in post-copy nothing does any more.
     pub fn convergence(&self) -> Convergence {
         let sent_bps = Some(self.throughput_bps / 8.0);
-        if self.status.starts_with("postcopy") {
+        if self.status.is_post_copy() {
             return Convergence {
                 sent_bps,
                 ..Convergence::default()
@@ -188,7 +189,7 @@ mod tests {
     fn in_post_copy_no_downtime_has_to_suffice() {
         let mut progress = Progress {
             elapsed: Duration::ZERO,
-            status: "active".to_owned(),
+            status: MigrationStatus::Active,
             pass: 3,
             throughput_bps: 8e6,
             dirty_rate_bps: Some(2e6),
@@ -199,7 +200,7 @@ mod tests {
             downtime_limit_ms: Some(300.0),
         };
         assert_eq!(progress.convergence().needed_ms(), Some(1000.0));
-        "postcopy-active".clone_into(&mut progress.status);
+        progress.status = MigrationStatus::PostcopyActive;
         assert_eq!(progress.convergence().words(), "sent 977 KiB/s");
     }
 

@@ -10,23 +10,25 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::clock::monotonic_ns;
-use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::hypervisor::{
+    EventKind, Guest, GuestError, GuestEvent, GuestEvents, MigrationStatus, Reading, Stream,
+};
 use crate::policy::{Action, Deadline, Decision, Policy};
 use crate::spec::TimeoutAction;
 
 mod cancel;
 mod decisions;
-mod hope;
 mod order;
 mod recovering;
+mod recovery_handle;
 mod switchover;
 mod verdict;
 mod woken;
 
 use decisions::{Tally, Thought};
-pub use hope::Hope;
-use hope::Stillness;
-pub use order::{Errand, Order};
+pub use order::{Command, Order};
+pub use recovery_handle::RecoveryHandle;
+use recovery_handle::Stillness;
 
 /// What to migrate with.
 pub struct Plan<'a> {
@@ -42,9 +44,9 @@ pub struct Plan<'a> {
     /// dirty syncs only for a policy that decides.
     pub sample: Option<Duration>,
     /// What an operator wants meanwhile.
-    pub orders: mpsc::UnboundedReceiver<Errand>,
+    pub orders: mpsc::UnboundedReceiver<Command>,
     /// Who gives a post-copy that lost its connection a new one; without it such a post-copy has failed.
-    pub hope: Option<Hope>,
+    pub recovery: Option<RecoveryHandle>,
 }
 
 /// Who is told while it goes on.
@@ -83,10 +85,8 @@ pub struct Ended {
     pub accepted_ns: u64,
     /// When the source reported the end.
     pub finished_ns: u64,
-    /// The last reading while the stream flowed: QEMU 9.2.4 may drop `ram` from the final one.
-    pub last_active: Option<serde_json::Value>,
     /// The reading after the end.
-    pub last: Option<serde_json::Value>,
+    pub last: Option<Reading>,
 }
 
 /// Migrates and returns when the source says that it is over. An error means that the source's hypervisor is lost.
@@ -98,7 +98,8 @@ pub async fn run(
     let mut events = guest.events();
     guest.migrate(plan.stream).await?;
     let accepted_ns = monotonic_ns();
-    observer.event(event_now("migrate", json!({ "stream": plan.stream })));
+    let began = json!({ "stream": plan.stream });
+    observer.event(GuestEvent::own("migrate", began));
     let mut run = Running {
         guest,
         observer,
@@ -106,27 +107,27 @@ pub async fn run(
         keeps_reading: plan.sample.is_some() || plan.policy.needs_readings(),
         policy: plan.policy,
         started: Instant::now(),
-        last_active: None,
         stopped: false,
         pass: 0,
         in_post_copy: false,
         cancelled: None,
         gave_up: None,
         tally: Tally::default(),
-        status: String::new(),
-        recovery_after: plan.hope.as_ref().map(|hope| hope.after),
+        status: MigrationStatus::None,
+        recovery_after: plan.recovery.as_ref().map(|recovery| recovery.after),
         stillness: Stillness::default(),
         given_up: None,
     };
     let finished = run
-        .until_final(&mut *events, plan.sample, plan.orders, plan.hope)
+        .until_final(&mut *events, plan.sample, plan.orders, plan.recovery)
         .await;
-    let (status, finished_ns) = match finished {
+    let (last_status, finished_ns) = match finished {
         Ok(finished) => finished,
         Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
         Err(error) => return Err(error),
     };
-    if status == "failed" && run.in_post_copy {
+    let ended_as = |status: MigrationStatus| last_status == Last::Status(status);
+    if ended_as(MigrationStatus::Failed) && run.in_post_copy {
         run.hold_back(&mut *events).await?;
     }
     if run.policy.needs_readings()
@@ -137,24 +138,23 @@ pub async fn run(
     let asked_ns = monotonic_ns();
     let last = guest.reading().await?;
     run.observer.reading(asked_ns, "final", &last);
-    if run.stopped && status != "completed" && !run.in_post_copy {
+    if run.stopped && !ended_as(MigrationStatus::Completed) && !run.in_post_copy {
         // The hypervisor lets a guest run again that it stopped itself, not one that we stopped.
-        let reason = format!("the migration is {status} and the guest was stopped for it");
+        let reason = format!("the migration is {last_status} and the guest was stopped for it");
         let resume = Decision {
             action: Action::Resume,
             reason,
         };
         run.act(Who::Policy, &resume, None).await?;
     }
-    let (ending, reason) = run.judge(&status, finished_ns, &last);
+    let (ending, reason) = run.judge(&last_status, finished_ns, &last);
     Ok(Ended {
         ending,
         reason,
         stopped: run.stopped,
         accepted_ns,
         finished_ns,
-        last_active: run.last_active,
-        last: Some(last.raw),
+        last: Some(last),
     })
 }
 
@@ -166,7 +166,6 @@ struct Running<'a> {
     /// Whether anybody wants to know how it goes on, beyond whether it does.
     keeps_reading: bool,
     started: Instant,
-    last_active: Option<serde_json::Value>,
     /// Whether a decision stopped the guest.
     stopped: bool,
     /// The last pass that was seen: the answer after a cancel knows none.
@@ -179,12 +178,30 @@ struct Running<'a> {
     gave_up: Option<String>,
     tally: Tally,
     /// The last status that the hypervisor has told of.
-    status: String,
+    status: MigrationStatus,
     /// When a still post-copy gets a new connection, if it may.
     recovery_after: Option<Duration>,
     stillness: Stillness,
     /// Why there will be no new connection.
     given_up: Option<String>,
+}
+
+/// What ended the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Last {
+    /// The migration came to a status after which nothing follows.
+    Status(MigrationStatus),
+    /// Nobody waits for one any more.
+    GivenUp,
+}
+
+impl std::fmt::Display for Last {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Last::Status(status) => status.fmt(formatter),
+            Last::GivenUp => formatter.write_str("given-up"),
+        }
+    }
 }
 
 /// Who decides; the name of the event that tells it.
@@ -206,14 +223,14 @@ impl Who {
 }
 
 impl Running<'_> {
-    /// Returns the final status and when it was reached.
+    /// Returns what ended it, and when.
     async fn until_final(
         &mut self,
         events: &mut dyn GuestEvents,
         every: Option<Duration>,
-        mut orders: mpsc::UnboundedReceiver<Errand>,
-        mut hope: Option<Hope>,
-    ) -> Result<(String, u64), GuestError> {
+        mut orders: mpsc::UnboundedReceiver<Command>,
+        mut recovery: Option<RecoveryHandle>,
+    ) -> Result<(Last, u64), GuestError> {
         let mut ticks = match every {
             Some(every) => interval(every),
             None if self.keeps_reading => interval(FOR_POLICY),
@@ -226,35 +243,37 @@ impl Running<'_> {
                 biased;
                 event = events.next() => {
                     let Some(event) = event else { return Err(self.guest.obituary().await) };
-                    let end = event.migration_status().filter(|status| self.is_final(status)).map(|status| (status.to_owned(), event.at_ns));
-                    self.heard(&event);
-                    let pass = event.name == "MIGRATION_PASS";
-                    let waits = event.migration_status() == Some(switchover::WAITS);
-                    let at_ns = event.at_ns;
+                    let (kind, at_ns) = (event.kind.clone(), event.at_ns);
+                    if let EventKind::Migration(status) = &kind {
+                        self.heard(status);
+                    }
                     self.observer.event(event);
-                    if let Some((status, at_ns)) = end {
-                        return Ok((status, at_ns));
-                    }
-                    if waits {
-                        self.switch_over().await?;
-                    }
-                    if pass && self.keeps_reading {
-                        self.read("pass", Some(at_ns)).await?;
+                    match kind {
+                        EventKind::Migration(status) if self.is_final(&status) => {
+                            return Ok((Last::Status(status), at_ns));
+                        }
+                        EventKind::Migration(MigrationStatus::PreSwitchover) => {
+                            self.switch_over().await?;
+                        }
+                        EventKind::MigrationPass(_) if self.keeps_reading => {
+                            self.read("pass", Some(at_ns)).await?;
+                        }
+                        _ => {}
                     }
                 }
-                Some(errand) = orders.recv() => self.obey(errand).await?,
-                reason = hope::given_up(&mut hope) => {
+                Some(command) = orders.recv() => self.execute(command).await?,
+                reason = recovery_handle::given_up(&mut recovery) => {
                     self.given_up = Some(reason);
-                    return Ok((GIVEN_UP.to_owned(), monotonic_ns()));
+                    return Ok((Last::GivenUp, monotonic_ns()));
                 }
                 _ = ticks.tick() => {
                     // The event may have been missed only if the capability `events` is off; a final status ends it too.
                     let status = self.read("interval", None).await?;
                     if self.is_final(&status) {
-                        return Ok((status, monotonic_ns()));
+                        return Ok((Last::Status(status), monotonic_ns()));
                     }
                     if !self.is_recovering(&status) && self.deadline.hopeless(self.started.elapsed()) {
-                        return Ok((GIVEN_UP.to_owned(), monotonic_ns()));
+                        return Ok((Last::GivenUp, monotonic_ns()));
                     }
                 }
             }
@@ -266,27 +285,27 @@ impl Running<'_> {
         &mut self,
         trigger: &'static str,
         event_ns: Option<u64>,
-    ) -> Result<String, GuestError> {
+    ) -> Result<MigrationStatus, GuestError> {
         let asked_ns = monotonic_ns();
         let reading = self.guest.reading().await?;
         let now = self.started.elapsed();
         self.observer.reading(asked_ns, trigger, &reading);
-        let status = reading.progress.status.clone();
+        let progress = reading.progress();
+        let status = progress.status.clone();
         if self.is_final(&status) {
             return Ok(status);
         }
-        self.tell_if_still(now, &reading.progress);
+        self.tell_if_still(now, &progress);
         let began_ns = monotonic_ns();
-        let policys = self.policy.on_progress(now, &reading.progress);
+        let policys = self.policy.on_progress(now, &progress);
         let thought = Thought {
             since_ns: event_ns.unwrap_or(asked_ns),
             cost_ns: monotonic_ns().saturating_sub(began_ns),
         };
         self.tally.thought(thought);
-        let timeouts = self.deadline.on_progress(now, &reading.progress);
-        self.pass = self.pass.max(reading.progress.pass);
-        self.in_post_copy |= reading.progress.in_post_copy();
-        self.last_active = Some(reading.raw);
+        let timeouts = self.deadline.on_progress(now, &progress);
+        self.pass = self.pass.max(progress.pass);
+        self.in_post_copy |= progress.in_post_copy();
         for decision in policys {
             self.act(Who::Policy, &decision, Some(thought)).await?;
         }
@@ -306,12 +325,12 @@ impl Running<'_> {
         if let Some(thought) = thought {
             self.tally.acts(thought, &mut data);
         }
-        self.observer.event(event_now(who.name(), data));
+        self.observer.event(GuestEvent::own(who.name(), data));
         if decision.action == Action::Cancel
             && let Some(reason) = cancel::refusal(&self.status)
         {
             let refused = json!({ "operation": "migrate_cancel", "reason": reason });
-            self.observer.event(event_now("refused", refused));
+            self.observer.event(GuestEvent::own("refused", refused));
             return Ok(());
         }
         match decision.action {
@@ -328,7 +347,7 @@ impl Running<'_> {
         match self.guest.apply(&decision.action).await {
             // The migration may have ended or moved on between the reading and the action; the next reading tells.
             Err(GuestError::Refused { operation, reason }) => {
-                self.observer.event(event_now(
+                self.observer.event(GuestEvent::own(
                     "refused",
                     json!({ "operation": operation, "reason": reason }),
                 ));
@@ -339,20 +358,9 @@ impl Running<'_> {
     }
 }
 
-fn event_now(name: &str, data: serde_json::Value) -> GuestEvent {
-    GuestEvent {
-        at_ns: monotonic_ns(),
-        name: name.to_owned(),
-        data,
-    }
-}
-
 /// Time between readings that only a policy needs.
 const FOR_POLICY: Duration = Duration::from_millis(100);
 /// Time between readings that only tell whether the stream still moves when the timeout comes.
 const FOR_TIMEOUT: Duration = Duration::from_secs(1);
-/// Not a status of QEMU's: we stopped waiting for one.
-const GIVEN_UP: &str = "given-up";
-
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hypervisor::{MigrationStats, MigrationStatus};
+
 /// One reading of the source's migration, whatever drives it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// QEMU's migration status by its own name (`setup`, `active`, `postcopy-active`, `completed`, …).
-    pub status: String,
+    /// Where it stands.
+    pub status: MigrationStatus,
     /// Dirty syncs so far: 1 during the first pass over memory.
     pub pass: u64,
     /// Bytes of guest RAM sent.
@@ -28,6 +30,32 @@ pub struct Progress {
 impl Progress {
     /// Whether the switch to post-copy has been made.
     pub fn in_post_copy(&self) -> bool {
-        self.status.starts_with("postcopy")
+        self.status.is_post_copy()
+    }
+
+    /// Whether memory moves while the guest runs on the source: the time in which policies have something to decide.
+    pub fn is_active(&self) -> bool {
+        self.status == MigrationStatus::Active
+    }
+}
+
+impl From<&MigrationStats> for Progress {
+    fn from(stats: &MigrationStats) -> Progress {
+        let ram = stats.ram.clone().unwrap_or_default();
+        Progress {
+            status: stats.status.clone(),
+            pass: ram.dirty_sync_count.unwrap_or(0),
+            transferred_bytes: ram.transferred.unwrap_or(0),
+            remaining_bytes: ram.remaining.unwrap_or(0),
+            total_bytes: ram.total.unwrap_or(0),
+            throughput_bps: ram.mbps.unwrap_or(0.0) * 1e6,
+            dirty_rate: ram.dirty_rate(),
+            throttle_percent: stats
+                .cpu_throttle_percentage
+                .and_then(|percent| u32::try_from(percent).ok()),
+            expected_downtime_ms: stats
+                .expected_downtime
+                .map(|downtime| downtime.as_secs_f64() * 1e3),
+        }
     }
 }

@@ -17,12 +17,9 @@ mod handshake;
 mod line;
 mod message;
 mod migrate_info;
-mod named;
 mod pending;
-mod ram;
 mod reader;
 mod schema;
-mod status;
 mod threads;
 mod version;
 mod writer;
@@ -37,12 +34,10 @@ use connection::Connection;
 use message::Greeting;
 use pending::Lane;
 
+pub use crate::hypervisor::{MigrationStatus, RunState};
 pub use error::{CloseReason, QmpError};
 pub use event::{Event, Events};
-pub use migrate_info::MigrateInfo;
-pub use ram::RamInfo;
 pub use schema::{ParameterType, Schema, Setting, SettingProblem};
-pub use status::{MigrationStatus, RunState};
 pub use threads::{MigrationThread, VcpuThread};
 pub use version::QemuVersion;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lmbench::scenario::{self, Cell};
 use lmbench_guest::wire::{FromGuest, ToGuest};
 use lmbench_harness::drivers::qemu::{self, Launched};
-use lmbench_harness::hypervisor::Stream;
+use lmbench_harness::hypervisor::{MigrationStatus, Stream};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use lmbench_transport::tee::{Tee, TeeOptions};
@@ -65,9 +65,9 @@ async fn migrate(cell: &Cell, folder: &Path, path: &Path) -> Result<(), String> 
     let info = source.guest.qmp().query_migrate().await.map_err(words)?;
     let ended = (source.end().await, destination.end().await);
     ended.0.and(ended.1).map_err(words)?;
-    match info.raw["status"].as_str() {
-        Some("completed") => Ok(()),
-        status => Err(format!("the migration to be recorded is {status:?}")),
+    match info.stats.status {
+        MigrationStatus::Completed => Ok(()),
+        status => Err(format!("the migration to be recorded is {status}")),
     }
 }
 

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
+use lmbench_harness::hypervisor::Reading;
 use lmbench_harness::qmp::benched::messages;
-use lmbench_harness::qmp::{MigrateInfo, Qmp, Schema};
+use lmbench_harness::qmp::{Qmp, Schema};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -21,7 +22,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let answer: Value = serde_json::from_str(MIGRATING).expect("an answer");
     group.bench_function("query-migrate meaning", |bencher| {
         let copy = || answer.clone();
-        bencher.iter_batched(copy, MigrateInfo::from, criterion::BatchSize::SmallInput);
+        bencher.iter_batched(copy, Reading::from, criterion::BatchSize::SmallInput);
     });
     line.clone_from(&EVENT.repeat(100));
     group.throughput(Throughput::Elements(100));

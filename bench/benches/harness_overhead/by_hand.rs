@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lmbench::scenario::Cell;
 use lmbench_guest::wire::{FromGuest, ToGuest};
 use lmbench_harness::drivers::qemu::{self, Launched, QemuGuest};
-use lmbench_harness::hypervisor::Stream;
+use lmbench_harness::hypervisor::{MigrationStatus, Stream};
 use lmbench_harness::lab::Lab;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Accelerator, Network};
@@ -160,9 +160,9 @@ async fn exchange(
             .next()
             .await
             .ok_or("the source's monitor closed during the migration")?;
-        match event.data["status"].as_str() {
-            Some("completed") if event.name == "MIGRATION" => break event.qemu_time,
-            Some(status @ ("failed" | "cancelled")) if event.name == "MIGRATION" => {
+        match event.migration_status() {
+            Some(MigrationStatus::Completed) => break event.qemu_time,
+            Some(status) if status.is_final() => {
                 return Err(format!("the migration by hand {status}"));
             }
             _ => {}

@@ -1,9 +1,9 @@
 //! What QEMU sends, cut into lines, with all that is made of answers and events; then the same bytes as an agent's documents.
 
 use lmbench_harness::agent::protocol::{Call, Told};
-use lmbench_harness::drivers::qemu::progress;
+use lmbench_harness::hypervisor::Reading;
+use lmbench_harness::qmp::Schema;
 use lmbench_harness::qmp::benched::received;
-use lmbench_harness::qmp::{MigrateInfo, Schema};
 
 /// Must neither panic nor take long, whatever `input` is.
 pub(crate) fn read(input: &[u8]) {
@@ -20,7 +20,7 @@ pub(crate) fn read(input: &[u8]) {
                 .check("max-bandwidht", &answer)
                 .map_err(|problem| problem.to_string());
         }
-        let progress = progress(&MigrateInfo::from(answer));
+        let progress = Reading::from(answer).progress();
         assert!(serde_json::to_string(&progress).is_ok());
     }
     if let Ok(told) = serde_json::from_slice::<Told>(input) {

@@ -200,7 +200,7 @@ impl Known {
             repeat.migration = self.reading.as_ref().map(|(read, progress)| {
                 let age = since(*read);
                 MigrationStatus {
-                    state: progress.status.clone(),
+                    state: progress.status.to_string(),
                     elapsed_s: progress.elapsed.as_secs_f64() + age,
                     read_s_ago: age,
                     pass: progress.pass,
@@ -262,7 +262,7 @@ mod tests {
         board.observe(&phase, at(110));
         let progress = Progress {
             elapsed: at(3),
-            status: "active".to_owned(),
+            status: "active".into(),
             pass: 2,
             throughput_bps: 1e9,
             dirty_rate_bps: None,

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lmbench_harness::drivers::qemu::progress;
+use lmbench_harness::hypervisor::{MigrationStats, MigrationStatus};
 use lmbench_harness::policy::Subject;
-use lmbench_harness::qmp::MigrateInfo;
+use lmbench_harness::progress::Progress;
 use lmbench_harness::spec::PolicySpec;
 
 use super::Reading;
@@ -53,12 +53,9 @@ pub fn reading(sample: &Sample) -> Option<Reading> {
     if sample.kind != "migration" || sample.host != "source" || sample.data["trigger"] == "final" {
         return None;
     }
-    let progress = progress(&MigrateInfo::from(answer.clone()));
+    let progress = Progress::from(&MigrationStats::from(answer));
     let at = Duration::try_from_secs_f64(sample.at_ms.max(0.0) / 1e3).ok()?;
-    let is_over = matches!(
-        progress.status.as_str(),
-        "completed" | "failed" | "cancelled" | "postcopy-paused"
-    );
+    let is_over = progress.status.is_final() || progress.status == MigrationStatus::PostcopyPaused;
     (!is_over).then_some((at, progress))
 }
 

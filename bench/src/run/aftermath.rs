@@ -11,6 +11,7 @@ use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::hypervisor::{MigrationStatus, RunState};
 use lmbench_harness::lab::Lab;
 use lmbench_harness::role::Role;
 use serde_json::json;
@@ -50,7 +51,7 @@ fn next(snapshot: &Snapshot) -> Deed {
         Machine::Gone(_) => without_source(snapshot),
         // Its copy may run. It must not if the destination has all of the guest.
         Machine::Silent(_)
-            if destination.machine.runs() && destination.migration == "completed" =>
+            if destination.machine.runs() && destination.is(&MigrationStatus::Completed) =>
         {
             Deed::Fence(
                 Role::Source,
@@ -60,7 +61,7 @@ fn next(snapshot: &Snapshot) -> Deed {
         // QEMU 10.0 that cancels multifd over TLS on a dead link says good-bye on each channel, with its main loop and its guest standing still.
         Machine::Silent(_) if destination.machine.is_gone() => Deed::Sever,
         Machine::Silent(_) => Deed::Nothing,
-        Machine::State(_) if source.migration == "completed" => handed_over(snapshot),
+        Machine::State(_) if source.is(&MigrationStatus::Completed) => handed_over(snapshot),
         Machine::State(_) if source.is_in_post_copy() && source.machine.runs() => {
             Deed::Fence(Role::Source, "the guest has moved on in post-copy")
         }
@@ -98,7 +99,7 @@ fn moved_on(snapshot: &Snapshot) -> Deed {
 
 /// Whether what is still on its way can make the guest whole: carriers and kernels deliver it, though nobody sends any more.
 fn receives(destination: &Side) -> bool {
-    destination.machine.runs() && destination.migration == "postcopy-active"
+    destination.machine.runs() && destination.is(&MigrationStatus::PostcopyActive)
 }
 
 fn without_source(snapshot: &Snapshot) -> Deed {
@@ -106,13 +107,15 @@ fn without_source(snapshot: &Snapshot) -> Deed {
     let Machine::State(state) = &destination.machine else {
         return Deed::Nothing;
     };
-    match (state.as_str(), destination.migration.as_str()) {
-        ("paused", "completed") => Deed::Continue(
+    match (state, destination.migration.as_ref()) {
+        (RunState::Paused, Some(MigrationStatus::Completed)) => Deed::Continue(
             Role::Destination,
             "the source is gone and the destination has all of the guest",
         ),
         // It may have all of it and be busy with loading it.
-        ("inmigrate", "active" | "completed") => Deed::Wait,
+        (RunState::InMigrate, Some(MigrationStatus::Active | MigrationStatus::Completed)) => {
+            Deed::Wait
+        }
         _ if receives(destination) => Deed::Wait,
         _ => Deed::Nothing,
     }
@@ -128,13 +131,13 @@ fn handed_over(snapshot: &Snapshot) -> Deed {
             Role::Source,
             "the migration has completed: the guest is the destination's",
         ),
-        Machine::State(state) if state == "paused" && destination.migration == "completed" => {
+        Machine::State(RunState::Paused) if destination.is(&MigrationStatus::Completed) => {
             Deed::Continue(
                 Role::Destination,
                 "the migration has completed and the destination has all of the guest",
             )
         }
-        Machine::State(state) if state == "inmigrate" => Deed::Wait,
+        Machine::State(RunState::InMigrate) => Deed::Wait,
         // QEMU lets a source run on whose migration has completed. That is a way back only if nothing has happened since.
         Machine::Gone(_) if !destination.ran && !source.machine.runs() => Deed::Continue(
             Role::Source,
@@ -150,8 +153,8 @@ fn not_handed_over(snapshot: &Snapshot) -> Deed {
         destination,
     } = snapshot;
     let over = matches!(
-        source.migration.as_str(),
-        "" | "none" | "failed" | "cancelled"
+        source.migration,
+        None | Some(MigrationStatus::None | MigrationStatus::Failed | MigrationStatus::Cancelled)
     );
     if !destination.machine.is_gone() {
         // It may still get what it lacks out of some buffer, and run. Not even a cancel stops that: a QEMU that is told so while it sends

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Readings, Request, Usage};
+use lmbench_harness::hypervisor::RunState;
 use lmbench_harness::link::Report;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Accelerator, Boot, Network};
@@ -56,9 +57,9 @@ impl Attempt<'_> {
         let state = self
             .hosts
             .host(role)
-            .call::<Option<String>>(Request::RunState);
+            .call::<Option<RunState>>(Request::RunState);
         let state = tokio::time::timeout(STATE_WITHIN, state).await;
-        matches!(state, Ok(Ok(Some(state))) if state == "running")
+        matches!(state, Ok(Ok(Some(state))) if state.is_running())
     }
 
     pub(super) async fn verify(

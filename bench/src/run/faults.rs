@@ -9,6 +9,7 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Request, TimedEvent};
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::lab::{Lab, LabError};
 use lmbench_harness::migration::Order;
 use lmbench_harness::role::Role;
@@ -40,7 +41,7 @@ struct PostCopy {
 impl PostCopy {
     fn hears(&mut self, stage: &Stage) -> bool {
         match stage {
-            Stage::Status(status) if status == "postcopy-active" => {
+            Stage::Status(MigrationStatus::PostcopyActive) => {
                 self.begun = true;
                 self.runs
             }
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn post_copy_begins_when_both_hosts_say_so_and_again_after_a_recovery() {
-        let status = |status: &str| Stage::Status(status.to_owned());
+        let status = |status: &str| Stage::Status(status.into());
         let mut heard = PostCopy::default();
         for (stage, begins) in [
             (status("active"), false),

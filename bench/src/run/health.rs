@@ -8,6 +8,7 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::agent::recovery::{Condition, Help};
+use lmbench_harness::hypervisor::{MigrationStatus, RunState};
 use lmbench_harness::progress::Progress;
 use lmbench_harness::role::Role;
 use serde_json::{Value, json};
@@ -19,20 +20,20 @@ use super::notes::Notes;
 /// What a host's QEMU does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Machine {
-    /// It has ended, and so.
+    /// It has ended, for this reason.
     Gone(String),
     /// Nobody answers for it, for this reason. It may run all the same.
     Silent(String),
-    /// Its run state, in its own word.
-    State(String),
+    /// It answers, and is in this state.
+    State(RunState),
 }
 
 /// One side of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Side {
     pub(super) machine: Machine,
-    /// Its migration's status; empty if it is not known.
-    pub(super) migration: String,
+    /// Its migration's status, if it is known.
+    pub(super) migration: Option<MigrationStatus>,
     /// Bytes of guest memory that it has still to send.
     pub(super) remaining_bytes: Option<u64>,
     /// Whether the guest has run there, or may have for all that is known.
@@ -74,7 +75,7 @@ impl Trouble {
 
 impl Machine {
     pub(super) fn runs(&self) -> bool {
-        matches!(self, Machine::State(state) if state == "running")
+        matches!(self, Machine::State(state) if state.is_running())
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -95,14 +96,20 @@ impl Machine {
 }
 
 impl Side {
+    /// Whether its migration is known to be of this status.
+    pub(super) fn is(&self, status: &MigrationStatus) -> bool {
+        self.migration.as_ref() == Some(status)
+    }
+
     pub(super) fn is_in_post_copy(&self) -> bool {
-        self.migration.starts_with("postcopy")
+        let status = self.migration.as_ref();
+        status.is_some_and(MigrationStatus::is_post_copy)
     }
 
     /// Whether a source in post-copy has given all memory to its stream, and only waits for the destination's word. QEMU 10.0 whose
     /// connection ends now does not pause: its migration fails, and its copy of the guest runs again beside the destination's.
     pub(super) fn has_sent_all(&self) -> bool {
-        self.migration == "postcopy-active" && self.remaining_bytes == Some(0)
+        self.is(&MigrationStatus::PostcopyActive) && self.remaining_bytes == Some(0)
     }
 
     fn of(looked: Result<Condition, AgentError>) -> Side {
@@ -121,7 +128,7 @@ impl Side {
         };
         Side {
             machine,
-            migration: condition.migration.unwrap_or_default(),
+            migration: condition.migration,
             remaining_bytes: condition.remaining_bytes,
             ran: condition.ran,
             was_in_post_copy: condition.was_in_post_copy,
@@ -131,7 +138,7 @@ impl Side {
     fn without(machine: Machine) -> Side {
         Side {
             machine,
-            migration: String::new(),
+            migration: None,
             remaining_bytes: None,
             ran: true,
             was_in_post_copy: false,
@@ -139,7 +146,9 @@ impl Side {
     }
 
     fn evidence(&self) -> Value {
-        json!({ "run_state": self.machine.word(), "migration": self.migration, "remaining_bytes": self.remaining_bytes })
+        let migration = self.migration.as_ref();
+        let migration = migration.map_or("", MigrationStatus::as_str);
+        json!({ "run_state": self.machine.word(), "migration": migration, "remaining_bytes": self.remaining_bytes })
     }
 }
 
@@ -150,10 +159,10 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<Trouble> {
         destination,
     } = snapshot;
     let silent = |side: &Side| matches!(side.machine, Machine::Silent(_));
-    let handed_over = source.migration == "completed";
+    let handed_over = source.is(&MigrationStatus::Completed);
     let cut_off = [source, destination]
         .iter()
-        .any(|side| side.migration == "postcopy-paused");
+        .any(|side| side.is(&MigrationStatus::PostcopyPaused));
     let stand = source.machine.stands() && destination.machine.stands();
     let found = [
         (
@@ -218,7 +227,7 @@ pub(super) struct Standstill {
 impl Standstill {
     /// What stands still, each once per standstill; `elapsed` counts from `migrate`.
     pub(super) fn on_progress(&mut self, elapsed: Duration, progress: &Progress) -> Option<Value> {
-        if progress.status != "active" {
+        if !progress.is_active() {
             return None;
         }
         let bytes = progress.transferred_bytes;

@@ -1,7 +1,7 @@
 //! Whether a guest of the user's own lives. lmbench has no code in it that could prove its memory, so it is asked what it shows of itself.
 
-use lmbench_harness::agent::protocol::{Failure, Request};
 use lmbench_harness::agent::AgentError;
+use lmbench_harness::agent::protocol::{Failure, Request};
 use lmbench_harness::drivers::qemu::Console;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Boot;

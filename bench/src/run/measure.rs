@@ -32,6 +32,7 @@ use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::protocol::{Filled, Readings, TimedEvent, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::drivers::qemu::Console;
+use lmbench_harness::hypervisor::Reading;
 use lmbench_harness::link::Report;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::spec::Network;
@@ -66,7 +67,7 @@ pub(super) struct Measured {
     /// Once the guest ran where it should: only then is all that was sent received and loaded.
     pub(super) usage_after: Sides<Usage>,
     pub(super) running_on: String,
-    pub(super) destination_info: Option<Value>,
+    pub(super) destination_info: Option<Reading>,
     pub(super) verified: Option<Verified>,
     /// What a guest of the user's own wrote on either host.
     pub(super) consoles: Option<Sides<Console>>,
@@ -189,7 +190,7 @@ fn values(
         let last = measured.ended.last.as_ref();
         values.put(
             "downtime_ms",
-            last.and_then(|last| number(last, "/downtime")),
+            last.and_then(|last| last.stats.downtime).map(milliseconds),
         );
         values.put("blackout_ms", line.blackout().map(Window::length_ms));
     }
@@ -237,7 +238,12 @@ fn other_traffic(values: &mut Values, measured: &Measured) {
     }
 }
 
-/// A number in QEMU's answer.
+/// Exact for what is a whole number of them.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
+}
+
+/// A number in an event's data.
 fn number(answer: &Value, pointer: &str) -> Option<f64> {
     answer.pointer(pointer)?.as_f64()
 }

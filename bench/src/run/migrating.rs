@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_qemu_does_not_tell_is_not_shown_as_zero() {
         let in_setup = Progress {
-            status: "setup".to_owned(),
+            status: "setup".into(),
             ..Progress::default()
         };
         assert_eq!(shown(1, in_setup.clone()), None);

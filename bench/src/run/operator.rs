@@ -6,6 +6,7 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Request, TimedEvent};
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::lab::Lab;
 use lmbench_harness::migration::Order;
 use lmbench_harness::spec::{Network, Stage};
@@ -39,7 +40,7 @@ impl<'a> Operator<'a> {
     /// The migration has come to a stage.
     pub(super) fn heard(&mut self, stage: &Stage) {
         if let Stage::Status(status) = stage {
-            self.interrupted = status == "postcopy-paused";
+            self.interrupted = *status == MigrationStatus::PostcopyPaused;
         }
     }
 

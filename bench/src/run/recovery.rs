@@ -10,6 +10,7 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{ATTEMPT_WITHIN, Stage};
 use serde_json::json;
@@ -26,8 +27,8 @@ pub(super) struct Recovery<'a> {
     hosts: &'a Hosts,
     setup: &'a Setup,
     notes: Notes,
-    /// The source's migration status that was heard last.
-    status: String,
+    /// The source's migration status that was heard last; `none` before the first.
+    status: MigrationStatus,
     /// Attempts so far, over all losses.
     made: u32,
     /// Attempts left after this loss.
@@ -58,7 +59,7 @@ impl<'a> Recovery<'a> {
             hosts,
             setup,
             notes,
-            status: String::new(),
+            status: MigrationStatus::None,
             made: 0,
             left: setup.migration.recovery.attempts,
             asked: false,
@@ -71,9 +72,9 @@ impl<'a> Recovery<'a> {
         match stage {
             Stage::Status(status) => {
                 tracing::debug!("the source's migration is {status}");
-                status.clone_into(&mut self.status);
+                self.status = status.clone();
                 let waits = matches!(self.state, State::Idle | State::LettingGo(_));
-                if status == "postcopy-paused" && waits && self.left > 0 {
+                if *status == MigrationStatus::PostcopyPaused && waits && self.left > 0 {
                     self.state = State::Due(Instant::now());
                 }
             }
@@ -87,15 +88,15 @@ impl<'a> Recovery<'a> {
 
     /// Whether a death need not end the migration: a post-copy can go on over new carriers.
     pub(super) fn may_help(&self) -> bool {
-        self.status.starts_with("postcopy") && self.setup.migration.recovery.attempts > 0
+        self.status.is_post_copy() && self.setup.migration.recovery.attempts > 0
     }
 
     /// An operator wants a new connection now, whatever became of the old one. Tells what is done, or why nothing is.
     pub(super) fn ask(&mut self) -> Result<String, String> {
         if !self.may_help() {
-            let status = match self.status.as_str() {
-                "" => "about to begin",
-                status => status,
+            let status = match &self.status {
+                MigrationStatus::None => "about to begin",
+                status => status.as_str(),
             };
             return Err(format!("nothing to recover: the migration is {status}"));
         }
@@ -128,7 +129,7 @@ impl<'a> Recovery<'a> {
     }
 
     fn begin(&mut self) {
-        if self.status == "completed" {
+        if self.status == MigrationStatus::Completed {
             self.state = State::Idle;
             return;
         }
@@ -152,7 +153,7 @@ impl<'a> Recovery<'a> {
         self.state = match result {
             Ok(()) => {
                 self.left = self.setup.migration.recovery.attempts;
-                if self.status == "postcopy-paused" {
+                if self.status == MigrationStatus::PostcopyPaused {
                     // Older than the answer, or news of another loss: the next attempt looks first.
                     State::Due(Instant::now() + NEWS_WITHIN)
                 } else {
@@ -237,7 +238,10 @@ async fn attempt(
     notes: &Notes,
 ) -> Result<(), Failed> {
     let source = health::look_at(hosts, Role::Source).await;
-    let flows = ["postcopy-active", "completed"].contains(&source.migration.as_str());
+    let flows = matches!(
+        source.migration,
+        Some(MigrationStatus::PostcopyActive | MigrationStatus::Completed)
+    );
     if flows && !asked {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::hypervisor::RunState;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
@@ -255,8 +256,8 @@ impl Attempt<'_> {
         let await_running = Request::AwaitRunning {
             within: RESUME_WITHIN,
         };
-        let state: String = destination.call(await_running).await?;
-        if state == "paused" && ended.stopped {
+        let state: RunState = destination.call(await_running).await?;
+        if state == RunState::Paused && ended.stopped {
             destination.call::<()>(Request::Resume).await?;
         }
         Ok(())

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Failure, Request};
 use lmbench_harness::agent::recovery::Help;
-use lmbench_harness::agent::AgentError;
 use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;

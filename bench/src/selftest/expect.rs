@@ -1,5 +1,6 @@
 //! What must be true after a migration, and whether it is. Pure.
 
+use lmbench_harness::hypervisor::{EventKind, MigrationStatus};
 use serde::Serialize;
 
 use crate::record::{Event, Integrity, Outcome, Repeat};
@@ -242,8 +243,8 @@ impl Faults {
             faults.carrier_killed |= done && carrier;
             faults.carrier_killed_early |= done && carrier && !ran_there;
             ran_there |= event.name == "RESUME" && event.host == "destination";
-            faults.post_copy |= status(event) == Some("postcopy-active");
-            let gave_up = event.host == "source" && status(event) == Some("failed");
+            faults.post_copy |= came_to(event, MigrationStatus::PostcopyActive);
+            let gave_up = event.host == "source" && came_to(event, MigrationStatus::Failed);
             faults.post_copy_failed |= faults.post_copy && gave_up;
         }
         faults
@@ -276,12 +277,12 @@ impl Faults {
 
 /// The source has heard that the destination has everything.
 fn completes(event: &Event) -> bool {
-    event.host == "source" && status(event) == Some("completed")
+    event.host == "source" && came_to(event, MigrationStatus::Completed)
 }
 
-/// Of the migration, if that is what the event tells.
-fn status(event: &Event) -> Option<&str> {
-    (event.name == "MIGRATION").then(|| event.data.get("status")?.as_str())?
+/// Whether the event tells that the migration came to this status.
+fn came_to(event: &Event, status: MigrationStatus) -> bool {
+    EventKind::named(&event.name, &event.data) == EventKind::Migration(status)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lmbench::scenario::{self, Cell};
 use lmbench_guest::wire::{FromGuest, ToGuest};
 use lmbench_harness::drivers::qemu::{self, Launched};
-use lmbench_harness::hypervisor::Stream;
+use lmbench_harness::hypervisor::{MigrationStatus, Stream};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use lmbench_testing::Need;
@@ -82,14 +82,14 @@ async fn migrate(cell: &Cell, folder: &Path, near: &Path, far: &Path) {
     source.guest.qmp().migrate(&to).await.unwrap();
     loop {
         let info = source.guest.qmp().query_migrate().await.unwrap();
-        match info.raw["status"].as_str() {
-            Some("completed") => break,
-            Some("failed" | "cancelled") => panic!("{}", info.raw),
+        match info.stats.status {
+            MigrationStatus::Completed => break,
+            status if status.is_final() => panic!("{}", info.raw),
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
     // Its vCPUs run once it has all that the source had.
-    while destination.guest.run_state().await.unwrap() != "running" {
+    while !destination.guest.run_state().await.unwrap().is_running() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     source.end().await.unwrap();

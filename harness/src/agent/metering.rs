@@ -40,11 +40,8 @@ impl Meter {
     pub(super) fn start(processes: &Processes, count_syscalls: bool, notebook: &Notebook) -> Self {
         let (qemu, carriers) = (processes.qemu, processes.carriers.list());
         let missing = |what: &str, reason: &str| {
-            notebook.event(GuestEvent {
-                at_ns: monotonic_ns(),
-                name: "not-metered".to_owned(),
-                data: json!({ "what": what, "reason": reason }),
-            });
+            let data = json!({ "what": what, "reason": reason });
+            notebook.event(GuestEvent::own("not-metered", data));
         };
         let connections = sockets::Ledger::begin(qemu, carriers.clone());
         let connections = connections

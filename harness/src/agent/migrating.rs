@@ -8,7 +8,7 @@ use super::protocol::{Notice, TimedEvent, Told};
 use super::readings::Notebook;
 use super::watching::Processes;
 use crate::clock::monotonic_ns;
-use crate::hypervisor::{GuestEvent, Reading};
+use crate::hypervisor::{EventKind, GuestEvent, Reading};
 use crate::migration::Observer;
 use crate::spec::Stage;
 
@@ -31,16 +31,17 @@ impl Observer for Sampler {
         if self.keeps || trigger == "final" {
             self.notebook.sample(
                 self.processes
-                    .sample(asked_ns, trigger, reading.raw.clone()),
+                    .sample(asked_ns, trigger, Some(reading.clone())),
             );
         }
-        if trigger == "pass" && reading.progress.pass > 1 {
-            let left = reading.progress.remaining_bytes;
+        let progress = reading.progress();
+        if trigger == "pass" && progress.pass > 1 {
+            let left = progress.remaining_bytes;
             let least = self.least_left_bytes.unwrap_or(left);
             self.least_left_bytes = Some(least.min(left));
         }
-        if reading.progress.in_post_copy() {
-            let left = Stage::Left(reading.progress.remaining_bytes);
+        if progress.in_post_copy() {
+            let left = Stage::Left(progress.remaining_bytes);
             let _ = self.told.send(Told::Notice(Notice::Reached(left)));
         }
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
@@ -49,7 +50,7 @@ impl Observer for Sampler {
             // The controller may be going away; its end of the pipe tells the agent so.
             let _ = self.told.send(Told::Notice(Notice::Progress {
                 elapsed_ns,
-                progress: reading.progress.clone(),
+                progress,
                 least_left_bytes: self.least_left_bytes,
             }));
         }
@@ -60,21 +61,13 @@ impl Observer for Sampler {
         if let Some(stage) = stage(&event) {
             let _ = self.told.send(Told::Notice(Notice::Reached(stage)));
         }
-        if DECISIONS.contains(&event.name.as_str()) {
+        if DECISIONS.contains(&event.name()) {
             let _ = self.told.send(Told::Notice(Notice::Decided {
                 elapsed_ns: event.at_ns.saturating_sub(self.started_ns),
-                event: TimedEvent {
-                    at_ns: event.at_ns,
-                    name: event.name.clone(),
-                    data: event.data.clone(),
-                },
+                event: TimedEvent::from(event.clone()),
             }));
         }
-        if event
-            .name
-            .chars()
-            .all(|letter| !letter.is_ascii_uppercase())
-        {
+        if matches!(event.kind, EventKind::Own(_)) {
             self.notebook.event(event);
         }
     }
@@ -82,13 +75,12 @@ impl Observer for Sampler {
 
 /// What an event says of how far the migration has come.
 fn stage(event: &GuestEvent) -> Option<Stage> {
-    match event.name.as_str() {
-        "migrate" => Some(Stage::Accepted),
-        "no-progress" => Some(Stage::Still),
-        "MIGRATION_PASS" => event.data["pass"].as_u64().map(Stage::Pass),
-        _ => event
-            .migration_status()
-            .map(|status| Stage::Status(status.to_owned())),
+    match &event.kind {
+        EventKind::MigrationPass(pass) => Some(Stage::Pass(*pass)),
+        EventKind::Migration(status) => Some(Stage::Status(status.clone())),
+        EventKind::Own(name) if name == "migrate" => Some(Stage::Accepted),
+        EventKind::Own(name) if name == "no-progress" => Some(Stage::Still),
+        _ => None,
     }
 }
 

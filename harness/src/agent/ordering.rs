@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::failures::{refused, value};
 use super::protocol::Failure;
 use super::serve::Agent;
-use crate::migration::{Errand, Order};
+use crate::migration::{Command, Order};
 
 impl Agent {
     /// Answers once the hypervisor has; a migration takes orders as long as it goes on.
@@ -16,10 +16,10 @@ impl Agent {
         let (answer, answered) = oneshot::channel();
         let taken = {
             let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-            let errand = Errand { order, answer };
+            let command = Command { order, answer };
             orders
                 .as_ref()
-                .is_some_and(|orders| orders.send(errand).is_ok())
+                .is_some_and(|orders| orders.send(command).is_ok())
         };
         if !taken {
             return Err(refused("no migration goes on"));

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::cpu::{CpuTime, ThreadTime};
 use crate::drivers::qemu::{Credentials, Heartbeat, TimedReport};
-use crate::hypervisor::Stream;
+use crate::hypervisor::{EventKind, GuestEvent, Reading, Stream};
 use crate::lab::InterfaceBytes;
 use crate::migration::Order;
 use crate::policy::Subject;
@@ -161,18 +161,18 @@ pub enum Request {
         /// What is done.
         blow: Blow,
     },
-    /// Waits until the destination's guest runs or is lost. Answer: QEMU's run state.
+    /// Waits until the destination's guest runs or is lost. Answer: its [`RunState`](crate::hypervisor::RunState).
     AwaitRunning {
         /// For how long.
         within: Duration,
     },
     /// Lets a guest run that arrived paused.
     Resume,
-    /// Answer: QEMU's run state, or null without a QEMU.
+    /// Answer: the guest's [`RunState`](crate::hypervisor::RunState), or null without a guest.
     RunState,
     /// Answer: the guest's [`Console`](crate::drivers::qemu::Console) on this host.
     Console,
-    /// Answer: the hypervisor's `query-migrate`.
+    /// Answer: a [`Reading`] of the guest's migration.
     MigrationInfo,
     /// Answer: [`lmbench_guest::wire::Verified`].
     Verify {
@@ -398,6 +398,23 @@ pub struct TimedEvent {
     pub data: Value,
 }
 
+impl TimedEvent {
+    /// What happened.
+    pub fn kind(&self) -> EventKind {
+        EventKind::named(&self.name, &self.data)
+    }
+}
+
+impl From<GuestEvent> for TimedEvent {
+    fn from(event: GuestEvent) -> TimedEvent {
+        TimedEvent {
+            at_ns: event.at_ns,
+            name: event.name().to_owned(),
+            data: event.data,
+        }
+    }
+}
+
 /// A sample on this host's clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimedSample {
@@ -407,8 +424,8 @@ pub struct TimedSample {
     pub trigger: String,
     /// What taking it cost.
     pub cost: SampleCost,
-    /// The hypervisor's whole answer; null on a destination, whose QEMU is not asked.
-    pub migration: Value,
+    /// The hypervisor's answer; none on a destination, whose QEMU is not asked.
+    pub migration: Option<Reading>,
     /// CPU of QEMU and its threads.
     pub threads: Vec<ThreadTime>,
     /// CPU of the QEMU process.

@@ -11,8 +11,7 @@ pub(super) struct Notebook(Arc<Mutex<Readings>>);
 
 impl Notebook {
     pub(super) fn event(&self, event: GuestEvent) {
-        let GuestEvent { at_ns, name, data } = event;
-        self.with(|readings| readings.events.push(TimedEvent { at_ns, name, data }));
+        self.with(|readings| readings.events.push(TimedEvent::from(event)));
     }
 
     pub(super) fn sample(&self, sample: TimedSample) {

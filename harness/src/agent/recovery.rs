@@ -13,9 +13,10 @@ use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
 use super::protocol::Failure;
 use super::serve::Agent;
-use crate::clock::monotonic_ns;
-use crate::hypervisor::{Guest as _, GuestError, GuestEvent, Stream, announced_status};
-use crate::migration::Hope;
+use crate::hypervisor::{
+    EventKind, Guest as _, GuestError, GuestEvent, MigrationStatus, RunState, Stream,
+};
+use crate::migration::RecoveryHandle;
 use crate::policy::Action;
 use crate::sockets::sever;
 use crate::spec::RecoverySpec;
@@ -54,7 +55,7 @@ pub enum Help {
     },
     /// Has QEMU let go of a post-copy's connection.
     LetGo,
-    /// Ends the hope of the migration that goes on.
+    /// Tells the migration that goes on that its post-copy gets no new connection.
     GiveUp {
         /// Why.
         reason: String,
@@ -76,9 +77,9 @@ pub struct Condition {
     /// How QEMU ended, if it has.
     pub gone: Option<String>,
     /// Its run state; missing if its monitor does not answer.
-    pub run_state: Option<String>,
+    pub run_state: Option<RunState>,
     /// Its migration's status.
-    pub migration: Option<String>,
+    pub migration: Option<MigrationStatus>,
     /// Bytes of guest memory that it has still to send.
     pub remaining_bytes: Option<u64>,
     /// Whether the guest ran here at any time, as far as its QEMU told.
@@ -107,7 +108,7 @@ impl Agent {
             }
             Help::LetGo => value(self.guest().await?.let_go().await.map_err(failure)?),
             Help::GiveUp { reason } => {
-                let sender = self.lock_hope().take();
+                let sender = self.giving_up().take();
                 let told = sender.is_some_and(|sender| sender.send(reason).is_ok());
                 value(told)
             }
@@ -125,14 +126,14 @@ impl Agent {
         }
     }
 
-    /// What the migration may hope for; whoever is to end the hope finds the means in the agent.
-    pub(super) fn hope(&self, spec: &RecoverySpec) -> Option<Hope> {
-        let (hope, sender) = Hope::new(spec).unzip();
-        *self.lock_hope() = sender;
-        hope
+    /// The migration's handle of its recovery; the agent keeps the means to give up.
+    pub(super) fn recovery_handle(&self, spec: &RecoverySpec) -> Option<RecoveryHandle> {
+        let (handle, sender) = RecoveryHandle::new(spec).unzip();
+        *self.giving_up() = sender;
+        handle
     }
 
-    fn lock_hope(&self) -> std::sync::MutexGuard<'_, Option<tokio::sync::oneshot::Sender<String>>> {
+    fn giving_up(&self) -> std::sync::MutexGuard<'_, Option<tokio::sync::oneshot::Sender<String>>> {
         self.giving_up
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -150,10 +151,9 @@ impl Agent {
             Err(error) => condition.gone = Some(error.to_string()),
         }
         // After the look: what its QEMU said at its end is written down by now.
-        condition.ran = self.notebook.has(|event| event.name == "RESUME");
-        condition.was_in_post_copy = self
-            .notebook
-            .has(|event| announced_status(&event.name, &event.data) == Some("postcopy-active"));
+        condition.ran = self.notebook.has(|event| event.kind() == EventKind::Resume);
+        let post_copy = EventKind::Migration(MigrationStatus::PostcopyActive);
+        condition.was_in_post_copy = self.notebook.has(|event| event.kind() == post_copy);
         Ok(condition)
     }
 
@@ -175,10 +175,9 @@ impl Agent {
         let mut asked = false;
         loop {
             let status = guest.look().await.map_err(failure)?.migration;
-            let over = status.as_deref().is_none_or(|status| {
-                matches!(status, "none" | "cancelled" | "failed" | "completed")
-                    || status.starts_with("postcopy")
-            });
+            let over = status
+                .as_ref()
+                .is_none_or(|status| status.is_final() || status.is_post_copy());
             if over || Instant::now() >= deadline {
                 return value(status);
             }
@@ -194,11 +193,7 @@ impl Agent {
     }
 
     fn note(&self, name: &str, data: Value) {
-        self.notebook.event(GuestEvent {
-            at_ns: monotonic_ns(),
-            name: name.to_owned(),
-            data,
-        });
+        self.notebook.event(GuestEvent::own(name, data));
     }
 }
 

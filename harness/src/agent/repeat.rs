@@ -21,7 +21,7 @@ use super::truth::Truth;
 use super::watching::{Pids, Processes, Watcher};
 use crate::background;
 use crate::drivers::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
-use crate::hypervisor::{Guest as _, GuestEvent};
+use crate::hypervisor::{EventKind, Guest as _, GuestEvent};
 use crate::lines::{Line, Lines};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
 use crate::role::Role;
@@ -92,7 +92,7 @@ impl Repeat {
         let mut events = launched.guest.events();
         self.follower = Some(tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                if role == Role::Destination && event.name == "RESUME" {
+                if role == Role::Destination && event.kind == EventKind::Resume {
                     let _ = told.send(Told::Notice(Notice::Reached(Stage::Runs)));
                 }
                 notebook.event(event);
@@ -318,11 +318,7 @@ async fn follow(mut lines: Said, notebook: Notebook, told: &mpsc::UnboundedSende
 
 /// What a carrier said, as it stands in the record.
 pub(super) fn carrier_event(line: Value) -> GuestEvent {
-    GuestEvent {
-        at_ns: crate::clock::monotonic_ns(),
-        name: "carrier".to_owned(),
-        data: line,
-    }
+    GuestEvent::own("carrier", line)
 }
 
 /// The next line that is JSON; others are not ours to judge.

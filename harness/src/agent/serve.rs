@@ -24,9 +24,9 @@ use crate::clock::monotonic_ns;
 use crate::cpu;
 use crate::drivers::qemu::{GuestPorts, QemuGuest, preflight};
 use crate::host::HostInfo;
-use crate::hypervisor::{Guest as _, GuestError};
+use crate::hypervisor::{Guest as _, GuestError, RunState};
 use crate::lab::{self, interface_bytes};
-use crate::migration::{self, Errand};
+use crate::migration::{self, Command};
 use crate::policy;
 use crate::role::Role;
 use crate::spec::Network;
@@ -102,10 +102,10 @@ pub(super) struct Agent {
     /// Of the repeat that goes on.
     life: SyncMutex<Life>,
     pub(super) notebook: Notebook,
-    /// Ends the hope of the migration that goes on.
+    /// Gives up the recovery of the migration that goes on.
     pub(super) giving_up: SyncMutex<Option<oneshot::Sender<String>>>,
     /// To the migration that goes on.
-    pub(super) orders: SyncMutex<Option<mpsc::UnboundedSender<Errand>>>,
+    pub(super) orders: SyncMutex<Option<mpsc::UnboundedSender<Command>>>,
     pub(super) told: mpsc::UnboundedSender<Told>,
 }
 
@@ -218,9 +218,7 @@ impl Agent {
                 None => value(()),
             },
             Request::Console => value(crate::drivers::qemu::console(&self.identity()?.1)),
-            Request::MigrationInfo => {
-                value(self.guest().await?.reading().await.map_err(failure)?.raw)
-            }
+            Request::MigrationInfo => value(self.guest().await?.reading().await.map_err(failure)?),
             Request::Verify { within } => {
                 let ports = self.ports().await?;
                 value(self.unless_gone(ports.verify(within)).await?)
@@ -282,7 +280,7 @@ impl Agent {
             timeout_action: wanted.timeout_action,
             sample: wanted.sample,
             orders,
-            hope: self.hope(&wanted.recovery),
+            recovery: self.recovery_handle(&wanted.recovery),
         };
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
@@ -335,7 +333,7 @@ impl Agent {
         let wait = async {
             loop {
                 let state = guest.run_state().await?;
-                if state != "inmigrate" {
+                if state != RunState::InMigrate {
                     return Ok(state);
                 }
                 if events.next().await.is_none() {
@@ -345,7 +343,7 @@ impl Agent {
         };
         match tokio::time::timeout(within, wait).await {
             Ok(result) => value(result.map_err(|error: GuestError| failure(error))?),
-            Err(_) => value("inmigrate"),
+            Err(_) => value(RunState::InMigrate),
         }
     }
 

@@ -11,9 +11,8 @@ use super::failures::{refused, value};
 use super::protocol::{Failure, TimedEvent};
 use super::readings::Notebook;
 use super::serve::Agent;
-use crate::clock::monotonic_ns;
 use crate::drivers::qemu;
-use crate::hypervisor::{Guest as _, GuestEvent, GuestEvents};
+use crate::hypervisor::{EventKind, Guest as _, GuestEvent, GuestEvents};
 use crate::tenant::probe::{Heard, Prober};
 use crate::vcpus;
 
@@ -49,9 +48,7 @@ impl Agent {
             return Vec::new();
         };
         let events = qemu::checkpoints(directory).into_iter();
-        let events =
-            events.map(|GuestEvent { at_ns, name, data }| TimedEvent { at_ns, name, data });
-        events.collect()
+        events.map(TimedEvent::from).collect()
     }
 
     /// A client of the guest on this host's end of the tenant network, until the readings are collected.
@@ -84,7 +81,7 @@ async fn first_turn(mut events: Box<dyn GuestEvents>, qemu: u32, notebook: Noteb
         return;
     };
     while let Some(event) = events.next().await {
-        if event.name != "RESUME" {
+        if event.kind != EventKind::Resume {
             before = vcpus::turns(qemu).unwrap_or(before);
             continue;
         }
@@ -93,12 +90,8 @@ async fn first_turn(mut events: Box<dyn GuestEvents>, qemu: u32, notebook: Noteb
                 return;
             };
             if now > before {
-                let at_ns = monotonic_ns();
-                return notebook.event(GuestEvent {
-                    at_ns,
-                    name: "vcpu-runs".to_owned(),
-                    data: json!({ "turns": now - before }),
-                });
+                let turns = json!({ "turns": now - before });
+                return notebook.event(GuestEvent::own("vcpu-runs", turns));
             }
             sleep(LOOK_INTERVAL).await;
         }

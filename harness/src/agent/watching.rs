@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -14,6 +13,7 @@ use super::protocol::{SampleCost, TimedSample};
 use super::readings::Notebook;
 use crate::clock::monotonic_ns;
 use crate::cpu;
+use crate::hypervisor::Reading;
 
 /// What a sample reads the CPU time of.
 #[derive(Debug, Clone)]
@@ -43,8 +43,13 @@ impl Pids {
 }
 
 impl Processes {
-    /// Reads all of it now. `migration` is the hypervisor's answer to the question asked at `asked_ns`, null without one.
-    pub(super) fn sample(&self, asked_ns: u64, trigger: &str, migration: Value) -> TimedSample {
+    /// Reads all of it now. `migration` is the hypervisor's answer to the question asked at `asked_ns`.
+    pub(super) fn sample(
+        &self,
+        asked_ns: u64,
+        trigger: &str,
+        migration: Option<Reading>,
+    ) -> TimedSample {
         let answered_ns = monotonic_ns();
         let threads = cpu::of_threads(self.qemu);
         let qemu = cpu::of_process(self.qemu);
@@ -80,7 +85,7 @@ impl Watcher {
                     .map_or(0, |last| last.saturating_add(every_ns));
                 let now_ns = monotonic_ns();
                 if due_ns <= now_ns {
-                    notebook.sample(processes.sample(now_ns, "interval", Value::Null));
+                    notebook.sample(processes.sample(now_ns, "interval", None));
                 } else {
                     sleep(Duration::from_nanos(due_ns - now_ns)).await;
                 }

@@ -23,7 +23,7 @@ pub use checkpoints::checkpoints;
 pub use command_line::program;
 pub use console::{Console, console};
 pub use credentials::{CredentialKind, Credentials};
-pub use driver::{QemuGuest, progress};
+pub use driver::QemuGuest;
 pub use keeper::{End, Keeper};
 pub use launch::{LaunchError, Launched, launch, launch_kept};
 pub use ports::{GuestPorts, Heartbeat, PortError, TimedReport};

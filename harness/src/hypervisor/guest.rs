@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use thiserror::Error;
 
+use super::event::GuestEvents;
+use super::stats::Reading;
 use crate::policy::Action;
-use crate::progress::Progress;
 use crate::qmp::QmpError;
 
 /// Where a guest's migration stream goes to or comes from.
@@ -22,40 +22,6 @@ pub enum Stream {
     Unix(PathBuf),
     /// A connected socket that is handed over at this unix socket.
     Handover(PathBuf),
-}
-
-/// Something that a guest's hypervisor tells by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GuestEvent {
-    /// Nanoseconds on this host's clock, as near to the happening as the hypervisor lets us see.
-    pub at_ns: u64,
-    /// The hypervisor's name of it: `STOP`, `RESUME`, `MIGRATION`, `MIGRATION_PASS`, …
-    pub name: String,
-    /// What comes with it.
-    pub data: Value,
-}
-
-impl GuestEvent {
-    /// The migration status that a `MIGRATION` event announces.
-    pub fn migration_status(&self) -> Option<&str> {
-        announced_status(&self.name, &self.data)
-    }
-}
-
-/// The migration status that an event of this name announces with this data, if it is a `MIGRATION`.
-pub(crate) fn announced_status<'a>(name: &str, data: &'a serde_json::Value) -> Option<&'a str> {
-    (name == "MIGRATION").then(|| data.get("status")?.as_str())?
-}
-
-/// A reading with everything the hypervisor said, for the samples.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// What policies look at.
-    pub progress: Progress,
-    /// The hypervisor's error, once there is one.
-    pub error: Option<String>,
-    /// The whole answer.
-    pub raw: Value,
 }
 
 /// Why a guest did not do what it was asked.
@@ -93,13 +59,6 @@ pub enum GuestError {
         /// How: no answer in time, or one that makes no sense.
         source: QmpError,
     },
-}
-
-/// The events of one guest from the moment of subscription, in order.
-#[async_trait]
-pub trait GuestEvents: Send {
-    /// The next one; `None` once the hypervisor is gone.
-    async fn next(&mut self) -> Option<GuestEvent>;
 }
 
 /// A running or incoming guest.

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::event_now;
 use crate::clock::monotonic_ns;
 use crate::hypervisor::GuestEvent;
 
@@ -44,7 +43,7 @@ impl Tally {
             "cost_us": cost_us,
             "reaction_ms": quantiles(&self.reaction_ns, 1e6),
         });
-        Some(event_now("decisions", data))
+        Some(GuestEvent::own("decisions", data))
     }
 }
 

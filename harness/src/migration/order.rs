@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Running, Who, cancel};
 use crate::clock::monotonic_ns;
-use crate::hypervisor::{Guest, GuestError, GuestEvent};
+use crate::hypervisor::{Guest, GuestError, GuestEvent, MigrationStatus};
 use crate::policy::{Action, Setting};
 
 /// An operator's wish.
@@ -30,7 +30,7 @@ pub enum Order {
 
 /// An order on its way to the migration, and where its answer goes: what was done, or why it was not.
 #[derive(Debug)]
-pub struct Errand {
+pub struct Command {
     /// What is wanted.
     pub order: Order,
     /// Dropped unanswered, the migration ended first.
@@ -41,8 +41,8 @@ pub struct Errand {
 type Outcome = Result<Result<String, String>, GuestError>;
 
 impl Running<'_> {
-    pub(super) async fn obey(&mut self, errand: Errand) -> Result<(), GuestError> {
-        let Errand { order, answer } = errand;
+    pub(super) async fn execute(&mut self, command: Command) -> Result<(), GuestError> {
+        let Command { order, answer } = command;
         let at_ns = monotonic_ns();
         let outcome = self.carry_out(&order).await;
         let said = match &outcome {
@@ -53,11 +53,9 @@ impl Running<'_> {
             Ok(done) => ("done", done),
             Err(why) => ("refused", why),
         };
-        self.observer.event(GuestEvent {
-            at_ns,
-            name: Who::Operator.name().to_owned(),
-            data: json!({ "order": order, "outcome": word, "detail": detail }),
-        });
+        let data = json!({ "order": order, "outcome": word, "detail": detail });
+        let event = GuestEvent::named(at_ns, Who::Operator.name(), data);
+        self.observer.event(event);
         // Who asked may have gone.
         let _ = answer.send(said);
         outcome.map(drop)
@@ -69,7 +67,7 @@ impl Running<'_> {
             return Ok(set.map(|()| "set".to_owned()));
         }
         // The last reading may be old, and what is right in pre-copy loses the guest in post-copy.
-        let progress = self.guest.reading().await?.progress;
+        let progress = self.guest.reading().await?.progress();
         self.in_post_copy |= progress.in_post_copy();
         if self.is_final(&progress.status) {
             return Ok(Err(format!("the migration is {} already", progress.status)));
@@ -132,8 +130,8 @@ impl Running<'_> {
         if let Err(refused) = attempt(self.guest, &Action::Resume).await? {
             return Ok(Err(refused));
         }
-        let status = self.guest.reading().await?.progress.status;
-        if status == "completed" {
+        let status = self.guest.reading().await?.stats.status;
+        if status == MigrationStatus::Completed {
             self.guest.apply(&Action::Pause).await?;
             return Ok(Err("the migration completed meanwhile".to_owned()));
         }

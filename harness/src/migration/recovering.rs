@@ -4,38 +4,34 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Running, event_now};
-use crate::hypervisor::GuestEvent;
+use super::Running;
+use crate::hypervisor::{GuestEvent, MigrationStatus};
 use crate::progress::Progress;
 
 impl Running<'_> {
     /// Whether nothing can come after this status. A post-copy without a connection may get a new one, if anybody makes one.
-    pub(super) fn is_final(&self, status: &str) -> bool {
-        match status {
-            "completed" | "failed" | "cancelled" => true,
-            "postcopy-paused" => self.recovery_after.is_none(),
-            _ => false,
-        }
+    pub(super) fn is_final(&self, status: &MigrationStatus) -> bool {
+        let paused = *status == MigrationStatus::PostcopyPaused;
+        status.is_final() || (paused && self.recovery_after.is_none())
     }
 
-    /// Whether somebody is about to make a new connection; how long that may take is his affair.
-    pub(super) fn is_recovering(&self, status: &str) -> bool {
+    /// Whether somebody is about to make a new connection, who has a time limit for it.
+    pub(super) fn is_recovering(&self, status: &MigrationStatus) -> bool {
         let waits = matches!(
             status,
-            "postcopy-paused" | "postcopy-recover-setup" | "postcopy-recover"
+            MigrationStatus::PostcopyPaused
+                | MigrationStatus::PostcopyRecoverSetup
+                | MigrationStatus::PostcopyRecover
         );
         waits && self.recovery_after.is_some()
     }
 
-    /// What an event says of how far the guest has moved.
-    pub(super) fn heard(&mut self, event: &GuestEvent) {
-        let Some(status) = event.migration_status() else {
-            return;
-        };
-        status.clone_into(&mut self.status);
-        if status.starts_with("postcopy") {
+    /// The hypervisor tells a new status: what it says of how far the guest has moved.
+    pub(super) fn heard(&mut self, status: &MigrationStatus) {
+        self.status = status.clone();
+        if status.is_post_copy() {
             // A new connection has the whole time to show that it works.
-            if self.in_post_copy && status == "postcopy-active" {
+            if self.in_post_copy && *status == MigrationStatus::PostcopyActive {
                 self.deadline.moved(self.started.elapsed());
             }
             self.in_post_copy = true;
@@ -50,7 +46,7 @@ impl Running<'_> {
             .and_then(|after| self.stillness.on_progress(now, progress, after));
         if let Some(still) = still {
             let data = json!({ "still_s": still.as_secs_f64(), "progress": progress });
-            self.observer.event(event_now("no-progress", data));
+            self.observer.event(GuestEvent::own("no-progress", data));
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::*;
+use crate::hypervisor::{MigrationStats, RamStats};
 use crate::policy;
-use crate::progress::Progress;
 use crate::spec::PolicySpec;
 
 mod cut_off;
@@ -31,7 +31,7 @@ struct Simulated {
     reason = "each is one misbehaviour, and tests combine them"
 )]
 struct State {
-    status: String,
+    status: MigrationStatus,
     reads: u64,
     stuck: bool,
     /// Neither a pause nor post-copy ends it.
@@ -68,10 +68,9 @@ impl Simulated {
 
     fn announce(&self, status: &str) {
         let mut state = self.state.lock().unwrap();
-        status.clone_into(&mut state.status);
-        state
-            .queue
-            .push_back(event_now("MIGRATION", json!({ "status": status })));
+        state.status = status.into();
+        let kind = EventKind::Migration(status.into());
+        state.queue.push_back(GuestEvent::new(monotonic_ns(), kind));
         self.events.notify_one();
     }
 }
@@ -123,21 +122,22 @@ impl Guest for Handle {
             self.0.announce("failed");
         }
         let state = self.0.state();
-        let silent = state.stuck || (state.cut_off && state.status.starts_with("postcopy"));
+        let silent = state.stuck || (state.cut_off && state.status.is_post_copy());
         let transferred_bytes = if silent { 1 } else { state.reads * 1000 };
-        let progress = Progress {
-            status: state.status.clone(),
-            pass: if state.status == "cancelled" {
-                0
-            } else {
-                1 + state.reads / 10
-            },
-            transferred_bytes,
-            ..Progress::default()
-        };
+        let is = |status| state.status == status;
+        let pass = (!is(MigrationStatus::Cancelled)).then_some(1 + state.reads / 10);
+        let failed = is(MigrationStatus::Failed);
         Ok(Reading {
-            progress,
-            error: (state.status == "failed").then(|| "Channel error: Input/output error".into()),
+            stats: MigrationStats {
+                status: state.status.clone(),
+                error_desc: failed.then(|| "Channel error: Input/output error".into()),
+                ram: Some(RamStats {
+                    dirty_sync_count: pass,
+                    transferred: Some(transferred_bytes),
+                    ..RamStats::default()
+                }),
+                ..MigrationStats::default()
+            },
             raw: json!({ "reads": state.reads }),
         })
     }
@@ -157,7 +157,8 @@ impl Guest for Handle {
                 self.0.announce("postcopy-active");
                 self.0.announce("failed");
                 let mut state = self.0.state();
-                state.queue.push_back(event_now("RESUME", json!(null)));
+                let woke = GuestEvent::new(monotonic_ns(), EventKind::Resume);
+                state.queue.push_back(woke);
                 state.stopped = false;
             }
             Action::StartPostCopy if self.0.state().stubborn => self.0.announce("postcopy-paused"),
@@ -214,7 +215,7 @@ impl Observer for Kept {
         self.0.push(trigger.to_owned());
     }
     fn event(&mut self, event: GuestEvent) {
-        self.0.push(event.name);
+        self.0.push(event.name().to_owned());
     }
 }
 
@@ -238,7 +239,7 @@ async fn migrate_handle(
     if cancelled {
         let (answer, _) = tokio::sync::oneshot::channel();
         let order = Order::Cancel;
-        sender.send(Errand { order, answer }).unwrap();
+        sender.send(Command { order, answer }).unwrap();
     }
     let stream = Stream::Unix("/nowhere".into());
     let plan = Plan {
@@ -248,7 +249,7 @@ async fn migrate_handle(
         timeout_action: action,
         sample: Some(Duration::from_millis(100)),
         orders,
-        hope: None,
+        recovery: None,
     };
     let mut kept = Kept::default();
     let ended = run(guest, plan, &mut kept).await;
@@ -297,7 +298,7 @@ async fn without_samples_it_is_read_for_the_timeout_only() {
             timeout_action: TimeoutAction::Cancel,
             sample: None,
             orders: mpsc::unbounded_channel().1,
-            hope: None,
+            recovery: None,
         };
         let guest = Handle(std::sync::Arc::new(Simulated::default()));
         let mut kept = Kept::default();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Running, event_now};
-use crate::hypervisor::{GuestError, GuestEvents};
+use super::Running;
+use crate::hypervisor::{EventKind, GuestError, GuestEvent, GuestEvents};
 use crate::policy::Action;
 
 impl Running<'_> {
@@ -24,7 +24,7 @@ impl Running<'_> {
             let Some(event) = event else {
                 return Err(self.guest.obituary().await);
             };
-            woke = event.name == "RESUME";
+            woke = event.kind == EventKind::Resume;
             self.observer.event(event);
             if woke {
                 break;
@@ -37,7 +37,7 @@ impl Running<'_> {
         };
         let reason = "the migration failed in post-copy: the guest has moved on";
         let data = json!({ "reason": reason, "woke": woke, "refused": refused });
-        self.observer.event(event_now("held-back", data));
+        self.observer.event(GuestEvent::own("held-back", data));
         Ok(())
     }
 }

@@ -64,7 +64,7 @@ impl Policy for AtTime {
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
-        if self.acted || progress.status != "active" || now <= self.after {
+        if self.acted || !progress.is_active() || now <= self.after {
             return Vec::new();
         }
         self.acted = true;

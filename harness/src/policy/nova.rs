@@ -86,7 +86,7 @@ impl Policy for Nova {
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
-        if self.ended || progress.status != "active" || !self.poll.is_due(now) {
+        if self.ended || !progress.is_active() || !self.poll.is_due(now) {
             return Vec::new();
         }
         let mut decisions = Vec::new();

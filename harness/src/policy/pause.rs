@@ -28,7 +28,7 @@ impl Policy for Pause {
     fn on_progress(&mut self, _now: Duration, progress: &Progress) -> Vec<Decision> {
         // QEMU counts dirty syncs: `pass` is 1 during the first pass, 2 once it is over.
         let passes_done = progress.pass.saturating_sub(1);
-        if self.acted || progress.status != "active" || passes_done < u64::from(self.after_passes) {
+        if self.acted || !progress.is_active() || passes_done < u64::from(self.after_passes) {
             return Vec::new();
         }
         self.acted = true;

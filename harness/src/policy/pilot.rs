@@ -433,7 +433,7 @@ impl Policy for Pilot {
         if progress.in_post_copy() {
             return self.let_go(now).into_iter().collect();
         }
-        if progress.status != "active" || self.done {
+        if !progress.is_active() || self.done {
             return Vec::new();
         }
         self.see(now, progress);

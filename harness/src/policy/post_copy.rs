@@ -56,7 +56,7 @@ impl Policy for PostCopy {
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         // QEMU takes the command in `active` only.
-        if self.switched || progress.status != "active" {
+        if self.switched || !progress.is_active() {
             return Vec::new();
         }
         let Some(reason) = self.reason(now, progress) else {

@@ -92,7 +92,7 @@ impl Policy for Proxmox {
     }
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
-        if progress.status != "active" || !self.poll.is_due(now) {
+        if !progress.is_active() || !self.poll.is_due(now) {
             return Vec::new();
         }
         self.looks += 1;

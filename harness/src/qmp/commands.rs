@@ -1,27 +1,39 @@
 //! The commands lmbench uses, typed. Each is one QMP command; none waits for anything but QEMU's reply.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::Qmp;
 use super::error::{CloseReason, QmpError};
-use super::migrate_info::MigrateInfo;
-use super::status::RunState;
 use super::threads::{MigrationThread, VcpuThread};
+use crate::hypervisor::{Reading, RunState};
 
 impl Qmp {
     /// `query-migrate`: where the migration stands.
-    pub async fn query_migrate(&self) -> Result<MigrateInfo, QmpError> {
+    pub async fn query_migrate(&self) -> Result<Reading, QmpError> {
         self.execute("query-migrate", Value::Null)
             .await
-            .map(MigrateInfo::from)
+            .map(Reading::from)
+    }
+
+    /// The same of a QEMU that may be stuck, waiting at most `limit`.
+    pub async fn query_migrate_within(&self, limit: Duration) -> Result<Reading, QmpError> {
+        self.execute_within("query-migrate", Value::Null, limit)
+            .await
+            .map(Reading::from)
     }
 
     /// `query-status`: what the guest does.
     pub async fn query_status(&self) -> Result<RunState, QmpError> {
+        self.query_status_within(Self::COMMAND_TIMEOUT).await
+    }
+
+    /// The same of a QEMU that may be stuck, waiting at most `limit`.
+    pub async fn query_status_within(&self, limit: Duration) -> Result<RunState, QmpError> {
         let command = "query-status";
-        let reply = self.execute(command, Value::Null).await?;
+        let reply = self.execute_within(command, Value::Null, limit).await?;
         reply["status"]
             .as_str()
             .map(RunState::from)

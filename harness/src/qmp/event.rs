@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
-use super::status::MigrationStatus;
+use crate::hypervisor::{EventKind, MigrationStatus};
 
 /// Something that happened in QEMU.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,20 +23,22 @@ pub struct Event {
 }
 
 impl Event {
+    /// What it tells.
+    pub fn kind(&self) -> EventKind {
+        EventKind::named(&self.name, &self.data)
+    }
+
     /// The new status, if this is a `MIGRATION` event (sent when capability `events` is on).
     pub fn migration_status(&self) -> Option<MigrationStatus> {
-        if self.name != "MIGRATION" {
-            return None;
-        }
-        self.data["status"].as_str().map(MigrationStatus::from)
+        self.kind().migration_status().cloned()
     }
 
     /// The number of the pass over memory that begins, if this is a `MIGRATION_PASS` event.
     pub fn migration_pass(&self) -> Option<u64> {
-        if self.name != "MIGRATION_PASS" {
-            return None;
+        match self.kind() {
+            EventKind::MigrationPass(pass) => Some(pass),
+            _ => None,
         }
-        self.data["pass"].as_u64()
     }
 }
 

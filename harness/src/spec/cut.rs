@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hypervisor::MigrationStatus;
 use crate::role::Role;
 
 /// When and how a link fails. Packets are dropped without a word, as by a switch that died: no end notices before its timers do.
@@ -76,18 +77,19 @@ impl Status {
     ];
 
     /// Whether QEMU's `MigrationStatus` is this one.
-    fn is(self, status: &str) -> bool {
+    fn is(self, status: &MigrationStatus) -> bool {
+        use MigrationStatus as Qemus;
         match self {
-            Status::Setup => status == "setup",
-            Status::Active => status == "active",
-            Status::PreSwitchover => status == "pre-switchover",
-            Status::Device => status == "device",
-            Status::Cancelling => status == "cancelling",
-            Status::PostCopyActive => status == "postcopy-active",
-            Status::PostCopyPaused => status == "postcopy-paused",
+            Status::Setup => *status == Qemus::Setup,
+            Status::Active => *status == Qemus::Active,
+            Status::PreSwitchover => *status == Qemus::PreSwitchover,
+            Status::Device => *status == Qemus::Device,
+            Status::Cancelling => *status == Qemus::Cancelling,
+            Status::PostCopyActive => *status == Qemus::PostcopyActive,
+            Status::PostCopyPaused => *status == Qemus::PostcopyPaused,
             // QEMU before 9.1 knows no setup of its own for it.
             Status::Recovering => {
-                matches!(status, "postcopy-recover-setup" | "postcopy-recover")
+                matches!(status, Qemus::PostcopyRecoverSetup | Qemus::PostcopyRecover)
             }
         }
     }
@@ -104,7 +106,7 @@ pub enum Stage {
     /// A pass began.
     Pass(u64),
     /// The source's `MigrationStatus` changed to this.
-    Status(String),
+    Status(MigrationStatus),
     /// The guest runs at the destination.
     Runs,
     /// The guest runs at the destination and its memory follows; again after each recovery.
@@ -124,9 +126,14 @@ impl Moment {
             (Moment::Left(wanted), Stage::Left(left)) => *left <= wanted,
             (Moment::Pass(wanted), Stage::Pass(pass)) => *pass >= wanted,
             // The first pass begins with the stream, of which no event tells.
-            (Moment::Pass(wanted), Stage::Status(status)) => wanted <= 1 && status == "active",
+            (Moment::Pass(wanted), Stage::Status(status)) => {
+                wanted <= 1 && *status == MigrationStatus::Active
+            }
             (Moment::Switchover, Stage::Status(status)) => {
-                matches!(status.as_str(), "device" | "pre-switchover")
+                matches!(
+                    status,
+                    MigrationStatus::Device | MigrationStatus::PreSwitchover
+                )
             }
             _ => false,
         }
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn stages_are_moments() {
-        let status = |status: &str| Stage::Status(status.to_owned());
+        let status = |status: &str| Stage::Status(status.into());
         let reached = |moment: Moment, stage: Stage| moment.is_reached_by(&stage);
         assert!(reached(Moment::Pass(1), status("active")));
         assert!(!reached(Moment::Pass(2), status("active")));

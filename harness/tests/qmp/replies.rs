@@ -95,7 +95,7 @@ async fn a_dropped_command_breaks_nothing() {
     };
     let (info, ()) = soon(async { tokio::join!(qmp.query_migrate(), serve) }).await;
     assert_eq!(
-        info.unwrap().status,
+        info.unwrap().stats.status,
         MigrationStatus::Other("warp".to_owned())
     );
 }

@@ -23,7 +23,7 @@ async fn tells_its_version_state_and_threads() {
     );
     assert_eq!(qmp.query_status().await.unwrap(), RunState::Prelaunch);
     assert_eq!(
-        qmp.query_migrate().await.unwrap().status,
+        qmp.query_migrate().await.unwrap().stats.status,
         MigrationStatus::None
     );
     let cpus = qmp.query_cpus_fast().await.unwrap();

@@ -2,7 +2,8 @@
 
 use std::os::unix::net::UnixStream;
 
-use lmbench_harness::qmp::{Events, MigrateInfo, MigrationStatus, RunState};
+use lmbench_harness::hypervisor::MigrationStats;
+use lmbench_harness::qmp::{Events, MigrationStatus, RunState};
 use serde_json::{Map, json};
 
 use crate::machine::{Machine, soon};
@@ -33,7 +34,7 @@ async fn statuses(mut events: Events) -> Vec<MigrationStatus> {
     statuses
 }
 
-async fn migrate(source: &Machine, destination: &Machine, uri: &str) -> MigrateInfo {
+async fn migrate(source: &Machine, destination: &Machine, uri: &str) -> MigrationStats {
     let (sent, received) = (source.qmp.events(), destination.qmp.events());
     destination.qmp.migrate_incoming(uri).await.unwrap();
     source.qmp.migrate(uri).await.unwrap();
@@ -52,9 +53,9 @@ async fn migrate(source: &Machine, destination: &Machine, uri: &str) -> MigrateI
         Some(&MigrationStatus::Completed),
         "{received:?}"
     );
-    let info = source.qmp.query_migrate().await.unwrap();
-    assert_eq!(info.status, MigrationStatus::Completed);
-    info
+    let stats = source.qmp.query_migrate().await.unwrap().stats;
+    assert_eq!(stats.status, MigrationStatus::Completed);
+    stats
 }
 
 #[tokio::test]
@@ -120,7 +121,7 @@ async fn cancelled() {
         != Some(MigrationStatus::Active)
     {}
     assert_eq!(
-        qmp.query_migrate().await.unwrap().status,
+        qmp.query_migrate().await.unwrap().stats.status,
         MigrationStatus::Active
     );
     assert!(!qmp.query_migrationthreads().await.unwrap().is_empty());
@@ -151,6 +152,6 @@ async fn failed_with_its_reason() {
         statuses(events).await.last(),
         Some(&MigrationStatus::Failed)
     );
-    let info = source.qmp.query_migrate().await.unwrap();
-    assert!(info.error_desc.is_some_and(|reason| !reason.is_empty()));
+    let stats = source.qmp.query_migrate().await.unwrap().stats;
+    assert!(stats.error_desc.is_some_and(|reason| !reason.is_empty()));
 }

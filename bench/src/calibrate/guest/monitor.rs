@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lmbench_harness::agent::VCPU_LOOK_INTERVAL;
 use lmbench_harness::drivers::qemu;
-use lmbench_harness::hypervisor::{Guest as _, GuestError, Stream};
+use lmbench_harness::hypervisor::{Guest as _, GuestError, MigrationStatus, Stream};
 use lmbench_harness::vcpus;
 use serde_json::{Map, Value};
 use tokio::io::{copy, sink};
@@ -126,7 +126,7 @@ async fn samples(subject: &Subject<'_>) -> Result<Instrument, String> {
     let said = |error: GuestError| chain(&error);
     bandwidth(subject, SLOW).await?;
     guest.migrate(&Stream::Unix(nowhere)).await.map_err(said)?;
-    until(subject, "active").await?;
+    until(subject, MigrationStatus::Active).await?;
     let qemu_ns = subject.service_ns();
     let mut stopwatch = Stopwatch::start();
     for _ in 0..SAMPLES {
@@ -139,7 +139,7 @@ async fn samples(subject: &Subject<'_>) -> Result<Instrument, String> {
     let in_qemu = us(subject.service_ns().saturating_sub(qemu_ns)) / f64::from(SAMPLES);
     let timed = stopwatch.stop().ok_or("nothing was asked")?;
     bandwidth(subject, FAST).await?;
-    until(subject, "completed").await?;
+    until(subject, MigrationStatus::Completed).await?;
     drain.abort();
     Ok(sample()
         .costs("reading", timed.cpu_us, Some(in_qemu))
@@ -169,11 +169,11 @@ async fn bandwidth(subject: &Subject<'_>, bytes_per_second: u64) -> Result<(), S
     set.await.map_err(|error| chain(&error))
 }
 
-async fn until(subject: &Subject<'_>, status: &str) -> Result<(), String> {
+async fn until(subject: &Subject<'_>, status: MigrationStatus) -> Result<(), String> {
     let deadline = Instant::now() + STATUS_WITHIN;
     loop {
         let reading = subject.launched.guest.reading().await;
-        let now = reading.map_err(|error| chain(&error))?.progress.status;
+        let now = reading.map_err(|error| chain(&error))?.stats.status;
         if now == status {
             return Ok(());
         }

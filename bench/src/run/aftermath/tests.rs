@@ -10,7 +10,7 @@ fn side(run: &str, migration: &str, ran: bool) -> Side {
     };
     Side {
         machine,
-        migration: migration.into(),
+        migration: (!migration.is_empty()).then(|| migration.into()),
         remaining_bytes: None,
         ran,
         was_in_post_copy: false,

@@ -9,7 +9,7 @@ fn side(run: &str, migration: &str) -> Side {
         state => Machine::State(state.into()),
     };
     Side {
-        migration: migration.into(),
+        migration: (!migration.is_empty()).then(|| migration.into()),
         ..Side::without(machine)
     }
 }

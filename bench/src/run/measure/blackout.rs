@@ -3,11 +3,12 @@
 //! Moments of both hosts on one line cut the blackout into parts that add up to it. A moment that is not known, or does not lie where it
 //! should, leaves its part to the next one: the parts still add up. What follows the blackout is told as distances from RESUME.
 
+use lmbench_harness::hypervisor::{EventKind, MigrationStatus};
 use lmbench_harness::role::Role;
 use serde_json::{Value, json};
 
 use super::answers;
-use super::time_line::{TimeLine, Window};
+use super::time_line::{TimeLine, Window, kind};
 use super::{Measured, Values};
 use crate::record::Event;
 
@@ -34,16 +35,16 @@ impl Blackout {
     /// `None` without a blackout that ended on the destination.
     pub(super) fn of(measured: &Measured, line: &TimeLine<'_>) -> Option<Blackout> {
         let window = line.blackout()?;
-        let status = |name: &str| status(line, window, name);
+        let status = |status: MigrationStatus| came_to(line, window, status);
         let saved = |name: &str| checkpoint(line, window, "source", name);
         let loaded = |name: &str| checkpoint(line, window, "destination", name);
         let last_byte = |role, stamp| last_byte(line, role, stamp);
         let mut moments = vec![
-            ("stop", status("device")),
+            ("stop", status(MigrationStatus::Device)),
             ("sync", last_pass(line, window)),
         ];
         let state = ("state", saved("src-non-iterable-saved"));
-        if let Some(switched) = status("postcopy-active") {
+        if let Some(switched) = status(MigrationStatus::PostcopyActive) {
             // Memory comes later, and the stream goes on after RESUME: its last byte says nothing of the blackout.
             moments.push(state);
             moments.push(("send", Some(switched)));
@@ -139,11 +140,10 @@ fn parts(window: Window, moments: &[(&'static str, Option<f64>)]) -> Vec<Part> {
 }
 
 /// When the source's migration first came to a status in the blackout.
-fn status(line: &TimeLine<'_>, window: Window, status: &str) -> Option<f64> {
+fn came_to(line: &TimeLine<'_>, window: Window, status: MigrationStatus) -> Option<f64> {
+    let status = EventKind::Migration(status);
     let of_source = line.events.iter().filter(|event| event.host == "source");
-    let mut reached = of_source.filter(|event| {
-        event.name == "MIGRATION" && event.data["status"] == status && within(window, event)
-    });
+    let mut reached = of_source.filter(|event| kind(event) == status && within(window, event));
     reached.next().map(|event| event.at_ms)
 }
 
@@ -161,7 +161,8 @@ fn checkpoint(line: &TimeLine<'_>, window: Window, host: &str, name: &str) -> Op
 /// When the source had last looked for dirty memory in the blackout.
 fn last_pass(line: &TimeLine<'_>, window: Window) -> Option<f64> {
     let mut passes = line.events.iter().filter(|event| {
-        event.host == "source" && event.name == "MIGRATION_PASS" && within(window, event)
+        let is_pass = matches!(kind(event), EventKind::MigrationPass(_));
+        event.host == "source" && is_pass && within(window, event)
     });
     passes.next_back().map(|event| event.at_ms)
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_harness::agent::protocol::TimedSample;
+use lmbench_harness::hypervisor::{MigrationStats, MigrationStatus};
 use lmbench_harness::policy::{self, Setting, Subject};
 use lmbench_harness::spec::{CutSpec, FaultDeed, LinkSpec, Moment, Network, Status};
 use serde_json::json;
 
-use super::number;
 use super::time_line::TimeLine;
 use super::workload::Shortfall;
 use crate::metric::Unit;
@@ -113,12 +113,12 @@ fn bandwidth(line: &TimeLine<'_>, cell: &Cell) -> Option<Deviation> {
 
 /// Bytes per second between the first and the last reading of the pre-copy; `None` if they lie too near.
 fn pre_copy_speed(line: &TimeLine<'_>) -> Option<f64> {
-    let sent = |(at_ms, sample): (f64, &TimedSample)| {
-        let active = sample.migration["status"] == "active";
-        let bytes = number(&sample.migration, "/ram/transferred")?;
-        active.then_some((at_ms, bytes))
+    let sent = |(at_ms, _, stats): (f64, &TimedSample, &MigrationStats)| {
+        let bytes = stats.ram.as_ref()?.transferred?;
+        let active = stats.status == MigrationStatus::Active;
+        active.then_some((at_ms, bytes as f64))
     };
-    let mut readings = line.answers().filter_map(sent);
+    let mut readings = line.stats().filter_map(sent);
     let (from_ms, before) = readings.next()?;
     let (to_ms, after) = readings.next_back()?;
     let seconds = (to_ms - from_ms) / 1e3;

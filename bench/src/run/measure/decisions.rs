@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn a_policy_that_never_acted_has_only_a_cost() {
         let (cost, reaction) = ("decision_cost_us_max", "decision_reaction_ms_max");
-        for (story, wanted) in [
+        for (story, wanted) in vec![
             (story(&json!({ "max": 3.5 })), [Some(12.5), Some(3.5)]),
             (story(&Value::Null), [Some(12.5), None]),
             (Story::new(1000.0), [None, None]),

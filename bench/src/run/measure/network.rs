@@ -130,13 +130,9 @@ fn stalls(values: &mut Values, measured: &Measured, line: &TimeLine<'_>) {
         .map(|point| (line.of_source(point.flow.at_ns), point.flow.acked_bytes))
         .collect();
     let by_qemu = || {
-        let answers = line.answers();
-        let known = answers.filter_map(|(at_ms, sample)| {
-            Some((
-                at_ms,
-                sample.migration.pointer("/ram/transferred")?.as_u64()?,
-            ))
-        });
+        let known = line
+            .stats()
+            .filter_map(|(at_ms, _, stats)| Some((at_ms, stats.ram.as_ref()?.transferred?)));
         known.collect()
     };
     let readings = if by_kernel.is_empty() {

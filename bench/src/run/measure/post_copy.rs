@@ -1,8 +1,8 @@
 //! What the destination's QEMU knows of post-copy: how long vCPUs waited for pages, and since 10.1 how long each fault took.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{Measured, Values, number};
+use super::{Measured, Values, milliseconds};
 use crate::record::Event;
 
 /// The destination's own account, where it has one. QEMU names times only with the capability `postcopy-blocktime`.
@@ -10,37 +10,30 @@ pub(super) fn measure(values: &mut Values, measured: &Measured) {
     let Some(info) = measured.destination_info.as_ref() else {
         return;
     };
-    values.put("postcopy_blocktime_ms", number(info, "/postcopy-blocktime"));
-    let vcpus = numbers(info, "postcopy-vcpu-blocktime");
-    let longest = vcpus.into_iter().max();
+    let stats = &info.stats;
+    values.put(
+        "postcopy_blocktime_ms",
+        stats.postcopy_blocktime.map(milliseconds),
+    );
+    let longest = stats.postcopy_vcpu_blocktime.iter().max();
     values.put(
         "postcopy_vcpu_blocktime_ms_max",
-        longest.map(|milliseconds| milliseconds as f64),
+        longest.copied().map(milliseconds),
     );
-    let distribution = numbers(info, "postcopy-latency-dist");
-    values.put("postcopy_fault_us_p50", quantile_us(&distribution, 0.5));
-    values.put("postcopy_fault_us_p99", quantile_us(&distribution, 0.99));
+    let counts = &stats.postcopy_latency_counts;
+    values.put("postcopy_fault_us_p50", quantile_us(counts, 0.5));
+    values.put("postcopy_fault_us_p99", quantile_us(counts, 0.99));
 }
 
 /// All of it as an event after all others; `None` if QEMU said nothing.
 pub(super) fn event(measured: &Measured, at_ms: f64) -> Option<Event> {
-    let info = measured.destination_info.as_ref()?.as_object()?;
-    let said: Map<String, Value> = info
-        .iter()
-        .filter(|(name, _)| name.starts_with("postcopy-"))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let said = measured.destination_info.as_ref()?.of_post_copy();
     (!said.is_empty()).then(|| Event {
         at_ms,
         host: "destination".to_owned(),
         name: "post-copy".to_owned(),
         data: json!(said),
     })
-}
-
-fn numbers(info: &Value, name: &str) -> Vec<u64> {
-    let list = info[name].as_array().into_iter().flatten();
-    list.filter_map(Value::as_u64).collect()
 }
 
 /// A quantile of the faults in microseconds. Bucket N counts those that took from 2^N up to 2^(N+1) µs, the first one also the
@@ -66,7 +59,9 @@ fn quantile_us(buckets: &[u64], share: f64) -> Option<f64> {
 mod tests {
     use super::super::synthetic::Story;
     use super::*;
+    use lmbench_harness::hypervisor::Reading;
     use lmbench_harness::role::Role;
+    use serde_json::Value;
 
     #[test]
     fn quantiles_lie_in_the_bucket_that_holds_them() {
@@ -101,7 +96,7 @@ mod tests {
             "completed",
             json!({ "transferred": 1, "page-size": 4096, "total": 4096 }),
         );
-        story.measured.destination_info = Some(info);
+        story.measured.destination_info = Some(Reading::from(info));
         story
     }
 

@@ -11,6 +11,7 @@ use lmbench_harness::agent::protocol::{
 };
 use lmbench_harness::cpu::{CpuTime, ThreadTime};
 use lmbench_harness::drivers::qemu::{Heartbeat, TimedReport};
+use lmbench_harness::hypervisor::Reading;
 use lmbench_harness::lab::InterfaceBytes;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;
@@ -45,8 +46,7 @@ impl Story {
             stopped: false,
             accepted_ns: stamp(Role::Source, 0.0),
             finished_ns: stamp(Role::Source, total_ms),
-            last_active: None,
-            last: Some(json!({})),
+            last: Some(Reading::from(json!({}))),
         };
         let usage = || Sides {
             source: usage(0.0, 0.0, 0),
@@ -213,7 +213,7 @@ impl Story {
                 answer_ns: 200_000,
                 read_ns: 50_000,
             },
-            migration,
+            migration: Some(Reading::from(migration)),
             threads: Vec::new(),
             qemu: None,
             carrier: None,

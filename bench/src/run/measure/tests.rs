@@ -40,7 +40,7 @@ fn precopy() -> Story {
         .ram(80.0, "interval", "active", json!({ "transferred": 1 }))
         .ram(500.0, "pass", "active", counters(1 << 29))
         .ram(1001.0, "final", "completed", counters(1 << 30));
-    story.measured.ended.last = Some(json!({ "downtime": 95 }));
+    story.measured.ended.last = Some(Reading::from(json!({ "downtime": 95 })));
     story.measured.handshake_ms = Some(3.5);
     story.measured.usage_after = Sides {
         source: usage(4.0, 1.0, 600),
@@ -56,9 +56,9 @@ fn post_copy() -> Story {
         "MIGRATION",
         json!({ "status": "postcopy-active" }),
     );
-    story.measured.destination_info = Some(json!({
+    story.measured.destination_info = Some(Reading::from(json!({
         "postcopy-blocktime": 44, "postcopy-vcpu-blocktime": [44], "postcopy-latency-dist": [0, 1],
-    }));
+    })));
     story
 }
 

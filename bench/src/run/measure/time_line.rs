@@ -2,6 +2,7 @@
 
 use lmbench_guest::wire::Report;
 use lmbench_harness::agent::protocol::{Filled, MeteringPoint, Readings, TimedSample};
+use lmbench_harness::hypervisor::{EventKind, MigrationStats, MigrationStatus};
 use lmbench_harness::role::Role;
 use serde_json::{Value, json};
 
@@ -192,14 +193,13 @@ impl<'a> TimeLine<'a> {
 
     /// The last STOP on the source before the first RESUME on the destination, and that RESUME.
     pub(super) fn blackout(&self) -> Option<Window> {
-        let is = |event: &Event, host: Role, name| event.host == host.name() && event.name == name;
         let resumed = self
             .events
             .iter()
-            .position(|event| is(event, Role::Destination, "RESUME"))?;
+            .position(|event| is(event, Role::Destination, &EventKind::Resume))?;
         let stopped = self.events[..resumed]
             .iter()
-            .rfind(|event| is(event, Role::Source, "STOP"))?;
+            .rfind(|event| is(event, Role::Source, &EventKind::Stop))?;
         Some(Window {
             from_ms: stopped.at_ms,
             to_ms: self.events[resumed].at_ms,
@@ -208,11 +208,9 @@ impl<'a> TimeLine<'a> {
 
     /// From the guest's first moment on the destination until the source had sent everything; `None` unless it arrived before that.
     pub(super) fn post_copy(&self) -> Option<Window> {
-        let switched = self.events.iter().any(|event| {
-            event.host == Role::Source.name()
-                && event.name == "MIGRATION"
-                && event.data["status"] == "postcopy-active"
-        });
+        let post_copy = EventKind::Migration(MigrationStatus::PostcopyActive);
+        let mut events = self.events.iter();
+        let switched = events.any(|event| is(event, Role::Source, &post_copy));
         let resumed = self.blackout().filter(|_| switched)?.to_ms;
         (resumed < self.end_ms).then_some(Window {
             from_ms: resumed,
@@ -225,9 +223,9 @@ impl<'a> TimeLine<'a> {
         let mut dark = Vec::new();
         let mut stopped_ms = None;
         for event in &self.events {
-            match (event.name.as_str(), stopped_ms) {
-                ("STOP", None) => stopped_ms = Some(event.at_ms),
-                ("RESUME", Some(from_ms)) => {
+            match (kind(event), stopped_ms) {
+                (EventKind::Stop, None) => stopped_ms = Some(event.at_ms),
+                (EventKind::Resume, Some(from_ms)) => {
                     dark.push(Window {
                         from_ms,
                         to_ms: event.at_ms,
@@ -316,6 +314,16 @@ impl<'a> TimeLine<'a> {
             .map(move |sample| (self.at(clock, sample.at_ns), sample))
     }
 
+    /// What those answers say, of those that were given.
+    pub(super) fn stats(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (f64, &'a TimedSample, &'a MigrationStats)> {
+        self.answers().filter_map(|(at_ms, sample)| {
+            let reading = sample.migration.as_ref()?;
+            Some((at_ms, sample, &reading.stats))
+        })
+    }
+
     /// The raw time series for the file beside the record.
     pub(super) fn samples(&self, cell: &str, repeat: u32) -> Vec<Sample> {
         let sample = |at_ms, host: Role, kind: &str, data| Sample {
@@ -393,9 +401,19 @@ impl<'a> TimeLine<'a> {
 /// Kind and data of a sample: with QEMU's answer it is one of the migration, without it one of CPU time only.
 fn sampled(taken: &TimedSample) -> (&'static str, Value) {
     let mut data = json!({ "trigger": taken.trigger, "cost": taken.cost, "qemu": taken.qemu, "threads": taken.threads, "carrier": taken.carrier });
-    if taken.migration.is_null() {
+    let Some(reading) = &taken.migration else {
         return ("cpu", data);
-    }
-    data["migration"] = taken.migration.clone();
+    };
+    data["migration"] = reading.raw.clone();
     ("migration", data)
+}
+
+/// What an event tells.
+pub(super) fn kind(event: &Event) -> EventKind {
+    EventKind::named(&event.name, &event.data)
+}
+
+/// Whether an event tells this of this host.
+fn is(event: &Event, host: Role, what: &EventKind) -> bool {
+    event.host == host.name() && kind(event) == *what
 }

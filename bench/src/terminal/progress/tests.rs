@@ -64,7 +64,7 @@ fn events() -> Vec<(u64, RunEvent)> {
 fn progress(second: u64) -> Progress {
     Progress {
         elapsed: Duration::from_secs(second),
-        status: "active".to_owned(),
+        status: "active".into(),
         pass: second / 4 + 1,
         throughput_bps: 9.4e8,
         dirty_rate_bps: (second > 4).then_some(1.27e8),

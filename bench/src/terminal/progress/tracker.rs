@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lmbench_harness::hypervisor::MigrationStatus;
+
 use crate::conditions::UNPROVEN;
 use crate::convergence;
 use crate::event::{Phase, Progress, RunEvent};
@@ -126,8 +128,8 @@ pub(super) fn reading(progress: &Progress) -> String {
         time::duration(progress.elapsed),
         format!("pass {}", progress.pass),
     ];
-    if progress.status != "active" {
-        parts.push(clean_short(&progress.status, 30));
+    if progress.status != MigrationStatus::Active {
+        parts.push(clean_short(progress.status.as_str(), 30));
     }
     parts.push(format!(
         "{} left",

@@ -143,7 +143,7 @@ mod tests {
     fn reading(milliseconds: u64, throughput_bps: f64) -> Progress {
         Progress {
             elapsed: Duration::from_millis(milliseconds),
-            status: "active".to_owned(),
+            status: "active".into(),
             pass: 1,
             throughput_bps,
             dirty_rate_bps: (milliseconds > 1000).then_some(5e6),

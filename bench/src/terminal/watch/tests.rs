@@ -72,7 +72,7 @@ fn reading(tenths: u64) -> RunEvent {
     let seconds = tenths as f64 / 10.0;
     RunEvent::Progress(Progress {
         elapsed: Duration::from_millis(tenths * 100),
-        status: "active".to_owned(),
+        status: "active".into(),
         pass: tenths / 40 + 1,
         throughput_bps: 8e8 * (1.0 - (-seconds).exp()),
         dirty_rate_bps: (tenths > 20).then_some(6e7 + 2e7 * seconds.sin()),

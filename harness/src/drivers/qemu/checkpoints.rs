@@ -27,11 +27,9 @@ pub fn checkpoints(directory: &Path) -> Vec<GuestEvent> {
     let clock_ns = monotonic_ns();
     let event = |(at_us, name): (u64, &str)| {
         let age_ns = wall_us.checked_sub(at_us)?.checked_mul(1000)?;
-        Some(GuestEvent {
-            at_ns: clock_ns.checked_sub(age_ns)?,
-            name: "checkpoint".to_owned(),
-            data: json!({ "name": name }),
-        })
+        let at_ns = clock_ns.checked_sub(age_ns)?;
+        let data = json!({ "name": name });
+        Some(GuestEvent::named(at_ns, "checkpoint", data))
     };
     text.lines().filter_map(parse).filter_map(event).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::credentials::Credentials;
@@ -13,11 +13,10 @@ use super::expected::Expected;
 use super::keeper::End;
 use super::settings::{Settings, parameters};
 use crate::clock::monotonic_ns;
-use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, Stream};
+use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, RunState, Stream};
 use crate::policy::Action;
 use crate::process::log_tail;
-use crate::progress::Progress;
-use crate::qmp::{Event, Events, MigrateInfo, Qmp, QmpError};
+use crate::qmp::{Event, Events, Qmp, QmpError};
 use crate::role::Role;
 
 /// A QEMU process with an open monitor. Cloning gives another handle of the same guest.
@@ -129,17 +128,10 @@ impl QemuGuest {
         self.check("cont", self.qmp.cont().await).await
     }
 
-    /// QEMU's word for what its machine does: `running`, `paused`, `inmigrate`, `postmigrate`, …
-    pub async fn run_state(&self) -> Result<String, GuestError> {
-        let status = self
-            .check(
-                "query-status",
-                self.qmp
-                    .execute_within("query-status", json!({}), PATIENCE)
-                    .await,
-            )
-            .await?;
-        Ok(status["status"].as_str().unwrap_or("unknown").to_owned())
+    /// What its machine does.
+    pub async fn run_state(&self) -> Result<RunState, GuestError> {
+        let state = self.qmp.query_status_within(PATIENCE).await;
+        self.check("query-status", state).await
     }
 
     fn expected(&self) -> MutexGuard<'_, Expected> {
@@ -175,15 +167,11 @@ impl Guest for QemuGuest {
     }
 
     async fn reading(&self) -> Result<Reading, GuestError> {
-        let mut info = self
+        let mut reading = self
             .check("query-migrate", self.qmp.query_migrate().await)
             .await?;
-        self.expected().strip(&mut info);
-        Ok(Reading {
-            progress: progress(&info),
-            error: info.error_desc.clone(),
-            raw: info.raw,
-        })
+        self.expected().strip(&mut reading);
+        Ok(reading)
     }
 
     async fn apply(&self, action: &Action) -> Result<(), GuestError> {
@@ -217,7 +205,7 @@ impl Guest for QemuGuest {
     }
 
     async fn running(&self) -> Result<bool, GuestError> {
-        Ok(self.run_state().await? == "running")
+        Ok(self.run_state().await?.is_running())
     }
 
     fn events(&self) -> Box<dyn GuestEvents> {
@@ -251,11 +239,8 @@ struct QemuEvents(Events);
 impl GuestEvents for QemuEvents {
     async fn next(&mut self) -> Option<GuestEvent> {
         let event = self.0.next().await?;
-        Some(GuestEvent {
-            at_ns: happened_ns(&event),
-            name: event.name,
-            data: event.data,
-        })
+        let at_ns = happened_ns(&event);
+        Some(GuestEvent::named(at_ns, &event.name, event.data))
     }
 }
 
@@ -271,30 +256,6 @@ fn happened_ns(event: &Event) -> u64 {
         .filter(|age| *age < EVENT_AGE_MAX)
         .and_then(|age| now_ns.checked_sub(u64::try_from(age.as_nanos()).ok()?))
         .map_or(event.received_ns, |at_ns| at_ns.min(event.received_ns))
-}
-
-/// What policies look at in an answer to `query-migrate`; the same for one that was recorded.
-pub fn progress(info: &MigrateInfo) -> Progress {
-    let ram = info.ram.clone().unwrap_or_default();
-    let page_bytes = ram.page_size.unwrap_or(4096);
-    Progress {
-        status: info.status.to_string(),
-        pass: ram.dirty_sync_count.unwrap_or(0),
-        transferred_bytes: ram.transferred.unwrap_or(0),
-        remaining_bytes: ram.remaining.unwrap_or(0),
-        total_bytes: ram.total.unwrap_or(0),
-        throughput_bps: ram.mbps.unwrap_or(0.0) * 1e6,
-        dirty_rate: ram
-            .dirty_pages_rate
-            .filter(|rate| *rate > 0)
-            .map(|rate| rate as f64 * page_bytes as f64),
-        throttle_percent: info
-            .cpu_throttle_percentage
-            .and_then(|percent| u32::try_from(percent).ok()),
-        expected_downtime_ms: info
-            .expected_downtime
-            .map(|downtime| downtime.as_secs_f64() * 1e3),
-    }
 }
 
 pub(super) fn uri(stream: &Stream) -> String {

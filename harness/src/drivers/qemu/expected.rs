@@ -4,7 +4,7 @@
 //! which `migrate` came (`migration.c`: `migrate_init` and `migration_update_counters`): it computes every 100 ms, and only while the
 //! last dirty sync of a second or more found dirty pages. Nothing here asks QEMU.
 
-use crate::qmp::MigrateInfo;
+use crate::hypervisor::Reading;
 
 /// What is known of one migration's figure.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +20,12 @@ pub(super) enum Expected {
 
 impl Expected {
     /// Takes the figure out of an answer in which it is not measured.
-    pub(super) fn strip(&mut self, info: &mut MigrateInfo) {
-        let Some(shown) = info.raw["expected-downtime"].as_u64() else {
+    pub(super) fn strip(&mut self, reading: &mut Reading) {
+        let Some(shown) = reading.stats.expected_downtime else {
             return;
         };
-        let ram = info.ram.as_ref();
+        let shown = u64::try_from(shown.as_millis()).unwrap_or(u64::MAX);
+        let ram = reading.stats.ram.as_ref();
         let dirties = ram.and_then(|ram| ram.dirty_pages_rate).unwrap_or(0) > 0;
         *self = match *self {
             Expected::Unseen if dirties => Expected::Computed,
@@ -35,8 +36,8 @@ impl Expected {
         if *self == Expected::Computed && dirties {
             return;
         }
-        info.expected_downtime = None;
-        if let Some(raw) = info.raw.as_object_mut() {
+        reading.stats.expected_downtime = None;
+        if let Some(raw) = reading.raw.as_object_mut() {
             raw.remove("expected-downtime");
         }
     }
@@ -51,12 +52,15 @@ mod tests {
     fn left(answers: &[(u64, u64)]) -> Vec<Option<u64>> {
         let mut expected = Expected::default();
         let left = answers.iter().map(|(downtime, rate)| {
-            let mut info = MigrateInfo::from(json!({
+            let mut reading = Reading::from(json!({
                 "status": "active", "expected-downtime": downtime, "ram": {"dirty-pages-rate": rate}
             }));
-            expected.strip(&mut info);
-            let kept = info.raw["expected-downtime"].as_u64();
-            let parsed = info.expected_downtime.map(|time| time.as_millis() as u64);
+            expected.strip(&mut reading);
+            let kept = reading.raw["expected-downtime"].as_u64();
+            let parsed = reading
+                .stats
+                .expected_downtime
+                .map(|time| time.as_millis() as u64);
             assert_eq!(kept, parsed);
             kept
         });

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::driver::{QemuGuest, uri};
-use crate::hypervisor::{Guest as _, GuestError, Stream};
+use crate::hypervisor::{Guest as _, GuestError, MigrationStatus, RunState, Stream};
 use crate::qmp::QmpError;
 
 /// What a QEMU that may be in trouble says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
     /// Its run state; `None` if its monitor does not answer.
-    pub run_state: Option<String>,
+    pub run_state: Option<RunState>,
     /// Its migration's status; `None` if its monitor does not answer, or it never had one.
-    pub migration: Option<String>,
+    pub migration: Option<MigrationStatus>,
     /// Bytes of guest memory that it has still to send.
     pub remaining_bytes: Option<u64>,
 }
@@ -26,25 +26,29 @@ pub struct Look {
 impl QemuGuest {
     /// Looks at it. An error says that it is gone; a monitor that does not answer leaves its part of the look empty.
     pub async fn look(&self) -> Result<Look, GuestError> {
-        let run = self.ask("query-status").await?;
-        let migration = match &run {
-            Some(_) => self.ask("query-migrate").await?,
+        let answer = self.qmp().query_status_within(ANSWER_WITHIN).await;
+        let run_state = self.if_it_answers("query-status", answer).await?;
+        let stats = match &run_state {
+            Some(_) => {
+                let reading = self.qmp().query_migrate_within(ANSWER_WITHIN).await;
+                let reading = self.if_it_answers("query-migrate", reading).await?;
+                reading.map(|reading| reading.stats)
+            }
             None => None,
         };
-        let text = |value: &Option<Value>| Some(value.as_ref()?["status"].as_str()?.to_owned());
+        let migration = stats.as_ref().map(|stats| stats.status.clone());
         Ok(Look {
-            run_state: text(&run),
-            migration: text(&migration),
-            remaining_bytes: migration
-                .and_then(|migration| migration.pointer("/ram/remaining").and_then(Value::as_u64)),
+            run_state,
+            migration: migration.filter(|status| *status != MigrationStatus::None),
+            remaining_bytes: stats.and_then(|stats| stats.ram?.remaining),
         })
     }
 
-    async fn ask(&self, command: &str) -> Result<Option<Value>, GuestError> {
-        let answer = self
-            .qmp()
-            .execute_within(command, json!({}), ANSWER_WITHIN)
-            .await;
+    async fn if_it_answers<T>(
+        &self,
+        command: &str,
+        answer: Result<T, QmpError>,
+    ) -> Result<Option<T>, GuestError> {
         match self.check(command, answer).await {
             Ok(answer) => Ok(Some(answer)),
             Err(gone @ GuestError::Gone { .. }) => Err(gone),
@@ -89,10 +93,16 @@ impl QemuGuest {
                     return Err(self.obituary().await);
                 };
                 match event.migration_status() {
-                    Some("postcopy-active" | "completed") => return Ok(()),
-                    Some("postcopy-recover-setup" | "postcopy-recover") => tried = true,
+                    Some(MigrationStatus::PostcopyActive | MigrationStatus::Completed) => {
+                        return Ok(());
+                    }
+                    Some(
+                        MigrationStatus::PostcopyRecoverSetup | MigrationStatus::PostcopyRecover,
+                    ) => tried = true,
                     // What is older than the attempt tells nothing of it.
-                    Some(status @ ("postcopy-paused" | "failed")) if tried => {
+                    Some(status @ (MigrationStatus::PostcopyPaused | MigrationStatus::Failed))
+                        if tried =>
+                    {
                         return Err(refused(format!(
                             "the new connection broke (QEMU: {status})"
                         )));

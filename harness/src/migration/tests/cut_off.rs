@@ -16,20 +16,20 @@ impl Observer for Breaker<'_> {
     }
 
     fn event(&mut self, event: GuestEvent) {
-        if event.name == "no-progress" {
+        if event.name() == "no-progress" {
             self.guest.announce("postcopy-paused");
         }
         self.kept.event(event);
     }
 }
 
-/// `help` is done five minutes later: far beyond the timeout, after which a stream that stands still would be given up without hope.
+/// `help` is done five minutes later: far beyond the timeout, after which a stream that stands still would be given up otherwise.
 async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<String>) {
     let simulated = std::sync::Arc::new(Simulated::default());
     simulated.state().cut_off = true;
     let guest = Handle(simulated.clone());
     let spec = crate::spec::RecoverySpec::default();
-    let (hope, given_up) = Hope::new(&spec).unwrap();
+    let (recovery, given_up) = RecoveryHandle::new(&spec).unwrap();
     let policy = PolicySpec::PostCopy {
         after_passes: Some(1),
         after: None,
@@ -43,7 +43,7 @@ async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<S
         timeout_action: TimeoutAction::Cancel,
         sample: Some(Duration::from_millis(100)),
         orders,
-        hope: Some(hope),
+        recovery: Some(recovery),
     };
     let mut breaker = Breaker {
         guest: &simulated,
@@ -51,7 +51,7 @@ async fn cut_off(help: impl FnOnce(&Simulated, Sender<String>)) -> (Ended, Vec<S
     };
     let helper = async {
         tokio::time::sleep(Duration::from_mins(5)).await;
-        assert_eq!(simulated.state().status, "postcopy-paused");
+        assert_eq!(simulated.state().status, MigrationStatus::PostcopyPaused);
         help(&simulated, given_up);
         std::future::pending::<()>().await;
     };
@@ -69,7 +69,7 @@ async fn a_silent_post_copy_is_told_and_waits_for_its_new_connection() {
             guest.announce(&format!("postcopy-{status}"));
         }
         guest.announce("completed");
-        // That nobody can end the hope any more does not end it.
+        // That nobody can give up any more is no reason to give up.
         drop(given_up);
     };
     let (ended, kept) = cut_off(recover).await;

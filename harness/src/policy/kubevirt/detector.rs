@@ -147,7 +147,7 @@ impl Policy for Detector {
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
-        if self.ended || progress.status != "active" {
+        if self.ended || !progress.is_active() {
             return Vec::new();
         }
         // The first pass begins with the migration and ends nothing.

@@ -218,7 +218,7 @@ impl Policy for Stall {
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
-        if self.ended || progress.status != "active" {
+        if self.ended || !progress.is_active() {
             return Vec::new();
         }
         let looks = self.poll.is_due(now);

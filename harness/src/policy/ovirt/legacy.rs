@@ -141,7 +141,7 @@ impl Policy for VdsmLegacy {
 
     fn on_progress(&mut self, now: Duration, progress: &Progress) -> Vec<Decision> {
         self.ended |= progress.in_post_copy();
-        if self.ended || progress.status != "active" {
+        if self.ended || !progress.is_active() {
             return Vec::new();
         }
         if self.poll.is_due(now)

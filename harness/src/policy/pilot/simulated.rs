@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::super::{Action, Decision, Policy, Setting, Throttle};
+use crate::hypervisor::MigrationStatus;
 use crate::progress::Progress;
 
 /// A set of pages that is written evenly.
@@ -210,7 +211,7 @@ impl Migration<'_> {
 
     fn progress(&self) -> Progress {
         Progress {
-            status: "active".to_owned(),
+            status: MigrationStatus::Active,
             pass: self.pass,
             transferred_bytes: self.sent as u64,
             remaining_bytes: self.remaining as u64,

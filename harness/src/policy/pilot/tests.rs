@@ -249,7 +249,7 @@ fn any_reading() -> impl Strategy<Value = Progress> {
     )
         .prop_map(
             |(status, pass, transferred_bytes, remaining_bytes, throttle_percent)| Progress {
-                status: status.to_owned(),
+                status: status.into(),
                 pass,
                 transferred_bytes,
                 remaining_bytes,

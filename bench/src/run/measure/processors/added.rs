@@ -7,6 +7,7 @@
 
 use lmbench_harness::agent::protocol::Usage;
 use lmbench_harness::cpu::CpuTime;
+use lmbench_harness::hypervisor::EventKind;
 
 use super::super::{Measured, Sides, Values};
 use super::vcpus_s;
@@ -46,7 +47,8 @@ pub(super) fn measure(values: &mut Values, measured: &Measured, gib: f64) {
 /// How long the guest ran on the destination before its CPU time was read.
 fn ran_s(measured: &Measured) -> f64 {
     let readings = &measured.readings.destination;
-    let resumed = readings.events.iter().find(|event| event.name == "RESUME");
+    let mut events = readings.events.iter();
+    let resumed = events.find(|event| event.kind() == EventKind::Resume);
     resumed.map_or(0.0, |resumed| {
         let until_ns = measured.usage_after.destination.at_ns;
         until_ns.saturating_sub(resumed.at_ns) as f64 / 1e9

@@ -74,7 +74,7 @@ impl Scratch {
         self.qmp
             .execute_within("blockdev-add", disk, PATIENCE)
             .await?;
-        let blockers = self.qmp.query_migrate().await?.blocked_reasons;
+        let blockers = self.qmp.query_migrate().await?.stats.blocked_reasons;
         let node = json!({ "node-name": NODE });
         self.qmp
             .execute_within("blockdev-del", node, PATIENCE)

@@ -73,7 +73,8 @@ fn a_carrier_is_charged_what_it_adds() {
 fn more_bytes_at_a_lower_price_cost_more() {
     let mut story = migration(2.0);
     let answer = story.measured.readings.source.samples.last_mut();
-    answer.unwrap().migration["ram"]["transferred"] = json!(3_u64 << 30);
+    let reading = answer.unwrap().migration.as_mut().unwrap();
+    reading.stats.ram.as_mut().unwrap().transferred = Some(3 << 30);
     close(&story, "cpu_migration_s", 0.7);
     close(&story, "cpu_migration_s_per_gib", 0.7 / 3.0);
 }

@@ -1,37 +1,38 @@
-//! What a post-copy that lost its connection may hope for, and when its connection counts as lost. Pure, but for the channel on which the
-//! hope is ended; the new connection itself is made by whoever knows both hosts.
+//! The handle by which a migration is told that its post-copy gets no new connection, and when a connection counts as lost. Pure, but for
+//! the channel on which recovery is given up; the new connection itself is made by whoever knows both hosts.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::hypervisor::MigrationStatus;
 use crate::progress::Progress;
 use crate::spec::RecoverySpec;
 
-/// Somebody who makes a new connection for a post-copy that lost its own.
-pub struct Hope {
+/// Somebody makes a new connection for a post-copy that lost its own.
+pub struct RecoveryHandle {
     /// Time without a byte in post-copy after which its connection may be dead.
     pub after: Duration,
-    /// Tells why there is no hope any more.
+    /// Tells why there will be no new connection.
     pub given_up: oneshot::Receiver<String>,
 }
 
-impl Hope {
-    /// Hope as far as `spec` has any, and the means to end it.
-    pub fn new(spec: &RecoverySpec) -> Option<(Hope, oneshot::Sender<String>)> {
+impl RecoveryHandle {
+    /// A handle where `spec` allows for attempts, and the means to give up.
+    pub fn new(spec: &RecoverySpec) -> Option<(RecoveryHandle, oneshot::Sender<String>)> {
         let (sender, given_up) = oneshot::channel();
-        let hope = Hope {
+        let handle = RecoveryHandle {
             after: spec.after,
             given_up,
         };
-        (spec.attempts > 0).then_some((hope, sender))
+        (spec.attempts > 0).then_some((handle, sender))
     }
 }
 
-/// Returns the reason once the hope is given up; never without a hope, or if nobody can end it any more.
-pub(super) async fn given_up(hope: &mut Option<Hope>) -> String {
-    if let Some(hope) = hope
-        && let Ok(reason) = (&mut hope.given_up).await
+/// Returns the reason once recovery is given up; never without a handle, or if nobody can give up any more.
+pub(super) async fn given_up(recovery: &mut Option<RecoveryHandle>) -> String {
+    if let Some(recovery) = recovery
+        && let Ok(reason) = (&mut recovery.given_up).await
     {
         return reason;
     }
@@ -41,7 +42,7 @@ pub(super) async fn given_up(hope: &mut Option<Hope>) -> String {
 /// Finds a post-copy that stands still. A link that drops everything looks the same as one on which nothing is sent, so only time tells.
 #[derive(Debug, Default)]
 pub(super) struct Stillness {
-    status: String,
+    status: MigrationStatus,
     moved: Option<(u64, Duration)>,
     told: bool,
 }
@@ -57,13 +58,13 @@ impl Stillness {
         let bytes = progress.transferred_bytes;
         // A new connection begins with a silence of its own.
         if self.status != progress.status || self.moved.is_none_or(|(before, _)| before != bytes) {
-            progress.status.clone_into(&mut self.status);
+            self.status = progress.status.clone();
             self.moved = Some((bytes, now));
             self.told = false;
         }
         let flows = matches!(
-            progress.status.as_str(),
-            "postcopy-active" | "postcopy-recover"
+            progress.status,
+            MigrationStatus::PostcopyActive | MigrationStatus::PostcopyRecover
         );
         let still = self.moved.map(|(_, at)| now.saturating_sub(at))?;
         let news = flows && still >= after && !self.told;

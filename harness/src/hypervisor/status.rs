@@ -1,11 +1,13 @@
-//! The states of a migration and of a guest, by QEMU's names.
+//! The states of a migration and of a guest. QEMU's names are the names that records and drivers use.
 
 use super::named::named;
 
 named! {
     /// Where a migration stands.
+    #[derive(Default)]
     MigrationStatus {
         /// No migration was asked for yet.
+        #[default]
         None = "none",
         /// Connections are made.
         Setup = "setup",
@@ -49,6 +51,19 @@ impl MigrationStatus {
             self,
             MigrationStatus::Completed | MigrationStatus::Failed | MigrationStatus::Cancelled
         )
+    }
+
+    /// Whether the switch to post-copy has been made: the guest is the destination's, or about to be.
+    pub fn is_post_copy(&self) -> bool {
+        match self {
+            MigrationStatus::PostcopyDevice
+            | MigrationStatus::PostcopyActive
+            | MigrationStatus::PostcopyPaused
+            | MigrationStatus::PostcopyRecoverSetup
+            | MigrationStatus::PostcopyRecover => true,
+            MigrationStatus::Other(name) => name.starts_with("postcopy"),
+            _ => false,
+        }
     }
 }
 
@@ -124,6 +139,15 @@ mod tests {
             ("warp", false)
         );
         assert_eq!(serde_json::to_string(&status).unwrap(), "\"warp\"");
+    }
+
+    #[test]
+    fn post_copy_is_told_by_the_name_also_where_it_is_new() {
+        let all = MigrationStatus::KNOWN.iter();
+        let post_copy = all.filter(|status| status.is_post_copy()).count();
+        assert_eq!(post_copy, 5);
+        assert!(MigrationStatus::from("postcopy-warp").is_post_copy());
+        assert!(!MigrationStatus::from("warp").is_post_copy());
     }
 
     #[test]
