@@ -1,7 +1,7 @@
 //! The part of lmbench that runs on each host: `lmbench agent --stdio`.
 //!
 //! `protocol` is what controller and agent say to each other, `serve` is the agent (`starting` its part before a migration,
-//! `repeat` what it runs, `life` what ends it, `truth` what it sees of the guest from outside, `recovery` its part when a migration is in trouble), `client` the controller's end.
+//! `repeat` what it runs, `life` what ends it, `probes` what it sees of the guest from outside, `recovery` its part when a migration is in trouble), `client` the controller's end.
 //! When its standard input closes, the agent ends everything it started.
 
 mod client;
@@ -11,6 +11,7 @@ mod life;
 mod metering;
 mod migrating;
 mod ordering;
+mod probes;
 pub mod protocol;
 mod readings;
 pub mod recovery;
@@ -19,10 +20,9 @@ mod serve;
 mod starting;
 mod striking;
 mod traffic;
-mod truth;
 mod watching;
 
 pub use client::{AgentClient, AgentError};
 pub use metering::{EVERY as METER_INTERVAL, LOOK_AROUND as METER_LOOK_AROUND};
+pub use probes::LOOK_INTERVAL as VCPU_LOOK_INTERVAL;
 pub use serve::serve;
-pub use truth::LOOK_INTERVAL as VCPU_LOOK_INTERVAL;

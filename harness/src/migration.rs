@@ -123,7 +123,7 @@ pub async fn run(
         .await;
     let (last_status, finished_ns) = match finished {
         Ok(finished) => finished,
-        Err(GuestError::Gone { .. }) => return Err(guest.obituary().await),
+        Err(GuestError::Gone { .. }) => return Err(guest.exit_reason().await),
         Err(error) => return Err(error),
     };
     let ended_as = |status: MigrationStatus| last_status == Last::Status(status);
@@ -242,7 +242,7 @@ impl Running<'_> {
             tokio::select! {
                 biased;
                 event = events.next() => {
-                    let Some(event) = event else { return Err(self.guest.obituary().await) };
+                    let Some(event) = event else { return Err(self.guest.exit_reason().await) };
                     let (kind, at_ns) = (event.kind.clone(), event.at_ns);
                     if let EventKind::Migration(status) = &kind {
                         self.heard(status);

@@ -9,8 +9,9 @@ mod monitor;
 use std::path::Path;
 
 use lmbench_harness::cpu;
-use lmbench_harness::drivers::qemu::accelerator::{PROOF_DEADLINE, Resolved, resolve};
+use lmbench_harness::drivers::qemu::accelerator::{PROOF_DEADLINE, resolve};
 use lmbench_harness::drivers::qemu::{GuestPorts, Launched, launch};
+use lmbench_harness::hypervisor::Resolved;
 use lmbench_harness::lab::PrivateDirectory;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;

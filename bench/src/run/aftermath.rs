@@ -10,7 +10,7 @@ use std::time::Duration;
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
-use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::agent::recovery::RecoveryRequest;
 use lmbench_harness::hypervisor::{MigrationStatus, RunState};
 use lmbench_harness::lab::Lab;
 use lmbench_harness::role::Role;
@@ -211,13 +211,13 @@ async fn act(hosts: &Hosts, notes: &Notes, deed: Deed) -> bool {
             Role::Source,
             "rollback",
             "the migration is over for everybody but QEMU on the source",
-            Request::Recovery(Help::Cancel),
+            Request::Recovery(RecoveryRequest::Cancel),
         ),
         Deed::Sever => (
             Role::Source,
             "sever",
             "QEMU on the source does not answer, and its peer is gone",
-            Request::Recovery(Help::Sever),
+            Request::Recovery(RecoveryRequest::Sever),
         ),
         Deed::Fence(role, reason) => {
             let why = reason.to_owned();
@@ -225,7 +225,7 @@ async fn act(hosts: &Hosts, notes: &Notes, deed: Deed) -> bool {
                 role,
                 "fence",
                 reason,
-                Request::Recovery(Help::Fence { reason: why }),
+                Request::Recovery(RecoveryRequest::Fence { reason: why }),
             )
         }
         Deed::Continue(role, reason) => (role, "continue", reason, Request::Resume),
@@ -254,7 +254,7 @@ pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
         // What the carriers still have to say belongs to the evidence.
         let end = hosts
             .host(role)
-            .call::<()>(Request::Recovery(Help::EndCarriers));
+            .call::<()>(Request::Recovery(RecoveryRequest::EndCarriers));
         let _ = timeout(DEED_WITHIN, end).await;
     }
     let running_on = attempt.running_on().await;

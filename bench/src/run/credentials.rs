@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lmbench_harness::drivers::qemu::{CredentialKind, Credentials};
+use lmbench_harness::hypervisor::{CredentialKind, Credentials};
 use lmbench_harness::role::Role;
 use lmbench_transport::Token;
 use rcgen::{

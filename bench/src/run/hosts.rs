@@ -11,6 +11,7 @@ use std::time::Duration;
 use lmbench_harness::agent::protocol::{Death, Notice, Request, VERSION};
 use lmbench_harness::agent::{AgentClient, AgentError};
 use lmbench_harness::clock::monotonic_ns;
+use lmbench_harness::drivers::Driver;
 use lmbench_harness::host::HostInfo;
 use lmbench_harness::lab::{self, AgentKiller, Lab, LabError, LabOptions};
 use lmbench_harness::link::Report;
@@ -335,6 +336,7 @@ impl Host {
         let hello = Request::Hello {
             version: VERSION,
             role,
+            driver: Driver::Qemu,
             directory: lab.directory(role).to_owned(),
         };
         let info: HostInfo = agent.call(hello).await?;

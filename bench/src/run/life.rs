@@ -2,7 +2,7 @@
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Failure, Request};
-use lmbench_harness::drivers::qemu::Console;
+use lmbench_harness::hypervisor::Console;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Boot;
 use serde_json::json;
@@ -17,7 +17,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let console = self.console(Role::Source).await?;
-        let Some(line) = console.obituary() else {
+        let Some(line) = console.death() else {
             return Ok(());
         };
         self.booted = false;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::Request;
-use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::agent::recovery::RecoveryRequest;
 use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{ATTEMPT_WITHIN, Stage};
@@ -185,7 +185,7 @@ impl<'a> Recovery<'a> {
                     possessions(&snapshot)
                 )
             };
-            let give_up = Request::Recovery(Help::GiveUp { reason });
+            let give_up = Request::Recovery(RecoveryRequest::GiveUp { reason });
             // A source that can't be told is found gone by whoever waits for its migration.
             let told = hosts.source.call::<bool>(give_up).await;
             tracing::debug!(?told, "gave up on the post-copy");
@@ -220,7 +220,7 @@ async fn let_go_if_it_ran(hosts: &Hosts, notes: Notes) {
         }
         return;
     }
-    let let_go = Request::Recovery(Help::LetGo);
+    let let_go = Request::Recovery(RecoveryRequest::LetGo);
     if let Err(error) = hosts.source.call::<()>(let_go).await {
         let reason = error.to_string();
         notes.add(
@@ -291,7 +291,7 @@ async fn connection(
 ) -> Result<(), AgentError> {
     let began = Instant::now();
     let after_ms = || began.elapsed().as_secs_f64() * 1e3;
-    let end = || Request::Recovery(Help::EndCarriers);
+    let end = || Request::Recovery(RecoveryRequest::EndCarriers);
     let (source, destination) = tokio::join!(
         hosts.source.call::<()>(end()),
         hosts.destination.call::<()>(end())
@@ -302,7 +302,7 @@ async fn connection(
     let data =
         json!({ "attempt": number, "after_ms": after_ms(), "handshake_ms": wired.handshake_ms });
     notes.add("recovery-connected", data);
-    let resume = Request::Recovery(Help::Resume {
+    let resume = Request::Recovery(RecoveryRequest::Resume {
         stream: wired.stream,
         within: FLOWS_WITHIN,
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::protocol::{Failure, Request};
-use lmbench_harness::agent::recovery::Help;
+use lmbench_harness::agent::recovery::RecoveryRequest;
 use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
@@ -74,10 +74,10 @@ pub(super) async fn reconnect(
 /// QEMU goes on trying to connect for minutes and can't be stopped meanwhile, so it is asked to only where there is a way.
 async fn probe(hosts: &Hosts, network: Network) -> Result<(), AgentError> {
     let address = hosts.address(Role::Destination, network);
-    let expect = Request::Recovery(Help::ExpectProbe { address });
+    let expect = Request::Recovery(RecoveryRequest::ExpectProbe { address });
     let to: SocketAddr = hosts.destination.call(expect).await?;
     let within = CARRIER_READY_WITHIN;
-    let probe = Request::Recovery(Help::Probe { to, within });
+    let probe = Request::Recovery(RecoveryRequest::Probe { to, within });
     hosts.source.call(probe).await
 }
 
@@ -221,7 +221,7 @@ async fn carried(
 async fn incoming(hosts: &Hosts, stream: Stream, turn: Turn) -> Result<Stream, AgentError> {
     let listen = match turn {
         Turn::First => Request::Incoming { stream },
-        Turn::Again(_) => Request::Recovery(Help::Recover { stream }),
+        Turn::Again(_) => Request::Recovery(RecoveryRequest::Recover { stream }),
     };
     hosts.destination.call(listen).await
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 
 use super::frames::{Reader, Writer};
-use super::protocol::{Call, Death, Failure, Notice, Request, Told};
+use super::protocol::{Call, Death, Failure, Message, Notice, Request};
 use crate::role::Role;
 
 /// Why an agent's answer is missing.
@@ -68,14 +68,14 @@ impl AgentClient {
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let (alive, lost) = watch::channel(());
         let death = Arc::new(watch::channel(None).0);
-        let ears = Ears {
+        let reader = ReaderTask {
             role,
             waiting: waiting.clone(),
             notices,
             death: death.clone(),
             _alive: alive,
         };
-        tokio::spawn(ears.listen(Reader::new(input)));
+        tokio::spawn(reader.run(Reader::new(input)));
         AgentClient {
             role,
             output: AsyncMutex::new(Writer::new(Box::new(output))),
@@ -167,8 +167,8 @@ impl AgentClient {
     }
 }
 
-/// What the task that hears the agent needs.
-struct Ears {
+/// What the task that reads the agent's messages needs.
+struct ReaderTask {
     role: Role,
     waiting: Waiting,
     notices: mpsc::UnboundedSender<(Role, Notice)>,
@@ -176,11 +176,11 @@ struct Ears {
     _alive: watch::Sender<()>,
 }
 
-impl Ears {
-    async fn listen(self, mut input: Reader<impl AsyncRead + Unpin>) {
+impl ReaderTask {
+    async fn run(self, mut input: Reader<impl AsyncRead + Unpin>) {
         loop {
             match input.next().await {
-                Ok(Some(Told::Answer { id, result })) => {
+                Ok(Some(Message::Answer { id, result })) => {
                     let sender = self
                         .waiting
                         .lock()
@@ -191,7 +191,7 @@ impl Ears {
                         let _ = sender.send(result);
                     }
                 }
-                Ok(Some(Told::Notice(Notice::Died(death)))) => {
+                Ok(Some(Message::Notice(Notice::Died(death)))) => {
                     // A killed process counts more than those that ended for its lack.
                     self.death.send_if_modified(|known| {
                         let new = known
@@ -203,7 +203,7 @@ impl Ears {
                         new
                     });
                 }
-                Ok(Some(Told::Notice(notice))) => drop(self.notices.send((self.role, notice))),
+                Ok(Some(Message::Notice(notice))) => drop(self.notices.send((self.role, notice))),
                 Ok(None) => break,
                 Err(error) => {
                     // A killed agent may leave half a message.
@@ -268,7 +268,7 @@ mod tests {
         for (what, killed) in [("the sink", false), ("QEMU", true), ("the source", true)] {
             let what = what.to_owned();
             let death = Notice::Died(Death { what, killed });
-            output.send(&Told::Notice(death)).await.unwrap();
+            output.send(&Message::Notice(death)).await.unwrap();
         }
         assert_eq!(client.death(|death| death.killed).await.what, "QEMU");
         assert_eq!(client.death(|_| true).await.what, "QEMU");

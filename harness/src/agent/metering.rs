@@ -36,9 +36,13 @@ struct State {
 }
 
 impl Meter {
-    /// What moved before is not counted. `count_syscalls` makes every call of the host a little slower.
-    pub(super) fn start(processes: &Processes, count_syscalls: bool, notebook: &Notebook) -> Self {
-        let (qemu, carriers) = (processes.qemu, processes.carriers.list());
+    /// What moved before is not counted. `count_syscalls` makes every call of the host a little slower. `None` for a guest without a process.
+    pub(super) fn start(
+        processes: &Processes,
+        count_syscalls: bool,
+        notebook: &Notebook,
+    ) -> Option<Self> {
+        let (qemu, carriers) = (processes.qemu?, processes.carriers.list());
         let missing = |what: &str, reason: &str| {
             let data = json!({ "what": what, "reason": reason });
             notebook.event(GuestEvent::own("not-metered", data));
@@ -77,7 +81,7 @@ impl Meter {
             metering: Metering::default(),
         }));
         let task = Some(tokio::spawn(keep_reading(state.clone())));
-        Meter { state, task }
+        Some(Meter { state, task })
     }
 
     /// Meters a carrier that was started later too, but for its system calls.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::protocol::{Notice, TimedEvent, Told};
+use super::protocol::{Message, Notice, TimedEvent};
 use super::readings::Notebook;
 use super::watching::Processes;
 use crate::clock::monotonic_ns;
@@ -15,7 +15,7 @@ use crate::spec::Stage;
 /// Keeps every reading with the CPU time at that moment.
 pub(super) struct Sampler {
     pub(super) notebook: Notebook,
-    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) told: mpsc::UnboundedSender<Message>,
     pub(super) processes: Processes,
     pub(super) started_ns: u64,
     pub(super) noticed_ns: u64,
@@ -42,13 +42,13 @@ impl Observer for Sampler {
         }
         if progress.in_post_copy() {
             let left = Stage::Left(progress.remaining_bytes);
-            let _ = self.told.send(Told::Notice(Notice::Reached(left)));
+            let _ = self.told.send(Message::Notice(Notice::Reached(left)));
         }
         if at_ns.saturating_sub(self.noticed_ns) >= NOTICE_INTERVAL.as_nanos() as u64 {
             self.noticed_ns = at_ns;
             let elapsed_ns = at_ns.saturating_sub(self.started_ns);
             // The controller may be going away; its end of the pipe tells the agent so.
-            let _ = self.told.send(Told::Notice(Notice::Progress {
+            let _ = self.told.send(Message::Notice(Notice::Progress {
                 elapsed_ns,
                 progress,
                 least_left_bytes: self.least_left_bytes,
@@ -59,10 +59,10 @@ impl Observer for Sampler {
     /// QEMU's own events are written down by the task that follows the guest; only ours come from here.
     fn event(&mut self, event: GuestEvent) {
         if let Some(stage) = stage(&event) {
-            let _ = self.told.send(Told::Notice(Notice::Reached(stage)));
+            let _ = self.told.send(Message::Notice(Notice::Reached(stage)));
         }
         if DECISIONS.contains(&event.name()) {
-            let _ = self.told.send(Told::Notice(Notice::Decided {
+            let _ = self.told.send(Message::Notice(Notice::Decided {
                 elapsed_ns: event.at_ns.saturating_sub(self.started_ns),
                 event: TimedEvent::from(event.clone()),
             }));

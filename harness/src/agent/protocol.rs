@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cpu::{CpuTime, ThreadTime};
-use crate::drivers::qemu::{Credentials, Heartbeat, TimedReport};
-use crate::hypervisor::{EventKind, GuestEvent, Reading, Stream};
+use crate::drivers::Driver;
+pub use crate::hypervisor::Filled;
+use crate::hypervisor::{
+    Case, Credentials, EventKind, GuestEvent, Heartbeat, Reading, Stream, TimedReport,
+};
 use crate::lab::InterfaceBytes;
 use crate::migration::Order;
 use crate::policy::Subject;
@@ -27,7 +30,7 @@ use crate::switches::Switches;
 use crate::tenant::probe::Heard;
 
 /// Version of this protocol; both ends are the same executable in the lab and should be in the field.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,7 +44,7 @@ pub struct Call {
 /// From the agent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum Message {
     /// The answer to a call.
     Answer {
         /// The call's.
@@ -61,17 +64,19 @@ pub enum Request {
     Hello {
         /// [`VERSION`] of the controller.
         version: u32,
-        /// Which end this agent serves.
+        /// The end of the migration that this agent's host is at.
         role: Role,
+        /// What runs its guests.
+        driver: Driver,
         /// Runtime directory for sockets and logs, exists, ours.
         directory: PathBuf,
     },
     /// Answer: this host's clock, ns.
     Clock,
-    /// Answer: [`crate::drivers::qemu::preflight::Report`].
+    /// Answer: [`crate::hypervisor::ProbeReport`].
     Preflight {
         /// Every cell.
-        cases: Vec<crate::drivers::qemu::preflight::Case>,
+        cases: Vec<Case>,
         /// Whether a guest may be booted to prove KVM, if only that tells.
         #[serde(default = "may_prove")]
         prove: bool,
@@ -151,7 +156,7 @@ pub enum Request {
     /// Has the carriers end in good order, so that their last words are collected; nothing if they don't within their own deadline.
     EndCarriers,
     /// Looks at a migration that is in trouble, or helps it out.
-    Recovery(super::recovery::Help),
+    Recovery(super::recovery::RecoveryRequest),
     /// Tells the migration that goes on what the operator wants. Answer: a text that says what was done, once the hypervisor has.
     Order(Order),
     /// Kills, freezes or thaws a process of the repeat, to see what comes of it. Answer: the ids of those that lived.
@@ -170,7 +175,7 @@ pub enum Request {
     Resume,
     /// Answer: the guest's [`RunState`](crate::hypervisor::RunState), or null without a guest.
     RunState,
-    /// Answer: the guest's [`Console`](crate::drivers::qemu::Console) on this host.
+    /// Answer: the guest's [`Console`](crate::hypervisor::Console) on this host.
     Console,
     /// Answer: a [`Reading`] of the guest's migration.
     MigrationInfo,
@@ -299,24 +304,13 @@ pub struct Death {
     pub killed: bool,
 }
 
-/// A QEMU that runs.
+/// A guest that runs, or waits to arrive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Started {
-    /// Process id on its host.
-    pub pid: u32,
+    /// The process id on its host, if it has one.
+    pub pid: Option<u32>,
     /// From its start until it answered.
     pub boot: Duration,
-}
-
-/// A workload that runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Filled {
-    /// Pages filled.
-    pub pages: u64,
-    /// Guest nanoseconds that it took.
-    pub fill_ns: u64,
-    /// The guest's own overhead per page write, ns.
-    pub overhead_ns_per_operation: u64,
 }
 
 /// What the host's processes have used so far.

@@ -13,9 +13,7 @@ use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
 use super::protocol::Failure;
 use super::serve::Agent;
-use crate::hypervisor::{
-    EventKind, Guest as _, GuestError, GuestEvent, MigrationStatus, RunState, Stream,
-};
+use crate::hypervisor::{EventKind, GuestError, GuestEvent, MigrationStatus, RunState, Stream};
 use crate::migration::RecoveryHandle;
 use crate::policy::Action;
 use crate::sockets::sever;
@@ -24,7 +22,7 @@ use crate::spec::RecoverySpec;
 /// What can be asked about a migration in trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Help {
+pub enum RecoveryRequest {
     /// Answer: [`Condition`].
     Look,
     /// Ends the carriers of this host at once, in good order as far as they can. What they have said stays.
@@ -89,37 +87,40 @@ pub struct Condition {
 }
 
 impl Agent {
-    pub(super) async fn help(&self, life: &Life, help: Help) -> Result<Value, Failure> {
-        match help {
-            Help::Look => value(self.look().await?),
-            Help::EndCarriers => {
+    pub(super) async fn recovery(
+        &self,
+        life: &Life,
+        request: RecoveryRequest,
+    ) -> Result<Value, Failure> {
+        match request {
+            RecoveryRequest::Look => value(self.look().await?),
+            RecoveryRequest::EndCarriers => {
                 let ended = self.repeat.lock().await.dismiss_carriers();
                 let _ = timeout(CARRIERS_END_WITHIN, ended).await;
                 self.repeat.lock().await.kill_dismissed();
                 value(())
             }
-            Help::ExpectProbe { address } => expect_probe(address).await,
-            Help::Probe { to, within } => probe(to, within).await,
-            Help::Recover { stream } => self.recover(stream).await,
-            Help::Resume { stream, within } => {
+            RecoveryRequest::ExpectProbe { address } => expect_probe(address).await,
+            RecoveryRequest::Probe { to, within } => probe(to, within).await,
+            RecoveryRequest::Recover { stream } => self.recover(stream).await,
+            RecoveryRequest::Resume { stream, within } => {
                 self.take_descriptor(&stream).await?;
                 let guest = self.guest().await?;
-                value(guest.resume_at(&stream, within).await.map_err(failure)?)
+                value(guest.resume(&stream, within).await.map_err(failure)?)
             }
-            Help::LetGo => value(self.guest().await?.let_go().await.map_err(failure)?),
-            Help::GiveUp { reason } => {
+            RecoveryRequest::LetGo => value(self.guest().await?.let_go().await.map_err(failure)?),
+            RecoveryRequest::GiveUp { reason } => {
                 let sender = self.giving_up().take();
                 let told = sender.is_some_and(|sender| sender.send(reason).is_ok());
                 value(told)
             }
-            Help::Cancel => self.cancel().await,
-            Help::Sever => sever_all(life),
-            Help::Fence { reason } => {
+            RecoveryRequest::Cancel => self.cancel().await,
+            RecoveryRequest::Sever => sever_all(life),
+            RecoveryRequest::Fence { reason } => {
                 self.note("fenced", json!({ "reason": reason }));
-                let keepers = life.keepers().clone();
-                for keeper in keepers {
-                    let ended = keeper.end().await;
-                    ended.map_err(|error| refused(&error.to_string()))?;
+                let holds = life.holds().clone();
+                for hold in holds {
+                    hold.end().await.map_err(failure)?;
                 }
                 value(())
             }
@@ -164,7 +165,7 @@ impl Agent {
             other => other,
         };
         let guest = self.guest().await?;
-        guest.recover_at(&stream).await.map_err(failure)?;
+        guest.recover(&stream).await.map_err(failure)?;
         value(stream)
     }
 
@@ -199,9 +200,10 @@ impl Agent {
 
 fn sever_all(life: &Life) -> Result<Value, Failure> {
     let mut severed = 0;
-    for keeper in life.keepers().iter() {
-        severed += sever(keeper.pid())
-            .map_err(|error| failure_of(&error, "can't break QEMU's connections"))?;
+    let holds = life.holds().clone();
+    for process in holds.iter().filter_map(|hold| hold.process()) {
+        severed +=
+            sever(process).map_err(|error| failure_of(&error, "can't break QEMU's connections"))?;
     }
     if severed == 0 {
         return Err(refused("QEMU has no TCP connection"));

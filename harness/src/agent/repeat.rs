@@ -15,13 +15,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::metering::Meter;
-use super::protocol::{Death, Notice, Told};
+use super::probes::Probes;
+use super::protocol::{Death, Message, Notice};
 use super::readings::Notebook;
-use super::truth::Truth;
 use super::watching::{Pids, Processes, Watcher};
 use crate::background;
-use crate::drivers::qemu::{End, GuestPorts, Keeper, Launched, QemuGuest};
-use crate::hypervisor::{EventKind, Guest as _, GuestEvent};
+use crate::hypervisor::{EventKind, Exit, Guest, GuestEvent, Hold};
 use crate::lines::{Line, Lines};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
 use crate::role::Role;
@@ -30,7 +29,7 @@ use crate::spec::Stage;
 /// Everything that lives at most as long as a repeat.
 #[derive(Default)]
 pub(super) struct Repeat {
-    pub(super) launched: Option<Launched>,
+    guest: Option<Arc<dyn Guest>>,
     pub(super) carriers: Vec<Carrier>,
     /// Of all carriers, those that have ended too.
     pids: Pids,
@@ -39,7 +38,7 @@ pub(super) struct Repeat {
     pub(super) background_sender: Option<background::Sender>,
     pub(super) watcher: Option<Watcher>,
     pub(super) meter: Option<Meter>,
-    pub(super) truth: Truth,
+    pub(super) probes: Probes,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -59,20 +58,14 @@ pub(super) struct Carrier {
 pub(super) type Said = Lines<ChildStdout>;
 
 impl Repeat {
-    pub(super) fn guest(&self) -> Option<QemuGuest> {
-        self.launched
-            .as_ref()
-            .map(|launched| launched.guest.clone())
-    }
-
-    pub(super) fn ports(&self) -> Option<Arc<GuestPorts>> {
-        self.launched.as_ref()?.ports.clone()
+    pub(super) fn guest(&self) -> Option<Arc<dyn Guest>> {
+        self.guest.clone()
     }
 
     /// What CPU time is read of; `None` without a guest.
     pub(super) fn processes(&self) -> Option<Processes> {
         Some(Processes {
-            qemu: self.launched.as_ref()?.pid,
+            qemu: self.guest.as_ref()?.process(),
             carriers: self.pids.clone(),
         })
     }
@@ -84,21 +77,21 @@ impl Repeat {
     /// Keeps the guest and writes down all its events from now on. Tells when it begins to run at the destination.
     pub(super) fn adopt(
         &mut self,
-        launched: Launched,
+        guest: Arc<dyn Guest>,
         role: Role,
         notebook: Notebook,
-        told: mpsc::UnboundedSender<Told>,
+        told: mpsc::UnboundedSender<Message>,
     ) {
-        let mut events = launched.guest.events();
+        let mut events = guest.events();
         self.follower = Some(tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if role == Role::Destination && event.kind == EventKind::Resume {
-                    let _ = told.send(Told::Notice(Notice::Reached(Stage::Runs)));
+                    let _ = told.send(Message::Notice(Notice::Reached(Stage::Runs)));
                 }
                 notebook.event(event);
             }
         }));
-        self.launched = Some(launched);
+        self.guest = Some(guest);
     }
 
     /// Starts a carrier process of this executable. It is ours from its first moment; `begin` waits until it is ready.
@@ -147,7 +140,7 @@ impl Repeat {
         lines: Said,
         role: Role,
         notebook: Notebook,
-        told: mpsc::UnboundedSender<Told>,
+        told: mpsc::UnboundedSender<Message>,
     ) {
         if let Some(carrier) = self
             .carriers
@@ -161,7 +154,7 @@ impl Repeat {
                 let end = watch.end().await.ok();
                 let death = end.and_then(|status| carrier_death(role, status, &log));
                 if let Some(death) = death.filter(|_| !dismissed.load(Ordering::Relaxed)) {
-                    let _ = told.send(Told::Notice(Notice::Died(death)));
+                    let _ = told.send(Message::Notice(Notice::Died(death)));
                 }
             }));
         }
@@ -212,15 +205,15 @@ impl Repeat {
         carrier.process.log_tail()
     }
 
-    /// Ends everything at once, the guests held by `keepers` too. Tells who had died before, or what did not end.
+    /// Ends everything at once, the guests that are held too. Tells who had died before, or what did not end.
     pub(super) async fn end(
         &mut self,
         role: Role,
         directory: &Path,
-        keepers: Vec<Keeper>,
+        holds: Vec<Arc<dyn Hold>>,
     ) -> Result<Vec<Death>, String> {
         (self.watcher, self.meter) = (None, None);
-        self.truth = Truth::default();
+        self.probes = Probes::default();
         if let Some(follower) = self.follower.take() {
             follower.abort();
         }
@@ -242,13 +235,13 @@ impl Repeat {
             }
             carrier.process.end().await
         }));
-        let guests = join_all(keepers.iter().map(Keeper::end));
+        let guests = join_all(holds.iter().map(|hold| hold.end()));
         let (carriers, guests) = tokio::join!(carriers, guests);
-        self.launched = None;
+        self.guest = None;
         deaths.extend(
-            keepers
+            holds
                 .iter()
-                .filter_map(|keeper| qemu_death(role, keeper.has_ended()?, keeper.log())),
+                .filter_map(|hold| guest_death(role, hold.name(), hold.has_ended()?)),
         );
         let carriers = carriers
             .into_iter()
@@ -280,20 +273,22 @@ fn remove_files(directory: &Path) {
     }
 }
 
-/// A QEMU ends only when it is asked to.
-pub(super) fn qemu_death(role: Role, end: End, log: &Path) -> Option<Death> {
-    match end {
-        End::ByItself(status) => Some(death(&format!("QEMU on the {role}"), status, log)),
-        End::Asked => None,
+/// What runs a guest ends only when it is asked to.
+pub(super) fn guest_death(role: Role, name: &str, exit: Exit) -> Option<Death> {
+    match exit {
+        Exit::ByItself { reason, killed } => Some(Death {
+            what: format!("{name} on the {role} {reason}"),
+            killed,
+        }),
+        Exit::Asked => None,
     }
 }
 
 /// A carrier ends by itself when its session does; only a failure is worth telling.
 fn carrier_death(role: Role, status: ExitStatus, log: &Path) -> Option<Death> {
-    (!status.success()).then(|| death(&format!("the carrier on the {role}"), status, log))
-}
-
-fn death(who: &str, status: ExitStatus, log: &Path) -> Death {
+    if status.success() {
+        return None;
+    }
     let (killed, words) = (status.signal().is_some(), log_tail(log));
     // Who was killed had no last words; what stands in the log is older.
     let words = if killed || words.is_empty() {
@@ -301,16 +296,16 @@ fn death(who: &str, status: ExitStatus, log: &Path) -> Death {
     } else {
         format!(": {words}")
     };
-    Death {
-        what: format!("{who} {}{words}", how(status)),
+    Some(Death {
+        what: format!("the carrier on the {role} {}{words}", how(status)),
         killed,
-    }
+    })
 }
 
-async fn follow(mut lines: Said, notebook: Notebook, told: &mpsc::UnboundedSender<Told>) {
+async fn follow(mut lines: Said, notebook: Notebook, told: &mpsc::UnboundedSender<Message>) {
     while let Some(line) = next_line(&mut lines).await {
         notebook.event(carrier_event(line.clone()));
-        if told.send(Told::Notice(Notice::Carrier(line))).is_err() {
+        if told.send(Message::Notice(Notice::Carrier(line))).is_err() {
             return;
         }
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use lmbench_guest::wire::ToGuest;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
@@ -16,18 +15,20 @@ use super::frames::{Reader, Writer};
 use super::life::Life;
 use super::metering::Meter;
 use super::migrating::Sampler;
-use super::protocol::{Call, Death, Failure, Migrate, Readings, Request, Told, Usage, VERSION};
+use super::protocol::{
+    Call, Death, Failure, Message, Migrate, Readings, Request, TimedEvent, Usage, VERSION,
+};
 use super::readings::Notebook;
 use super::repeat::Repeat;
 use super::watching::Watcher;
 use crate::clock::monotonic_ns;
 use crate::cpu;
-use crate::drivers::qemu::{GuestPorts, QemuGuest, preflight};
+use crate::drivers::{self, Driver};
 use crate::host::HostInfo;
-use crate::hypervisor::{Guest as _, GuestError, RunState};
+use crate::hypervisor::{Guest, GuestError, GuestId, Hypervisor, RunState, Workload};
 use crate::lab::{self, interface_bytes};
 use crate::migration::{self, Command};
-use crate::policy;
+use crate::policy::{self, Action};
 use crate::role::Role;
 use crate::spec::Network;
 
@@ -36,7 +37,7 @@ pub async fn serve(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Send + Unpin + 'static,
 ) -> std::io::Result<()> {
-    let (told, mut to_tell) = mpsc::unbounded_channel::<Told>();
+    let (told, mut to_tell) = mpsc::unbounded_channel::<Message>();
     let writer = tokio::spawn(async move {
         let mut writer = Writer::new(output);
         while let Some(document) = to_tell.recv().await {
@@ -45,7 +46,7 @@ pub async fn serve(
         Ok::<_, std::io::Error>(())
     });
     let agent = Arc::new(Agent {
-        identity: OnceCell::new(),
+        host: OnceCell::new(),
         repeat: Mutex::default(),
         life: SyncMutex::default(),
         notebook: Notebook::default(),
@@ -73,7 +74,7 @@ pub async fn serve(
                         Err(refused("the agent panicked; its message is on stderr"))
                     });
                     // The controller may be gone; the loop above sees that too.
-                    let _ = told.send(Told::Answer {
+                    let _ = told.send(Message::Answer {
                         id: call.id,
                         result,
                     });
@@ -96,8 +97,16 @@ pub async fn serve(
     result
 }
 
+/// What an agent is told of its host first of all.
+pub(super) struct Host {
+    /// The end of the migration that this host is at.
+    pub(super) role: Role,
+    pub(super) directory: PathBuf,
+    pub(super) hypervisor: Box<dyn Hypervisor>,
+}
+
 pub(super) struct Agent {
-    identity: OnceCell<(Role, PathBuf)>,
+    host: OnceCell<Host>,
     pub(super) repeat: Mutex<Repeat>,
     /// Of the repeat that goes on.
     life: SyncMutex<Life>,
@@ -106,7 +115,7 @@ pub(super) struct Agent {
     pub(super) giving_up: SyncMutex<Option<oneshot::Sender<String>>>,
     /// To the migration that goes on.
     pub(super) orders: SyncMutex<Option<mpsc::UnboundedSender<Command>>>,
-    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) told: mpsc::UnboundedSender<Message>,
 }
 
 impl Agent {
@@ -137,12 +146,12 @@ impl Agent {
     }
 
     async fn end_repeat(&self, ended: Life) -> Result<Vec<Death>, Failure> {
-        let Some((role, directory)) = self.identity.get() else {
+        let Some(host) = self.host.get() else {
             return Ok(Vec::new());
         };
         let mut repeat = self.repeat.lock().await;
-        let keepers = std::mem::take(&mut *ended.keepers());
-        let result = repeat.end(*role, directory, keepers).await;
+        let holds = std::mem::take(&mut *ended.holds());
+        let result = repeat.end(host.role, &host.directory, holds).await;
         self.notebook.take();
         result.map_err(|survivors| refused(&survivors))
     }
@@ -152,12 +161,13 @@ impl Agent {
             Request::Hello {
                 version,
                 role,
+                driver,
                 directory,
-            } => self.hello(version, role, directory),
+            } => self.hello(version, role, driver, directory),
             Request::Clock => value(monotonic_ns()),
             Request::Preflight { cases, prove } => {
-                let (role, directory) = self.identity()?;
-                value(preflight::examine(&cases, *role, directory, prove).await)
+                let host = self.host()?;
+                value(host.hypervisor.probe(&cases, host.role, prove).await)
             }
             Request::Launch { guest, accelerator } => self.launch(life, &guest, accelerator).await,
             Request::StartWorkload {
@@ -166,12 +176,14 @@ impl Agent {
                 report,
                 within,
             } => {
-                let start = ToGuest::Start {
-                    workload,
-                    heartbeat_interval_ns: nanoseconds(heartbeat),
-                    report_interval_ns: nanoseconds(report),
+                let workload = Workload {
+                    spec: workload,
+                    heartbeat,
+                    report,
                 };
-                self.start_workload(&start, within).await
+                let guest = self.guest().await?;
+                let filled = guest.start_workload(&workload, within).await;
+                value(filled.map_err(failure)?)
             }
             Request::Configure {
                 migration,
@@ -187,13 +199,8 @@ impl Agent {
             } => self.start_carrier(&arguments, &environment, within).await,
             Request::Incoming { stream } => {
                 self.take_descriptor(&stream).await?;
-                value(
-                    self.guest()
-                        .await?
-                        .incoming(&stream)
-                        .await
-                        .map_err(failure)?,
-                )
+                let guest = self.guest().await?;
+                value(guest.listen(&stream).await.map_err(failure)?)
             }
             Request::Migrate(wanted) => self.migrate(&wanted).await,
             Request::Watch {
@@ -210,18 +217,24 @@ impl Agent {
             }
             Request::Order(order) => self.order(order).await,
             Request::Strike { part, blow } => self.strike(part, blow).await,
-            Request::Recovery(help) => self.help(life, help).await,
+            Request::Recovery(request) => self.recovery(life, request).await,
             Request::AwaitRunning { within } => self.await_running(within).await,
-            Request::Resume => value(self.guest().await?.resume().await.map_err(failure)?),
+            Request::Resume => {
+                let guest = self.guest().await?;
+                value(guest.apply(&Action::Resume).await.map_err(failure)?)
+            }
             Request::RunState => match self.repeat.lock().await.guest() {
                 Some(guest) => value(guest.run_state().await.map_err(failure)?),
                 None => value(()),
             },
-            Request::Console => value(crate::drivers::qemu::console(&self.identity()?.1)),
+            Request::Console => {
+                let hypervisor = &self.host()?.hypervisor;
+                value(hypervisor.console(&GuestId::default()))
+            }
             Request::MigrationInfo => value(self.guest().await?.reading().await.map_err(failure)?),
             Request::Verify { within } => {
-                let ports = self.ports().await?;
-                value(self.unless_gone(ports.verify(within)).await?)
+                let guest = self.guest().await?;
+                value(guest.verify(within).await.map_err(failure)?)
             }
             Request::Usage => value(self.usage().await),
             Request::Collect => value(self.collect().await),
@@ -232,7 +245,13 @@ impl Agent {
         }
     }
 
-    fn hello(&self, version: u32, role: Role, directory: PathBuf) -> Result<Value, Failure> {
+    fn hello(
+        &self,
+        version: u32,
+        role: Role,
+        driver: Driver,
+        directory: PathBuf,
+    ) -> Result<Value, Failure> {
         if version != VERSION {
             return Err(Failure {
                 message: format!(
@@ -241,32 +260,29 @@ impl Agent {
                 environment: true,
             });
         }
-        self.identity
-            .set((role, directory))
-            .map_err(|_| refused("hello was said before"))?;
+        let hypervisor = drivers::hypervisor(driver, &directory);
+        let host = Host {
+            role,
+            directory,
+            hypervisor,
+        };
+        let first = self.host.set(host).is_ok();
+        if !first {
+            return Err(refused("hello was said before"));
+        }
         value(HostInfo::examine())
     }
 
-    pub(super) fn identity(&self) -> Result<&(Role, PathBuf), Failure> {
-        self.identity
-            .get()
-            .ok_or_else(|| refused("hello comes first"))
+    pub(super) fn host(&self) -> Result<&Host, Failure> {
+        self.host.get().ok_or_else(|| refused("hello comes first"))
     }
 
-    pub(super) async fn guest(&self) -> Result<QemuGuest, Failure> {
+    pub(super) async fn guest(&self) -> Result<Arc<dyn Guest>, Failure> {
         self.repeat
             .lock()
             .await
             .guest()
             .ok_or_else(|| refused("no guest was launched"))
-    }
-
-    pub(super) async fn ports(&self) -> Result<Arc<GuestPorts>, Failure> {
-        self.repeat
-            .lock()
-            .await
-            .ports()
-            .ok_or_else(|| refused("this guest runs no code of lmbench"))
     }
 
     async fn migrate(&self, wanted: &Migrate) -> Result<Value, Failure> {
@@ -284,9 +300,8 @@ impl Agent {
         };
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
-            let (launched, processes) = repeat
-                .launched
-                .as_ref()
+            let (guest, processes) = repeat
+                .guest()
                 .zip(repeat.processes())
                 .ok_or_else(|| refused("no guest was launched"))?;
             let sampler = Sampler {
@@ -298,10 +313,10 @@ impl Agent {
                 least_left_bytes: None,
                 keeps: plan.sample.is_some(),
             };
-            (launched.guest.clone(), sampler)
+            (guest, sampler)
         };
         value(
-            migration::run(&guest, plan, &mut sampler)
+            migration::run(&*guest, plan, &mut sampler)
                 .await
                 .map_err(failure)?,
         )
@@ -312,7 +327,7 @@ impl Agent {
         let processes = repeat
             .processes()
             .ok_or_else(|| refused("no guest was launched"))?;
-        repeat.meter = Some(Meter::start(&processes, count_syscalls, &self.notebook));
+        repeat.meter = Meter::start(&processes, count_syscalls, &self.notebook);
         repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
         value(())
     }
@@ -337,7 +352,7 @@ impl Agent {
                     return Ok(state);
                 }
                 if events.next().await.is_none() {
-                    return Err(guest.obituary().await);
+                    return Err(guest.exit_reason().await);
                 }
             }
         };
@@ -349,7 +364,7 @@ impl Agent {
 
     async fn usage(&self) -> Usage {
         let repeat = self.repeat.lock().await;
-        let qemu = repeat.launched.as_ref().map(|launched| launched.pid);
+        let qemu = repeat.guest().and_then(|guest| guest.process());
         Usage {
             at_ns: monotonic_ns(),
             qemu: qemu.and_then(cpu::of_process),
@@ -363,19 +378,17 @@ impl Agent {
 
     async fn collect(&self) -> Readings {
         let mut readings = self.notebook.take();
-        readings.events.extend(self.checkpoints());
         let mut repeat = self.repeat.lock().await;
-        readings.tenant = repeat.truth.finish();
-        readings.metering = repeat.meter.take().map(Meter::finish);
-        if let Some(ports) = repeat.ports() {
-            (readings.heartbeats, readings.reports) = ports.take();
+        if let Some(guest) = repeat.guest() {
+            let checkpoints = guest.checkpoints().into_iter();
+            readings.events.extend(checkpoints.map(TimedEvent::from));
+            let heard = guest.heard();
+            (readings.heartbeats, readings.reports) = (heard.heartbeats, heard.reports);
         }
+        readings.tenant = repeat.probes.finish();
+        readings.metering = repeat.meter.take().map(Meter::finish);
         readings
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A carrier gives its channels 5 s to drain (`carry::Options::drain_deadline`).

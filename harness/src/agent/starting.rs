@@ -1,97 +1,60 @@
 //! The agent's part before a migration: guest, workload, settings, carrier.
 
-use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lmbench_guest::wire::{FromGuest, ToGuest};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::failures::{failure, failure_of, refused, value};
 use super::life::Life;
-use super::protocol::{Failure, Filled, Notice, Started, Told};
-use super::repeat::{carrier_event, next_line, qemu_death};
+use super::protocol::{Failure, Message, Notice, Started};
+use super::repeat::{carrier_event, guest_death, next_line};
 use super::serve::Agent;
-use crate::drivers::qemu::{self, Credentials, Keeper, LaunchError};
 use crate::handover;
-use crate::hypervisor::{Guest as _, Stream};
+use crate::hypervisor::{Credentials, GuestId, Hold, Launch, Preparation, Stream};
 use crate::policy::Subject;
 use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
 
 impl Agent {
-    /// A guest that is gone answers nothing any more, and its ports don't say so.
-    pub(super) async fn unless_gone<T, E: Error>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Failure> {
-        let guest = self.guest().await?;
-        tokio::select! {
-            biased;
-            result = work => result.map_err(failure),
-            _ = guest.qmp().closed() => Err(failure(guest.obituary().await)),
-        }
-    }
-
     pub(super) async fn launch(
         &self,
         life: &Life,
         guest: &GuestSpec,
         accelerator: Accelerator,
     ) -> Result<Value, Failure> {
-        let (role, directory) = self.identity()?;
-        let keep = |keeper: Keeper| {
-            let (role, told) = (*role, self.told.clone());
-            let (ended, log) = (keeper.ended(), keeper.log().to_owned());
+        let host = self.host()?;
+        let mut keep = |hold: Arc<dyn Hold>| {
+            let (role, name, told) = (host.role, hold.name(), self.told.clone());
+            let ended = hold.ended();
             tokio::spawn(async move {
-                if let Some(death) = qemu_death(role, ended.await, &log) {
-                    let _ = told.send(Told::Notice(Notice::Died(death)));
+                if let Some(death) = guest_death(role, name, ended.await) {
+                    let _ = told.send(Message::Notice(Notice::Died(death)));
                 }
             });
-            life.keepers().push(keeper);
+            life.holds().push(hold);
         };
-        let launched = qemu::launch_kept(guest, *role, accelerator, directory, keep)
-            .await
-            .map_err(|error| Failure {
-                environment: matches!(
-                    error,
-                    LaunchError::Image(_)
-                        | LaunchError::Process(_)
-                        | LaunchError::Write { .. }
-                        | LaunchError::Overlay { .. }
-                ),
-                ..failure(error)
-            })?;
+        let began = Instant::now();
+        let launch = Launch {
+            id: GuestId::default(),
+            spec: guest,
+            accelerator,
+            start: host.role.into(),
+            keep: &mut keep,
+        };
+        let guest = host.hypervisor.launch(launch).await;
+        let guest = guest.map_err(|error| Failure {
+            message: error.text,
+            environment: error.environment,
+        })?;
         let started = Started {
-            pid: launched.pid,
-            boot: launched.boot,
+            pid: guest.process(),
+            boot: began.elapsed(),
         };
-        self.repeat
-            .lock()
-            .await
-            .adopt(launched, *role, self.notebook.clone(), self.told.clone());
+        let mut repeat = self.repeat.lock().await;
+        repeat.adopt(guest, host.role, self.notebook.clone(), self.told.clone());
         value(started)
-    }
-
-    pub(super) async fn start_workload(
-        &self,
-        start: &ToGuest,
-        within: Duration,
-    ) -> Result<Value, Failure> {
-        let ready = |answer| match answer {
-            FromGuest::Ready {
-                pages,
-                fill_ns,
-                overhead_ns_per_operation,
-            } => Some(Filled {
-                pages,
-                fill_ns,
-                overhead_ns_per_operation,
-            }),
-            _ => None,
-        };
-        let ports = self.ports().await?;
-        let filled = ports.ask(start, "that its memory is filled", within, ready);
-        value(self.unless_gone(filled).await?)
     }
 
     pub(super) async fn configure(
@@ -100,14 +63,14 @@ impl Agent {
         policy: &PolicySpec,
         subject: Subject,
     ) -> Result<Value, Failure> {
+        let preparation = Preparation {
+            role: self.host()?.role,
+            migration,
+            policy,
+            subject,
+        };
         let guest = self.guest().await?;
-        let schema = guest.qmp().schema().await.map_err(failure)?;
-        let capabilities = schema.migration_capabilities();
-        let settings = qemu::settings(migration, policy, subject, self.identity()?.0, |name| {
-            capabilities.iter().any(|known| known == name)
-        });
-        guest.configure(&settings).await.map_err(failure)?;
-        value(settings)
+        value(guest.prepare(preparation).await.map_err(failure)?)
     }
 
     pub(super) async fn start_carrier(
@@ -116,7 +79,7 @@ impl Agent {
         environment: &[(String, String)],
         within: Duration,
     ) -> Result<Value, Failure> {
-        let (role, directory) = self.identity()?;
+        let (role, directory) = (self.host()?.role, &self.host()?.directory);
         let unready = |message: String| refused(&message);
         let (pid, mut lines) = self
             .repeat
@@ -132,7 +95,7 @@ impl Agent {
                 if first["event"] == "ready" {
                     self.notebook.event(carrier_event(first.clone()));
                 }
-                repeat.follow_carrier(pid, lines, *role, self.notebook.clone(), self.told.clone());
+                repeat.follow_carrier(pid, lines, role, self.notebook.clone(), self.told.clone());
                 Ok(first)
             }
             Ok(None) => Err(unready(format!(
@@ -148,9 +111,9 @@ impl Agent {
 
     /// The credentials' files go with the repeat.
     pub(super) async fn secure(&self, credentials: &Credentials) -> Result<Value, Failure> {
-        let directory = self.identity()?.1.join("tls");
+        let role = self.host()?.role;
         let guest = self.guest().await?;
-        let secured = guest.secure(credentials, &directory).await;
+        let secured = guest.secure(role, credentials).await;
         value(secured.map_err(failure)?)
     }
 
@@ -178,7 +141,8 @@ impl Agent {
                 ))
             })?
             .map_err(|error| failure_of(&error, "can't receive the carrier's socket"))?;
-        self.guest().await?.pass(descriptor).await.map_err(failure)
+        let guest = self.guest().await?;
+        guest.hand_over(descriptor).await.map_err(failure)
     }
 }
 

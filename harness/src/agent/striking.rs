@@ -1,4 +1,4 @@
-//! The agent as the hand of a fault: it kills and freezes what it has started itself, and nothing else.
+//! The agent's part in a fault: it kills and freezes what it has started itself, and nothing else.
 //!
 //! A process that was killed is noticed like any that dies; nothing here knows what for it was done.
 
@@ -18,10 +18,10 @@ impl Agent {
         let pids = match part {
             Part::Carrier => repeat.carrier_pids(),
             Part::Qemu => repeat
-                .launched
-                .iter()
-                .filter(|launched| launched.lives())
-                .map(|launched| launched.pid)
+                .guest()
+                .filter(|guest| guest.lives())
+                .and_then(|guest| guest.process())
+                .into_iter()
                 .collect(),
         };
         let lived: Vec<u32> = pids.into_iter().filter(|pid| strike(*pid, blow)).collect();

@@ -18,7 +18,8 @@ use crate::hypervisor::Reading;
 /// What a sample reads the CPU time of.
 #[derive(Debug, Clone)]
 pub(super) struct Processes {
-    pub(super) qemu: u32,
+    /// The guest's, unless it is simulated.
+    pub(super) qemu: Option<u32>,
     pub(super) carriers: Pids,
 }
 
@@ -51,8 +52,8 @@ impl Processes {
         migration: Option<Reading>,
     ) -> TimedSample {
         let answered_ns = monotonic_ns();
-        let threads = cpu::of_threads(self.qemu);
-        let qemu = cpu::of_process(self.qemu);
+        let threads = self.qemu.map(cpu::of_threads).unwrap_or_default();
+        let qemu = self.qemu.and_then(cpu::of_process);
         let carrier = cpu::of_trees(&self.carriers.list());
         let at_ns = monotonic_ns();
         TimedSample {

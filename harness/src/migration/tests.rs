@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::*;
-use crate::hypervisor::{MigrationStats, RamStats};
+use crate::hypervisor::{Look, MigrationStats, Preparation, RamStats, RunState};
 use crate::policy;
 use crate::spec::PolicySpec;
 
@@ -191,17 +191,33 @@ impl Guest for Handle {
         Ok(())
     }
 
-    async fn running(&self) -> Result<bool, GuestError> {
-        Ok(true)
+    async fn prepare(&self, _preparation: Preparation<'_>) -> Result<(), GuestError> {
+        Ok(())
+    }
+
+    async fn listen(&self, stream: &Stream) -> Result<Stream, GuestError> {
+        Ok(stream.clone())
+    }
+
+    async fn run_state(&self) -> Result<RunState, GuestError> {
+        Ok(RunState::Running)
+    }
+
+    async fn look(&self) -> Result<Look, GuestError> {
+        Ok(Look::default())
+    }
+
+    fn lives(&self) -> bool {
+        !self.0.state().gone
     }
 
     fn events(&self) -> Box<dyn GuestEvents> {
         Box::new(Queue(self.0.clone()))
     }
 
-    async fn obituary(&self) -> GuestError {
+    async fn exit_reason(&self) -> GuestError {
         GuestError::Gone {
-            role: "source".into(),
+            who: "QEMU on the source".into(),
             reason: "killed by signal 9".into(),
         }
     }

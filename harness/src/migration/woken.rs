@@ -22,7 +22,7 @@ impl Running<'_> {
         let mut woke = false;
         while let Ok(event) = timeout_at(deadline, events.next()).await {
             let Some(event) = event else {
-                return Err(self.guest.obituary().await);
+                return Err(self.guest.exit_reason().await);
             };
             woke = event.kind == EventKind::Resume;
             self.observer.event(event);

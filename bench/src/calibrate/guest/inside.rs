@@ -5,7 +5,7 @@ use std::time::Duration;
 use lmbench_guest::latency::{bucket, upper_ns};
 use lmbench_guest::wire::{FromGuest, ToGuest};
 use lmbench_harness::clock::monotonic_ns;
-use lmbench_harness::drivers::qemu::Heartbeat;
+use lmbench_harness::hypervisor::Heartbeat;
 
 use super::{Subject, skipped};
 use crate::calibrate::timing::{Stopwatch, set, thread_cpu_ns, us};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lmbench_harness::agent::VCPU_LOOK_INTERVAL;
 use lmbench_harness::drivers::qemu;
-use lmbench_harness::hypervisor::{Guest as _, GuestError, MigrationStatus, Stream};
+use lmbench_harness::hypervisor::{GuestError, MigrationStatus, Stream};
 use lmbench_harness::vcpus;
 use serde_json::{Map, Value};
 use tokio::io::{copy, sink};

@@ -1,7 +1,7 @@
 //! What a guest without code of lmbench's shows of itself: whether it lived at all, and whether it lives where it is now.
 
 use lmbench_harness::agent::protocol::Usage;
-use lmbench_harness::drivers::qemu::Console;
+use lmbench_harness::hypervisor::Console;
 use lmbench_harness::role::Role;
 use serde_json::json;
 
@@ -54,8 +54,8 @@ pub(super) fn signs(measured: &Measured) -> Option<Vec<String>> {
 /// That the guest is dead, by its own words.
 pub(super) fn problem(measured: &Measured) -> Option<String> {
     let consoles = measured.consoles.as_ref()?;
-    let moved = consoles.destination.obituary();
-    let line = moved.or_else(|| consoles.source.obituary())?;
+    let moved = consoles.destination.death();
+    let line = moved.or_else(|| consoles.source.death())?;
     Some(format!("the guest is dead, its console says: {line}"))
 }
 

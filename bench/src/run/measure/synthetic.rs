@@ -10,8 +10,7 @@ use lmbench_harness::agent::protocol::{
     Filled, MeteringPoint, Readings, SampleCost, TimedEvent, TimedSample, Usage,
 };
 use lmbench_harness::cpu::{CpuTime, ThreadTime};
-use lmbench_harness::drivers::qemu::{Heartbeat, TimedReport};
-use lmbench_harness::hypervisor::Reading;
+use lmbench_harness::hypervisor::{Heartbeat, Reading, TimedReport};
 use lmbench_harness::lab::InterfaceBytes;
 use lmbench_harness::migration::{Ended, Ending};
 use lmbench_harness::role::Role;

@@ -9,24 +9,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::launch::{LaunchError, launch};
 use super::program;
 use crate::error::chain;
 use crate::files::{self, Folder};
+use crate::hypervisor::Resolved;
 use crate::image::GuestKernel;
 use crate::role::Role;
 use crate::spec::{Accelerator, Boot, GuestSpec, Placement};
-
-/// What a wish for an accelerator came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resolved {
-    /// Never [`Accelerator::Auto`].
-    pub accelerator: Accelerator,
-    /// Why KVM can't be used, if it can't.
-    pub reason: Option<String>,
-}
 
 /// What is known of `wish` without booting a guest; `None` where only a guest tells. See [`resolve`].
 pub fn known(wish: Accelerator, patience: Duration) -> Option<Resolved> {

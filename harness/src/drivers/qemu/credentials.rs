@@ -3,38 +3,14 @@
 //! QEMU takes credentials from a directory with fixed file names (docs/system/tls.rst: `ca-cert.pem`, `server-cert.pem`, … for
 //! x509, `keys.psk` for pre-shared keys). They live below the agent's own directory and go with it.
 
-use std::fmt;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::hypervisor::{CredentialKind, Credentials};
 use crate::role::Role;
-
-/// What one side's QEMU proves itself with, and what it expects of the other.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
-    /// QEMU's type of them.
-    pub kind: CredentialKind,
-    /// Name and content of each file.
-    pub files: Vec<(String, String)>,
-    /// The name that the destination's certificate must bear; for the source only.
-    pub hostname: Option<String>,
-    /// `GnuTLS` priority string; `None` leaves QEMU's own default.
-    pub priority: Option<String>,
-}
-
-/// QEMU's types of credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialKind {
-    /// Certificates, both sides verified.
-    X509,
-    /// A pre-shared key.
-    Psk,
-}
 
 impl Credentials {
     /// Writes the files for their owner alone.
@@ -78,18 +54,6 @@ impl Credentials {
             parameters.insert("tls-hostname".to_owned(), hostname.as_str().into());
         }
         parameters
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Credentials")
-            .field("kind", &self.kind)
-            .field("files", &"hidden")
-            .field("hostname", &self.hostname)
-            .field("priority", &self.priority)
-            .finish()
     }
 }
 

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::credentials::Credentials;
 use super::expected::Expected;
 use super::keeper::End;
 use super::settings::{Settings, parameters};
 use crate::clock::monotonic_ns;
-use crate::hypervisor::{Guest, GuestError, GuestEvent, GuestEvents, Reading, RunState, Stream};
+use crate::hypervisor::{
+    Credentials, GuestError, GuestEvent, GuestEvents, Reading, RunState, Stream,
+};
 use crate::policy::Action;
 use crate::process::log_tail;
 use crate::qmp::{Event, Events, Qmp, QmpError};
@@ -74,16 +75,15 @@ impl QemuGuest {
     /// Turns QEMU's own TLS on for the migration, with credentials that are written to `directory`, which must not exist yet.
     pub async fn secure(
         &self,
+        role: Role,
         credentials: &Credentials,
         directory: &Path,
     ) -> Result<(), GuestError> {
-        credentials
-            .write(directory)
-            .map_err(|source| GuestError::Credentials {
-                directory: directory.to_owned(),
-                source,
-            })?;
-        let object = credentials.object(self.role, directory);
+        credentials.write(directory).map_err(|source| {
+            let text = format!("can't write TLS credentials to {}", directory.display());
+            GuestError::failed(text, source)
+        })?;
+        let object = credentials.object(role, directory);
         self.check("object-add", self.qmp.execute("object-add", object).await)
             .await?;
         self.check(
@@ -149,24 +149,25 @@ impl QemuGuest {
                 operation: operation.to_owned(),
                 reason: description,
             }),
-            Err(QmpError::Closed { .. }) => Err(self.obituary().await),
-            Err(source) => Err(GuestError::Monitor {
-                role: self.role.to_string(),
-                source,
-            }),
+            Err(QmpError::Closed { .. }) => Err(self.exit_reason().await),
+            Err(source) => {
+                let text = format!("QEMU's monitor on the {} failed", self.role);
+                Err(GuestError::failed(text, source))
+            }
         }
     }
 }
 
-#[async_trait]
-impl Guest for QemuGuest {
-    async fn migrate(&self, stream: &Stream) -> Result<(), GuestError> {
+impl QemuGuest {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub async fn migrate(&self, stream: &Stream) -> Result<(), GuestError> {
         *self.expected() = Expected::default();
         self.check("migrate", self.qmp.migrate(&uri(stream)).await)
             .await
     }
 
-    async fn reading(&self) -> Result<Reading, GuestError> {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub async fn reading(&self) -> Result<Reading, GuestError> {
         let mut reading = self
             .check("query-migrate", self.qmp.query_migrate().await)
             .await?;
@@ -174,7 +175,8 @@ impl Guest for QemuGuest {
         Ok(reading)
     }
 
-    async fn apply(&self, action: &Action) -> Result<(), GuestError> {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub async fn apply(&self, action: &Action) -> Result<(), GuestError> {
         match action {
             Action::StartPostCopy => {
                 self.check(
@@ -199,20 +201,19 @@ impl Guest for QemuGuest {
         }
     }
 
-    async fn switch_over(&self) -> Result<(), GuestError> {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub async fn switch_over(&self) -> Result<(), GuestError> {
         self.check("migrate-continue", self.qmp.migrate_continue().await)
             .await
     }
 
-    async fn running(&self) -> Result<bool, GuestError> {
-        Ok(self.run_state().await?.is_running())
-    }
-
-    fn events(&self) -> Box<dyn GuestEvents> {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub fn events(&self) -> Box<dyn GuestEvents> {
         Box::new(QemuEvents(self.qmp.events()))
     }
 
-    async fn obituary(&self) -> GuestError {
+    /// See [`Guest`](crate::hypervisor::Guest).
+    pub async fn exit_reason(&self) -> GuestError {
         let mut end = self.end.clone();
         // The monitor closes a moment before the process is reaped.
         let ended = tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await;
@@ -227,7 +228,7 @@ impl Guest for QemuGuest {
             format!("{how}: {words}")
         };
         GuestError::Gone {
-            role: self.role.to_string(),
+            who: format!("QEMU on the {}", self.role),
             reason,
         }
     }

@@ -13,7 +13,7 @@ use super::driver::QemuGuest;
 use super::keeper::Keeper;
 use super::pinning::{self, Pins};
 use super::ports::{GuestPorts, PortError};
-use crate::hypervisor::{Guest as _, GuestError};
+use crate::hypervisor::GuestError;
 use crate::image::{self, GuestKernel, ImageError};
 use crate::process::{Pipes, Process, ProcessError, log_tail};
 use crate::qmp::{Qmp, QmpError};
@@ -214,7 +214,7 @@ async fn hear(
     let greeting = tokio::select! {
         greeting = ports.greet(spec.boot_timeout) => greeting.map_err(not_ready)?,
         _ = guest.qmp().closed() => {
-            let GuestError::Gone { reason, .. } = guest.obituary().await else { return Ok(ports) };
+            let GuestError::Gone { reason, .. } = guest.exit_reason().await else { return Ok(ports) };
             return Err(LaunchError::Died { role, reason: format!("{reason}; {}", console(files)) });
         }
     };

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lmbench_guest::wire::{FromGuest, HEARTBEAT_BYTES, LINE_BYTES_MAX, Report, ToGuest, Verified};
-use serde::{Deserialize, Serialize};
+use lmbench_guest::wire::{FromGuest, HEARTBEAT_BYTES, LINE_BYTES_MAX, ToGuest, Verified};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -14,6 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tokio::task::JoinHandle;
 
 use crate::clock::monotonic_ns;
+use crate::hypervisor::{Heartbeat, TimedReport};
 use crate::lines::{Line, Lines};
 
 /// Why the guest's code can't be heard.
@@ -47,26 +47,6 @@ pub enum PortError {
         /// Its words.
         reason: String,
     },
-}
-
-/// A heartbeat as it arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heartbeat {
-    /// Counts from the workload's start without gaps.
-    pub sequence: u64,
-    /// When it arrived, ns on this host's clock.
-    pub at_ns: u64,
-    /// When it was sent, ns on the guest's clock.
-    pub guest_ns: u64,
-}
-
-/// A report as it arrived.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TimedReport {
-    /// When it arrived, ns on this host's clock.
-    pub at_ns: u64,
-    /// What it says.
-    pub report: Report,
 }
 
 /// Both ports of one guest on one host.
@@ -295,6 +275,8 @@ const REPORTS_BYTES_MAX: usize = 128 << 20;
 
 #[cfg(test)]
 mod tests {
+    use lmbench_guest::wire::Report;
+
     use super::*;
 
     fn report(sequence: u64) -> TimedReport {

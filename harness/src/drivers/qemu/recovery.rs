@@ -9,19 +9,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::driver::{QemuGuest, uri};
-use crate::hypervisor::{Guest as _, GuestError, MigrationStatus, RunState, Stream};
+use crate::hypervisor::{GuestError, Look, MigrationStatus, Stream};
 use crate::qmp::QmpError;
-
-/// What a QEMU that may be in trouble says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
-    /// Its run state; `None` if its monitor does not answer.
-    pub run_state: Option<RunState>,
-    /// Its migration's status; `None` if its monitor does not answer, or it never had one.
-    pub migration: Option<MigrationStatus>,
-    /// Bytes of guest memory that it has still to send.
-    pub remaining_bytes: Option<u64>,
-}
 
 impl QemuGuest {
     /// Looks at it. An error says that it is gone; a monitor that does not answer leaves its part of the look empty.
@@ -90,7 +79,7 @@ impl QemuGuest {
         let again = async {
             loop {
                 let Some(event) = events.next().await else {
-                    return Err(self.obituary().await);
+                    return Err(self.exit_reason().await);
                 };
                 match event.migration_status() {
                     Some(MigrationStatus::PostcopyActive | MigrationStatus::Completed) => {

@@ -8,22 +8,21 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::failures::{refused, value};
-use super::protocol::{Failure, TimedEvent};
+use super::protocol::Failure;
 use super::readings::Notebook;
 use super::serve::Agent;
-use crate::drivers::qemu;
-use crate::hypervisor::{EventKind, Guest as _, GuestEvent, GuestEvents};
+use crate::hypervisor::{EventKind, GuestEvent, GuestEvents};
 use crate::tenant::probe::{Heard, Prober};
 use crate::vcpus;
 
 /// What watches the guest from outside for a repeat. Dropping it ends it.
 #[derive(Debug, Default)]
-pub(super) struct Truth {
+pub(super) struct Probes {
     prober: Option<Prober>,
     vcpus: Option<Follower>,
 }
 
-impl Truth {
+impl Probes {
     /// Ends it; what the client on the tenant network has seen, if there was one.
     pub(super) fn finish(&mut self) -> Option<Heard> {
         self.vcpus = None;
@@ -42,15 +41,6 @@ impl Drop for Follower {
 }
 
 impl Agent {
-    /// What the QEMU on this host has traced of its switch-over.
-    pub(super) fn checkpoints(&self) -> Vec<TimedEvent> {
-        let Ok((_, directory)) = self.identity() else {
-            return Vec::new();
-        };
-        let events = qemu::checkpoints(directory).into_iter();
-        events.map(TimedEvent::from).collect()
-    }
-
     /// A client of the guest on this host's end of the tenant network, until the readings are collected.
     pub(super) async fn probe(&self, guest: Ipv4Addr, every: Duration) -> Result<Value, Failure> {
         let prober = Prober::start(guest, every).map_err(|error| {
@@ -58,35 +48,38 @@ impl Agent {
                 "no client on the tenant network: {error}; write `tenant = false` in [guest] to do without"
             ))
         })?;
-        self.repeat.lock().await.truth.prober = Some(prober);
+        self.repeat.lock().await.probes.prober = Some(prober);
         value(())
     }
 
     /// Tells in an event when the guest that arrives here is first given a CPU.
     pub(super) async fn follow_vcpus(&self) -> Result<Value, Failure> {
         let mut repeat = self.repeat.lock().await;
-        let launched = repeat.launched.as_ref();
-        let launched = launched.ok_or_else(|| refused("no guest was launched"))?;
-        let (events, qemu) = (launched.guest.events(), launched.pid);
-        let follower = tokio::spawn(first_turn(events, qemu, self.notebook.clone()));
-        repeat.truth.vcpus = Some(Follower(follower));
+        let guest = repeat.guest();
+        let guest = guest.ok_or_else(|| refused("no guest was launched"))?;
+        let Some(process) = guest.process() else {
+            return value(());
+        };
+        let first_turn = first_turn(guest.events(), process, self.notebook.clone());
+        let follower = tokio::spawn(first_turn);
+        repeat.probes.vcpus = Some(Follower(follower));
         value(())
     }
 }
 
 /// A QEMU that loads a guest gives its vCPUs next to nothing to do, so their first turn after RESUME is the guest's. It is known to be
 /// after RESUME, and before the moment in which this host's agent has heard of that and looked.
-async fn first_turn(mut events: Box<dyn GuestEvents>, qemu: u32, notebook: Notebook) {
-    let Some(mut before) = vcpus::turns(qemu) else {
+async fn first_turn(mut events: Box<dyn GuestEvents>, process: u32, notebook: Notebook) {
+    let Some(mut before) = vcpus::turns(process) else {
         return;
     };
     while let Some(event) = events.next().await {
         if event.kind != EventKind::Resume {
-            before = vcpus::turns(qemu).unwrap_or(before);
+            before = vcpus::turns(process).unwrap_or(before);
             continue;
         }
         for _ in 0..LOOKS_MAX {
-            let Some(now) = vcpus::turns(qemu) else {
+            let Some(now) = vcpus::turns(process) else {
                 return;
             };
             if now > before {
