@@ -1,6 +1,6 @@
 //! What QEMU sends, cut into lines, with all that is made of answers and events; then the same bytes as an agent's documents.
 
-use lmbench_harness::agent::protocol::{Call, Message};
+use lmbench_harness::agent::protocol::{Envelope, Message};
 use lmbench_harness::hypervisor::Reading;
 use lmbench_harness::qmp::Schema;
 use lmbench_harness::qmp::benched::received;
@@ -27,7 +27,7 @@ pub(crate) fn read(input: &[u8]) {
         let text = serde_json::to_string(&message).expect("what was read can be written");
         serde_json::from_str::<Message>(&text).expect("what was written can be read");
     }
-    if let Ok(call) = serde_json::from_slice::<Call>(input) {
+    if let Ok(call) = serde_json::from_slice::<Envelope>(input) {
         assert!(serde_json::to_string(&call).is_ok());
     }
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
-use lmbench_harness::agent::recovery::RecoveryRequest;
+use lmbench_harness::agent::calls;
 use lmbench_harness::hypervisor::{MigrationStatus, RunState};
 use lmbench_harness::lab::Lab;
 use lmbench_harness::role::Role;
@@ -26,7 +25,7 @@ use crate::record::Integrity;
 
 /// What must be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum Step {
     /// All is as well as it can be.
     Nothing,
     /// One side is on its way.
@@ -42,7 +41,7 @@ enum Deed {
 }
 
 /// Pure: what two QEMUs that say this need.
-fn next(snapshot: &Snapshot) -> Deed {
+fn next(snapshot: &Snapshot) -> Step {
     let Sides {
         source,
         destination,
@@ -53,48 +52,48 @@ fn next(snapshot: &Snapshot) -> Deed {
         Machine::Silent(_)
             if destination.machine.runs() && destination.is(&MigrationStatus::Completed) =>
         {
-            Deed::Fence(
+            Step::Fence(
                 Role::Source,
                 "the destination runs the guest, and the source does not answer",
             )
         }
         // QEMU 10.0 that cancels multifd over TLS on a dead link says good-bye on each channel, with its main loop and its guest standing still.
-        Machine::Silent(_) if destination.machine.is_gone() => Deed::Sever,
-        Machine::Silent(_) => Deed::Nothing,
+        Machine::Silent(_) if destination.machine.is_gone() => Step::Sever,
+        Machine::Silent(_) => Step::Nothing,
         Machine::State(_) if source.is(&MigrationStatus::Completed) => handed_over(snapshot),
         Machine::State(_) if source.is_in_post_copy() && source.machine.runs() => {
-            Deed::Fence(Role::Source, "the guest has moved on in post-copy")
+            Step::Fence(Role::Source, "the guest has moved on in post-copy")
         }
         // The source still has all of it. QEMU 10.0 refuses ("Migration is not finalized yet"), a later one may not.
         Machine::State(_)
             if source.is_in_post_copy() && destination.machine.is_gone() && !destination.ran =>
         {
-            Deed::Continue(
+            Step::Continue(
                 Role::Source,
                 "the destination is gone and never ran the guest",
             )
         }
         // The rest is on its way, if there is one.
-        Machine::State(_) if source.has_sent_all() => Deed::Wait,
+        Machine::State(_) if source.has_sent_all() => Step::Wait,
         // Both sides are needed for it.
-        Machine::State(_) if source.is_in_post_copy() => Deed::Nothing,
+        Machine::State(_) if source.is_in_post_copy() => Step::Nothing,
         Machine::State(_) if source.was_in_post_copy && destination.ran => moved_on(snapshot),
         Machine::State(_) => not_handed_over(snapshot),
     }
 }
 
 /// QEMU 10.0.2 that loses its connection in post-copy when all memory is sent tells that the migration failed, and wakes its guest.
-fn moved_on(snapshot: &Snapshot) -> Deed {
+fn moved_on(snapshot: &Snapshot) -> Step {
     if snapshot.source.machine.runs() {
-        return Deed::Fence(
+        return Step::Fence(
             Role::Source,
             "its copy is that of the switch-over, and the guest has moved on in post-copy",
         );
     }
     if receives(&snapshot.destination) {
-        return Deed::Wait;
+        return Step::Wait;
     }
-    Deed::Nothing
+    Step::Nothing
 }
 
 /// Whether what is still on its way can make the guest whole: carriers and kernels deliver it, though nobody sends any more.
@@ -102,52 +101,52 @@ fn receives(destination: &Side) -> bool {
     destination.machine.runs() && destination.is(&MigrationStatus::PostcopyActive)
 }
 
-fn without_source(snapshot: &Snapshot) -> Deed {
+fn without_source(snapshot: &Snapshot) -> Step {
     let destination = &snapshot.destination;
     let Machine::State(state) = &destination.machine else {
-        return Deed::Nothing;
+        return Step::Nothing;
     };
     match (state, destination.migration.as_ref()) {
-        (RunState::Paused, Some(MigrationStatus::Completed)) => Deed::Continue(
+        (RunState::Paused, Some(MigrationStatus::Completed)) => Step::Continue(
             Role::Destination,
             "the source is gone and the destination has all of the guest",
         ),
         // It may have all of it and be busy with loading it.
         (RunState::InMigrate, Some(MigrationStatus::Active | MigrationStatus::Completed)) => {
-            Deed::Wait
+            Step::Wait
         }
-        _ if receives(destination) => Deed::Wait,
-        _ => Deed::Nothing,
+        _ if receives(destination) => Step::Wait,
+        _ => Step::Nothing,
     }
 }
 
-fn handed_over(snapshot: &Snapshot) -> Deed {
+fn handed_over(snapshot: &Snapshot) -> Step {
     let Sides {
         source,
         destination,
     } = snapshot;
     match &destination.machine {
-        Machine::State(_) if source.machine.runs() => Deed::Fence(
+        Machine::State(_) if source.machine.runs() => Step::Fence(
             Role::Source,
             "the migration has completed: the guest is the destination's",
         ),
         Machine::State(RunState::Paused) if destination.is(&MigrationStatus::Completed) => {
-            Deed::Continue(
+            Step::Continue(
                 Role::Destination,
                 "the migration has completed and the destination has all of the guest",
             )
         }
-        Machine::State(RunState::InMigrate) => Deed::Wait,
+        Machine::State(RunState::InMigrate) => Step::Wait,
         // QEMU lets a source run on whose migration has completed. That is a way back only if nothing has happened since.
-        Machine::Gone(_) if !destination.ran && !source.machine.runs() => Deed::Continue(
+        Machine::Gone(_) if !destination.ran && !source.machine.runs() => Step::Continue(
             Role::Source,
             "the destination is gone and never ran the guest",
         ),
-        _ => Deed::Nothing,
+        _ => Step::Nothing,
     }
 }
 
-fn not_handed_over(snapshot: &Snapshot) -> Deed {
+fn not_handed_over(snapshot: &Snapshot) -> Step {
     let Sides {
         source,
         destination,
@@ -159,18 +158,18 @@ fn not_handed_over(snapshot: &Snapshot) -> Deed {
     if !destination.machine.is_gone() {
         // It may still get what it lacks out of some buffer, and run. Not even a cancel stops that: a QEMU that is told so while it sends
         // the device state wakes the source's copy, and the destination's wakes too.
-        return Deed::Fence(
+        return Step::Fence(
             Role::Destination,
             "the migration has not completed: the guest is the source's",
         );
     }
     if !over {
-        return Deed::Cancel;
+        return Step::Cancel;
     }
     if source.machine.runs() {
-        return Deed::Nothing;
+        return Step::Nothing;
     }
-    Deed::Continue(
+    Step::Continue(
         Role::Source,
         "the migration has not completed and the destination is gone",
     )
@@ -187,11 +186,11 @@ pub(super) async fn settle(hosts: &Hosts, notes: &Notes) -> Snapshot {
             health::note(notes, &snapshot);
             told = troubles;
         }
-        let deed = next(&snapshot);
-        if deed == Deed::Nothing || Instant::now() >= deadline {
+        let step = next(&snapshot);
+        if step == Step::Nothing || Instant::now() >= deadline {
             return snapshot;
         }
-        if act(hosts, notes, deed).await {
+        if act(hosts, notes, step).await {
             refused = 0;
         } else {
             refused += 1;
@@ -204,38 +203,40 @@ pub(super) async fn settle(hosts: &Hosts, notes: &Notes) -> Snapshot {
 }
 
 /// Tells whether it was done.
-async fn act(hosts: &Hosts, notes: &Notes, deed: Deed) -> bool {
-    let (host, name, reason, request) = match deed {
-        Deed::Nothing | Deed::Wait => return true,
-        Deed::Cancel => (
+async fn act(hosts: &Hosts, notes: &Notes, step: Step) -> bool {
+    let (host, name, reason) = match step {
+        Step::Nothing | Step::Wait => return true,
+        Step::Cancel => (
             Role::Source,
             "rollback",
             "the migration is over for everybody but QEMU on the source",
-            Request::Recovery(RecoveryRequest::Cancel),
         ),
-        Deed::Sever => (
+        Step::Sever => (
             Role::Source,
             "sever",
             "QEMU on the source does not answer, and its peer is gone",
-            Request::Recovery(RecoveryRequest::Sever),
         ),
-        Deed::Fence(role, reason) => {
-            let why = reason.to_owned();
-            (
-                role,
-                "fence",
-                reason,
-                Request::Recovery(RecoveryRequest::Fence { reason: why }),
-            )
-        }
-        Deed::Continue(role, reason) => (role, "continue", reason, Request::Resume),
+        Step::Fence(role, reason) => (role, "fence", reason),
+        Step::Continue(role, reason) => (role, "continue", reason),
     };
-    let answer = hosts.host(host).call::<serde_json::Value>(request);
-    let answer = timeout(DEED_WITHIN, answer).await;
+    let there = hosts.host(host);
+    let answer = async {
+        match step {
+            Step::Nothing | Step::Wait => Ok(()),
+            Step::Cancel => there.call(calls::CancelMigration).await.map(drop),
+            Step::Sever => there.call(calls::Sever).await.map(drop),
+            Step::Fence(_, reason) => {
+                let reason = reason.to_owned();
+                there.call(calls::Fence { reason }).await
+            }
+            Step::Continue(..) => there.call(calls::Continue).await,
+        }
+    };
+    let answer = timeout(STEP_WITHIN, answer).await;
     let refusal = match answer {
-        Ok(Ok(_)) => None,
+        Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some(format!("no answer within {DEED_WITHIN:.0?}")),
+        Err(_) => Some(format!("no answer within {STEP_WITHIN:.0?}")),
     };
     let data = json!({ "host": host, "reason": reason, "refused": refusal });
     notes.add(name, data);
@@ -252,10 +253,8 @@ pub(super) async fn after_error(attempt: &mut Attempt<'_>) -> Integrity {
     let snapshot = settle(hosts, &attempt.notes).await;
     for role in Role::BOTH {
         // What the carriers still have to say belongs to the evidence.
-        let end = hosts
-            .host(role)
-            .call::<()>(Request::Recovery(RecoveryRequest::EndCarriers));
-        let _ = timeout(DEED_WITHIN, end).await;
+        let end = hosts.host(role).call(calls::DismissCarriers);
+        let _ = timeout(STEP_WITHIN, end).await;
     }
     let running_on = attempt.running_on().await;
     let pages = attempt.pages;
@@ -301,7 +300,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// A QEMU that is leaving a migration refuses for some milliseconds.
 const TRIES: u32 = 10;
 /// To cancel takes 5 s at most, all else milliseconds.
-const DEED_WITHIN: Duration = Duration::from_secs(8);
+const STEP_WITHIN: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests;

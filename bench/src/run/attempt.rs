@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lmbench_guest::wire::Verified;
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Readings, Request, Usage};
-use lmbench_harness::hypervisor::RunState;
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::{Readings, Usage};
 use lmbench_harness::link::Report;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Accelerator, Boot, Network};
@@ -54,10 +54,7 @@ impl Attempt<'_> {
 
     /// A QEMU that is gone runs nothing.
     async fn runs(&self, role: Role) -> bool {
-        let state = self
-            .hosts
-            .host(role)
-            .call::<Option<RunState>>(Request::RunState);
+        let state = self.hosts.host(role).call(calls::ReadRunState);
         let state = tokio::time::timeout(STATE_WITHIN, state).await;
         matches!(state, Ok(Ok(Some(state))) if state.is_running())
     }
@@ -83,17 +80,14 @@ impl Attempt<'_> {
         let within = VERIFY_WITHIN + Duration::from_secs(memory >> 24);
         self.phase(Phase::Verifying, Some(within));
         Ok(Some(
-            self.hosts
-                .host(role)
-                .call(Request::Verify { within })
-                .await?,
+            self.hosts.host(role).call(calls::Verify { within }).await?,
         ))
     }
 
     pub(super) async fn usage(&self) -> Result<Sides<Usage>, AgentError> {
         let (source, destination) = tokio::join!(
-            self.hosts.source.call(Request::Usage),
-            self.hosts.destination.call(Request::Usage)
+            self.hosts.source.call(calls::ReadUsage),
+            self.hosts.destination.call(calls::ReadUsage)
         );
         Ok(Sides {
             source: source?,
@@ -112,7 +106,7 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn collect(&self, role: Role) -> Result<Readings, AgentError> {
-        self.hosts.host(role).call(Request::Collect).await
+        self.hosts.host(role).call(calls::Collect).await
     }
 
     pub(super) fn phase(&mut self, phase: Phase, limit: Option<Duration>) {

@@ -1,7 +1,7 @@
 //! Other traffic on the lab's networks.
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::calls;
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Network, NetworkSpec};
@@ -23,15 +23,15 @@ pub(super) async fn start(hosts: &Hosts, network: &NetworkSpec) -> Result<(), Ag
     let address = hosts.address(Role::Destination, network);
     let to = hosts
         .destination
-        .call(Request::ReceiveBackground { address })
+        .call(calls::ReceiveBackground { address })
         .await?;
     hosts
         .source
-        .call(Request::SendBackground { to, rate_bps })
+        .call(calls::SendBackground { to, rate_bps })
         .await
 }
 
 /// Ends it; what it came to.
 pub(super) async fn stop(hosts: &Hosts) -> Result<Option<BackgroundReport>, AgentError> {
-    hosts.source.call(Request::StopBackground).await
+    hosts.source.call(calls::StopBackground).await
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Death, Failure, Readings, Request, TimedEvent};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::{Death, Failure, TimedEvent};
 use lmbench_harness::process::how;
 use lmbench_harness::role::Role;
 
@@ -58,8 +59,8 @@ impl Losses {
 /// Ends everything of the repeat on both hosts. An error says that something can't be ended.
 pub(super) async fn end_repeat(hosts: &Hosts) -> Result<Losses, RunError> {
     let (source, destination) = tokio::join!(
-        hosts.source.call::<Vec<Death>>(Request::EndRepeat),
-        hosts.destination.call::<Vec<Death>>(Request::EndRepeat)
+        hosts.source.call(calls::EndRepeat),
+        hosts.destination.call(calls::EndRepeat)
     );
     let mut losses = Losses::default();
     for (role, ended) in Role::BOTH.into_iter().zip([source, destination]) {
@@ -105,7 +106,7 @@ pub(super) async fn evidence(hosts: &Hosts, done: Vec<TimedEvent>) -> Vec<Event>
         .collect();
     for role in Role::BOTH {
         let host = hosts.host(role);
-        let collected = host.call::<Readings>(Request::Collect);
+        let collected = host.call(calls::Collect);
         // A host that does not answer now has nothing to add.
         if let Ok(Ok(readings)) = tokio::time::timeout(EVIDENCE_WITHIN, collected).await {
             let events = readings.events.into_iter();

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Request, TimedEvent};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::TimedEvent;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::lab::{Lab, LabError};
@@ -205,7 +206,9 @@ impl Faults {
             FaultDeed::Cancel => {
                 let at = self.events.len();
                 self.note("fault", json!({ "cancel": true }), None);
-                let answer = hands.source.call(Request::Order(Order::Cancel));
+                let answer = hands.source.call(calls::GiveOrder {
+                    order: Order::Cancel,
+                });
                 // The answer may wait for a QEMU that is busy, and meanwhile the migration goes on.
                 if let Ok(answer) = timeout(ANSWER_WITHIN, answer).await {
                     self.refused_at(at, refusal(answer)?);
@@ -299,14 +302,14 @@ async fn strike(
         Role::Source => hands.source,
         Role::Destination => hands.destination,
     };
-    let strike = Request::Strike {
+    let strike = calls::Strike {
         part: victim.part,
         blow,
     };
     refusal(host.call(strike).await)
 }
 
-fn refusal(answer: Result<Value, AgentError>) -> Result<Option<String>, AgentError> {
+fn refusal<T>(answer: Result<T, AgentError>) -> Result<Option<String>, AgentError> {
     match answer {
         Ok(_) => Ok(None),
         Err(AgentError::Failed(failure)) => Ok(Some(failure.message)),

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
-use lmbench_harness::agent::recovery::{Condition, RecoveryRequest};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::Condition;
 use lmbench_harness::hypervisor::{MigrationStatus, RunState};
 use lmbench_harness::progress::Progress;
 use lmbench_harness::role::Role;
@@ -186,9 +186,7 @@ pub(super) fn troubles(snapshot: &Snapshot) -> Vec<Trouble> {
 
 /// Looks at one host.
 pub(super) async fn look_at(hosts: &Hosts, role: Role) -> Side {
-    let looked = hosts
-        .host(role)
-        .call(Request::Recovery(RecoveryRequest::Look));
+    let looked = hosts.host(role).call(calls::Look);
     let looked = tokio::time::timeout(LOOK_WITHIN, looked).await;
     let within = LOOK_WITHIN;
     Side::of(looked.unwrap_or(Err(AgentError::Silent { role, within })))

@@ -8,8 +8,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lmbench_harness::agent::protocol::{Death, Notice, Request, VERSION};
-use lmbench_harness::agent::{AgentClient, AgentError};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::{Death, Notice, VERSION};
+use lmbench_harness::agent::{AgentClient, AgentError, Call};
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::drivers::Driver;
 use lmbench_harness::host::HostInfo;
@@ -18,7 +19,6 @@ use lmbench_harness::link::Report;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{LinkSpec, Network, NetworkSpec};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
@@ -333,22 +333,19 @@ impl Host {
         let input = ChildStdin::from_std(process.stdin).map_err(HostError::Pipe)?;
         let output = ChildStdout::from_std(process.stdout).map_err(HostError::Pipe)?;
         let agent = AgentClient::new(role, output, input, notices);
-        let hello = Request::Hello {
+        let hello = calls::Hello {
             version: VERSION,
             role,
             driver: Driver::Qemu,
             directory: lab.directory(role).to_owned(),
         };
-        let info: HostInfo = agent.call(hello).await?;
+        let info = agent.call(hello).await?;
         let clock = Offset::of(&agent, &info).await?;
         Ok(Host { agent, info, clock })
     }
 
-    pub(super) async fn call<T: DeserializeOwned>(
-        &self,
-        request: Request,
-    ) -> Result<T, AgentError> {
-        self.agent.call(request).await
+    pub(super) async fn call<C: Call>(&self, call: C) -> Result<C::Reply, AgentError> {
+        self.agent.call(call).await
     }
 }
 
@@ -362,7 +359,7 @@ impl Offset {
         let mut best: Option<Offset> = None;
         for _ in 0..CLOCK_ROUNDS {
             let before = monotonic_ns();
-            let there: u64 = agent.call(Request::Clock).await?;
+            let there = agent.call(calls::ReadClock).await?;
             let after = monotonic_ns();
             let half = (after - before) / 2;
             let add_ns =

@@ -1,7 +1,8 @@
 //! Whether a guest of the user's own lives. lmbench has no code in it that could prove its memory, so it is asked what it shows of itself.
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Failure, Request};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::Failure;
 use lmbench_harness::hypervisor::Console;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Boot;
@@ -43,6 +44,6 @@ impl Attempt<'_> {
     }
 
     async fn console(&self, role: Role) -> Result<Console, AgentError> {
-        self.hosts.host(role).call(Request::Console).await
+        self.hosts.host(role).call(calls::ReadConsole).await
     }
 }

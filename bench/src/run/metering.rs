@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::calls;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::MigrationSpec;
 
@@ -16,11 +16,11 @@ pub(super) async fn begin(hosts: &Hosts, spec: &MigrationSpec) -> Result<(), Age
         return Ok(());
     }
     for role in Role::BOTH {
-        let watch = Request::Watch {
+        let watch = calls::Watch {
             every: CPU_INTERVAL,
             count_syscalls: spec.count_syscalls,
         };
-        hosts.host(role).call::<()>(watch).await?;
+        hosts.host(role).call(watch).await?;
     }
     Ok(())
 }
@@ -28,7 +28,7 @@ pub(super) async fn begin(hosts: &Hosts, spec: &MigrationSpec) -> Result<(), Age
 /// Ends it; nothing if it was never begun.
 pub(super) async fn end(hosts: &Hosts) -> Result<(), AgentError> {
     for role in Role::BOTH {
-        hosts.host(role).call::<()>(Request::StopWatching).await?;
+        hosts.host(role).call(calls::StopWatching).await?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Migrate, Notice, Request};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::Notice;
 use lmbench_harness::migration::Ended;
 use lmbench_harness::spec::Stage;
 
@@ -27,7 +28,7 @@ pub(super) async fn until_ended(
     faults: &mut Faults,
 ) -> Result<Ended, AgentError> {
     let setup = &attempt.cell.setup;
-    let migrate = Request::Migrate(Box::new(Migrate {
+    let migrate = calls::Migrate {
         stream: wired.stream.clone(),
         policy: setup.policy.clone(),
         subject: (&setup.guest).into(),
@@ -35,7 +36,7 @@ pub(super) async fn until_ended(
         timeout_action: setup.migration.timeout_action,
         sample: metering::sample_interval(&setup.migration),
         recovery: setup.migration.recovery,
-    }));
+    };
     let killed = attempt.hosts.death(|death| death.killed);
     let mut broken = std::pin::pin!(async {
         let death = killed.await;
@@ -52,7 +53,7 @@ pub(super) async fn until_ended(
     let mut recovery = Recovery::new(hosts, setup, attempt.notes.clone());
     let mut standstill = Standstill::default();
     let mut downtime_limit_ms = setup.first_downtime_limit_ms();
-    let mut migration = std::pin::pin!(hosts.source.call::<Ended>(migrate));
+    let mut migration = std::pin::pin!(hosts.source.call(migrate));
     loop {
         tokio::select! {
             ended = &mut migration => {

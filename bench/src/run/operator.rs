@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Request, TimedEvent};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::TimedEvent;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::lab::Lab;
@@ -165,7 +166,7 @@ fn made_whole(network: Network) -> TimedEvent {
 }
 
 async fn order_of(source: &Host, order: Order) -> Result<String, String> {
-    let answer = source.call::<String>(Request::Order(order)).await;
+    let answer = source.call(calls::GiveOrder { order }).await;
     answer.map_err(|error| match error {
         AgentError::Failed(failure) => failure.message,
         lost => crate::error::chain(&lost),

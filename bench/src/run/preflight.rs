@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::calls;
 use lmbench_harness::host;
-use lmbench_harness::hypervisor::{Case, Needed, ProbeReport, Problem, Resolved};
+use lmbench_harness::hypervisor::{Case, Needed, Problem, Resolved};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Accelerator;
 use serde_json::{Value, json};
@@ -46,9 +46,9 @@ pub(super) async fn check(hosts: &Hosts, plan: &Plan, prove: bool) -> Result<Rea
     for role in Role::BOTH {
         let cases = plan.cells.iter().map(|cell| case(cell, role)).collect();
         let goes_on = unfit.complaints.iter().all(|one| one.problem.lacking);
-        let report: ProbeReport = hosts
+        let report = hosts
             .host(role)
-            .call(Request::Preflight {
+            .call(calls::Preflight {
                 cases,
                 prove: prove && goes_on,
             })

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Filled, Request, Started, Usage};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::{Filled, Usage};
 use lmbench_harness::background::BackgroundReport;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{Boot, GuestSpec};
-use serde_json::Value;
 
 use super::attempt::Attempt;
 use super::background;
@@ -81,13 +81,13 @@ impl Attempt<'_> {
             tenant: here.tenant,
             ..setup.mismatch.destination.as_ref().unwrap_or(here).clone()
         };
-        let launch = |guest| Request::Launch {
+        let launch = |guest| calls::Launch {
             guest: Box::new(guest),
             accelerator: self.accelerator,
         };
         let started_ns = monotonic_ns();
-        let source = self.hosts.source.call::<Started>(launch(here.clone()));
-        let destination = self.hosts.destination.call::<Started>(launch(there));
+        let source = self.hosts.source.call(launch(here.clone()));
+        let destination = self.hosts.destination.call(launch(there));
         if matches!(setup.guest.boot, Boot::Image { .. }) {
             // The source makes the disk's overlay that both open.
             source.await?;
@@ -98,12 +98,12 @@ impl Attempt<'_> {
         }
         let boot = Duration::from_nanos(monotonic_ns() - started_ns);
         for role in Role::BOTH {
-            let configure = Request::Configure {
+            let configure = calls::Configure {
                 migration: setup.migration.clone(),
                 policy: setup.policy.clone(),
                 subject: (&setup.guest).into(),
             };
-            self.hosts.host(role).call::<Value>(configure).await?;
+            self.hosts.host(role).call(configure).await?;
         }
         Ok(boot)
     }
@@ -118,13 +118,13 @@ impl Attempt<'_> {
         let within =
             self.cell.setup.guest.boot_timeout + Duration::from_secs(workload.memory_bytes >> 24);
         let started_ns = monotonic_ns();
-        let start = Request::StartWorkload {
+        let start = calls::StartWorkload {
             workload,
             heartbeat: self.cell.setup.guest.heartbeat,
             report: REPORT_INTERVAL,
             within,
         };
-        let filled: Filled = self.hosts.source.call(start).await?;
+        let filled = self.hosts.source.call(start).await?;
         Ok((
             Duration::from_nanos(monotonic_ns() - started_ns),
             Some(filled),

@@ -8,8 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
-use lmbench_harness::agent::recovery::RecoveryRequest;
+use lmbench_harness::agent::calls;
 use lmbench_harness::hypervisor::MigrationStatus;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{ATTEMPT_WITHIN, Stage};
@@ -185,9 +184,9 @@ impl<'a> Recovery<'a> {
                     possessions(&snapshot)
                 )
             };
-            let give_up = Request::Recovery(RecoveryRequest::GiveUp { reason });
+            let give_up = calls::GiveUp { reason };
             // A source that can't be told is found gone by whoever waits for its migration.
-            let told = hosts.source.call::<bool>(give_up).await;
+            let told = hosts.source.call(give_up).await;
             tracing::debug!(?told, "gave up on the post-copy");
         }))
     }
@@ -220,8 +219,8 @@ async fn let_go_if_it_ran(hosts: &Hosts, notes: Notes) {
         }
         return;
     }
-    let let_go = Request::Recovery(RecoveryRequest::LetGo);
-    if let Err(error) = hosts.source.call::<()>(let_go).await {
+    let let_go = calls::LetGo;
+    if let Err(error) = hosts.source.call(let_go).await {
         let reason = error.to_string();
         notes.add(
             "refused",
@@ -291,22 +290,20 @@ async fn connection(
 ) -> Result<(), AgentError> {
     let began = Instant::now();
     let after_ms = || began.elapsed().as_secs_f64() * 1e3;
-    let end = || Request::Recovery(RecoveryRequest::EndCarriers);
-    let (source, destination) = tokio::join!(
-        hosts.source.call::<()>(end()),
-        hosts.destination.call::<()>(end())
-    );
+    let end = || calls::DismissCarriers;
+    let (source, destination) =
+        tokio::join!(hosts.source.call(end()), hosts.destination.call(end()));
     source.and(destination)?;
     let network = setup.network.inbound;
     let wired = wiring::reconnect(hosts, &setup.carrier, network, number).await?;
     let data =
         json!({ "attempt": number, "after_ms": after_ms(), "handshake_ms": wired.handshake_ms });
     notes.add("recovery-connected", data);
-    let resume = Request::Recovery(RecoveryRequest::Resume {
+    let resume = calls::ResumePostCopy {
         stream: wired.stream,
         within: FLOWS_WITHIN,
-    });
-    hosts.source.call::<()>(resume).await?;
+    };
+    hosts.source.call(resume).await?;
     let data = json!({ "attempt": number, "after_ms": after_ms() });
     notes.add("recovered", data);
     Ok(())

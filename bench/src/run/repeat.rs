@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::Request;
+use lmbench_harness::agent::calls;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::hypervisor::RunState;
 use lmbench_harness::migration::{Ended, Ending};
@@ -190,14 +190,9 @@ impl Attempt<'_> {
         metering::end(self.hosts).await?;
         for role in Role::BOTH {
             let host = self.hosts.host(role);
-            host.call::<()>(Request::EndCarriers).await?;
+            host.call(calls::EndCarriers).await?;
         }
-        let destination_info = self
-            .hosts
-            .destination
-            .call(Request::MigrationInfo)
-            .await
-            .ok();
+        let destination_info = self.hosts.destination.call(calls::ReadMigration).await.ok();
         let settled = aftermath::settle(self.hosts, &self.notes).await;
         let running_on = self.running_on().await;
         let verified = if aftermath::is_whole(&settled) {
@@ -253,12 +248,12 @@ impl Attempt<'_> {
             return Ok(());
         }
         let destination = &self.hosts.destination;
-        let await_running = Request::AwaitRunning {
+        let await_running = calls::AwaitRunning {
             within: RESUME_WITHIN,
         };
-        let state: RunState = destination.call(await_running).await?;
+        let state = destination.call(await_running).await?;
         if state == RunState::Paused && ended.stopped {
-            destination.call::<()>(Request::Resume).await?;
+            destination.call(calls::Continue).await?;
         }
         Ok(())
     }

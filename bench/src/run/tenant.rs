@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Request, TimedEvent};
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::TimedEvent;
 use lmbench_harness::clock::monotonic_ns;
 use lmbench_harness::lab::Lab;
 use lmbench_harness::spec::GuestSpec;
@@ -49,11 +50,11 @@ impl Tenant {
     /// Has a client ask for answers from now on, and the destination look for the guest's first turn on a CPU.
     pub(super) async fn watch(&mut self, hosts: &Hosts) -> Result<(), AgentError> {
         if self.guest.tenant == Some(true) {
-            let probe = Request::Probe {
+            let probe = calls::ProbeTenant {
                 guest: tenant::GUEST,
                 every: PROBE_INTERVAL,
             };
-            match hosts.source.call::<()>(probe).await {
+            match hosts.source.call(probe).await {
                 // A container may keep raw sockets from root.
                 Err(AgentError::Failed(failure)) if !self.insists => {
                     self.missing = Some(failure.message);
@@ -61,7 +62,7 @@ impl Tenant {
                 asked => asked?,
             }
         }
-        hosts.destination.call::<()>(Request::FollowVcpus).await
+        hosts.destination.call(calls::FollowVcpus).await
     }
 
     /// Why nobody asked, for the record.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
-use lmbench_harness::agent::protocol::{Failure, Request};
-use lmbench_harness::agent::recovery::RecoveryRequest;
+use lmbench_harness::agent::calls;
+use lmbench_harness::agent::protocol::Failure;
 use lmbench_harness::hypervisor::Stream;
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::Network;
@@ -74,10 +74,10 @@ pub(super) async fn reconnect(
 /// QEMU goes on trying to connect for minutes and can't be stopped meanwhile, so it is asked to only where there is a way.
 async fn probe(hosts: &Hosts, network: Network) -> Result<(), AgentError> {
     let address = hosts.address(Role::Destination, network);
-    let expect = Request::Recovery(RecoveryRequest::ExpectProbe { address });
-    let to: SocketAddr = hosts.destination.call(expect).await?;
+    let expect = calls::ExpectProbe { address };
+    let to = hosts.destination.call(expect).await?;
     let within = CARRIER_READY_WITHIN;
-    let probe = Request::Recovery(RecoveryRequest::Probe { to, within });
+    let probe = calls::ProbeWay { to, within };
     hosts.source.call(probe).await
 }
 
@@ -135,7 +135,7 @@ async fn secure(
         (&hosts.source, source),
         (&hosts.destination, made.destination),
     ] {
-        host.call::<()>(Request::Secure { credentials }).await?;
+        host.call(calls::Secure { credentials }).await?;
     }
     Ok(())
 }
@@ -168,7 +168,7 @@ async fn carried(
         for role in Role::BOTH {
             hosts
                 .host(role)
-                .call::<()>(Request::ExpectDescriptor { path: local(role) })
+                .call(calls::ExpectDescriptor { path: local(role) })
                 .await?;
         }
     } else {
@@ -219,11 +219,10 @@ async fn carried(
 }
 
 async fn incoming(hosts: &Hosts, stream: Stream, turn: Turn) -> Result<Stream, AgentError> {
-    let listen = match turn {
-        Turn::First => Request::Incoming { stream },
-        Turn::Again(_) => Request::Recovery(RecoveryRequest::Recover { stream }),
-    };
-    hosts.destination.call(listen).await
+    match turn {
+        Turn::First => hosts.destination.call(calls::Listen { stream }).await,
+        Turn::Again(_) => hosts.destination.call(calls::Recover { stream }).await,
+    }
 }
 
 async fn start(
@@ -234,7 +233,7 @@ async fn start(
 ) -> Result<Value, AgentError> {
     hosts
         .host(role)
-        .call(Request::StartCarrier {
+        .call(calls::StartCarrier {
             arguments,
             environment,
             within: CARRIER_READY_WITHIN,

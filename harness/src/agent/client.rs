@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 
+use super::calls::{Call, Request};
 use super::frames::{Reader, Writer};
-use super::protocol::{Call, Death, Failure, Message, Notice, Request};
+use super::protocol::{Death, Envelope, Failure, Message, Notice};
 use crate::role::Role;
 
 /// Why an agent's answer is missing.
@@ -121,17 +121,21 @@ impl AgentClient {
 
     /// Asks and waits, at most for [`Request::limit`]. A dropped call's answer is thrown away; the agent does what it was asked
     /// all the same, until the repeat ends.
-    pub async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
+    pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, AgentError> {
+        let request: Request = call.into();
         let within = request.limit();
-        tokio::time::timeout(within, self.ask(request))
-            .await
-            .unwrap_or(Err(AgentError::Silent {
-                role: self.role,
-                within,
-            }))
+        let answer = tokio::time::timeout(within, self.ask(request)).await;
+        let value = answer.unwrap_or(Err(AgentError::Silent {
+            role: self.role,
+            within,
+        }))?;
+        serde_json::from_value(value).map_err(|source| AgentError::Nonsense {
+            role: self.role,
+            source,
+        })
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: Request) -> Result<T, AgentError> {
+    async fn ask(&self, request: Request) -> Result<Value, AgentError> {
         let gone = AgentError::Gone { role: self.role };
         let id = self
             .next_id
@@ -150,7 +154,7 @@ impl AgentClient {
             .output
             .lock()
             .await
-            .send(&Call { id, request })
+            .send(&Envelope { id, request })
             .await
             .is_err()
         {
@@ -159,11 +163,7 @@ impl AgentClient {
         let Ok(result) = answer.await else {
             return Err(gone);
         };
-        let value = result.map_err(AgentError::Failed)?;
-        serde_json::from_value(value).map_err(|source| AgentError::Nonsense {
-            role: self.role,
-            source,
-        })
+        result.map_err(AgentError::Failed)
     }
 }
 
@@ -223,6 +223,7 @@ impl ReaderTask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::calls::ReadClock;
     use crate::agent::frames::{Reader, Writer};
 
     type Far = tokio::io::DuplexStream;
@@ -239,7 +240,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_frozen_agent_is_not_waited_for_for_ever() {
         let (client, _input, _output) = client();
-        let error = client.call::<u64>(Request::Clock).await.unwrap_err();
+        let error = client.call(ReadClock).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the agent on the source did not answer within 60s"
@@ -250,14 +251,14 @@ mod tests {
     async fn a_lost_agent_ends_every_call() {
         let (client, input, output) = client();
         let end = async {
-            let call: Call = Reader::new(input).next().await.unwrap().unwrap();
-            assert!(matches!(call.request, Request::Clock));
+            let call: Envelope = Reader::new(input).next().await.unwrap().unwrap();
+            assert!(matches!(call.request, Request::ReadClock(_)));
             drop(output);
         };
-        let (answer, ()) = tokio::join!(client.call::<u64>(Request::Clock), end);
+        let (answer, ()) = tokio::join!(client.call(ReadClock), end);
         assert!(matches!(answer, Err(AgentError::Gone { .. })));
         client.gone().await;
-        let later = client.call::<u64>(Request::Clock).await;
+        let later = client.call(ReadClock).await;
         assert!(matches!(later, Err(AgentError::Gone { .. })));
     }
 

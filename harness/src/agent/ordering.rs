@@ -2,17 +2,16 @@
 
 use std::sync::PoisonError;
 
-use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::failures::{refused, value};
+use super::failures::refused;
 use super::protocol::Failure;
 use super::serve::Agent;
 use crate::migration::{Command, Order};
 
 impl Agent {
     /// Answers once the hypervisor has; a migration takes orders as long as it goes on.
-    pub(super) async fn order(&self, order: Order) -> Result<Value, Failure> {
+    pub(super) async fn order(&self, order: Order) -> Result<String, Failure> {
         let (answer, answered) = oneshot::channel();
         let taken = {
             let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -25,7 +24,7 @@ impl Agent {
             return Err(refused("no migration goes on"));
         }
         match answered.await {
-            Ok(Ok(done)) => value(done),
+            Ok(Ok(done)) => Ok(done),
             Ok(Err(why)) => Err(refused(&why)),
             Err(_) => Err(refused("the migration ended first")),
         }

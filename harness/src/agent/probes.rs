@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::failures::{refused, value};
+use super::failures::refused;
 use super::protocol::Failure;
 use super::readings::Notebook;
 use super::serve::Agent;
@@ -42,28 +42,32 @@ impl Drop for Follower {
 
 impl Agent {
     /// A client of the guest on this host's end of the tenant network, until the readings are collected.
-    pub(super) async fn probe(&self, guest: Ipv4Addr, every: Duration) -> Result<Value, Failure> {
+    pub(super) async fn probe_tenant(
+        &self,
+        guest: Ipv4Addr,
+        every: Duration,
+    ) -> Result<(), Failure> {
         let prober = Prober::start(guest, every).map_err(|error| {
             refused(&format!(
                 "no client on the tenant network: {error}; write `tenant = false` in [guest] to do without"
             ))
         })?;
         self.repeat.lock().await.probes.prober = Some(prober);
-        value(())
+        Ok(())
     }
 
     /// Tells in an event when the guest that arrives here is first given a CPU.
-    pub(super) async fn follow_vcpus(&self) -> Result<Value, Failure> {
+    pub(super) async fn follow_vcpus(&self) -> Result<(), Failure> {
         let mut repeat = self.repeat.lock().await;
         let guest = repeat.guest();
         let guest = guest.ok_or_else(|| refused("no guest was launched"))?;
         let Some(process) = guest.process() else {
-            return value(());
+            return Ok(());
         };
         let first_turn = first_turn(guest.events(), process, self.notebook.clone());
         let follower = tokio::spawn(first_turn);
         repeat.probes.vcpus = Some(Follower(follower));
-        value(())
+        Ok(())
     }
 }
 

@@ -1,31 +1,22 @@
-//! Controller and agent: length-delimited JSON over standard streams. Requests carry an id and may overlap; the answer
+//! Controller and agent: length-delimited JSON over standard streams. Requests (`calls`) carry an id and may overlap; the answer
 //! to each is one value or one failure. Notices come in between, and are few: what is measured stays in the agent's
 //! memory until it is collected, so that telling does not disturb the measuring.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use lmbench_guest::spec::WorkloadSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::calls::Request;
 use crate::cpu::{CpuTime, ThreadTime};
-use crate::drivers::Driver;
 pub use crate::hypervisor::Filled;
 use crate::hypervisor::{
-    Case, Credentials, EventKind, GuestEvent, Heartbeat, Reading, Stream, TimedReport,
+    EventKind, GuestEvent, Heartbeat, MigrationStatus, Reading, RunState, TimedReport,
 };
 use crate::lab::InterfaceBytes;
-use crate::migration::Order;
-use crate::policy::Subject;
 use crate::progress::Progress;
-use crate::role::Role;
 use crate::sockets::{Connection, FlowPoint};
-use crate::spec::{
-    Accelerator, Blow, GuestSpec, MigrationSpec, Part, PolicySpec, RecoverySpec, Stage,
-    TimeoutAction,
-};
+use crate::spec::Stage;
 use crate::switches::Switches;
 use crate::tenant::probe::Heard;
 
@@ -34,7 +25,7 @@ pub const VERSION: u32 = 6;
 
 /// From the controller.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Call {
+pub struct Envelope {
     /// Chosen by the controller; the answer bears it.
     pub id: u64,
     /// What is wanted.
@@ -45,217 +36,16 @@ pub struct Call {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Message {
-    /// The answer to a call.
+    /// The answer to a request.
     Answer {
-        /// The call's.
+        /// The request's.
         id: u64,
         /// What came of it.
         result: Result<Value, Failure>,
     },
-    /// Something without a call.
+    /// Something that nobody asked for.
     Notice(Notice),
 }
-
-/// What the controller can ask of an agent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Request {
-    /// First of all. Answer: [`crate::host::HostInfo`].
-    Hello {
-        /// [`VERSION`] of the controller.
-        version: u32,
-        /// The end of the migration that this agent's host is at.
-        role: Role,
-        /// What runs its guests.
-        driver: Driver,
-        /// Runtime directory for sockets and logs, exists, ours.
-        directory: PathBuf,
-    },
-    /// Answer: this host's clock, ns.
-    Clock,
-    /// Answer: [`crate::hypervisor::ProbeReport`].
-    Preflight {
-        /// Every cell.
-        cases: Vec<Case>,
-        /// Whether a guest may be booted to prove KVM, if only that tells.
-        #[serde(default = "may_prove")]
-        prove: bool,
-    },
-    /// Starts QEMU. Answer: [`Started`].
-    Launch {
-        /// What.
-        guest: Box<GuestSpec>,
-        /// On what.
-        accelerator: Accelerator,
-    },
-    /// Fills memory and starts the workload. Answer: [`Filled`].
-    StartWorkload {
-        /// What to write.
-        workload: WorkloadSpec,
-        /// Time between heartbeats.
-        heartbeat: Duration,
-        /// Time between reports.
-        report: Duration,
-        /// Time allowed for the fill.
-        within: Duration,
-    },
-    /// Sets capabilities and parameters.
-    Configure {
-        /// From the scenario.
-        migration: MigrationSpec,
-        /// Adds its own.
-        policy: PolicySpec,
-        /// What the policy's rules ask for.
-        subject: Subject,
-    },
-    /// Turns QEMU's own TLS on for the migration.
-    Secure {
-        /// What this side proves itself with. Travels like every request over the agent's standard input.
-        credentials: Credentials,
-    },
-    /// Listens where a carrier will hand a connected socket over.
-    ExpectDescriptor {
-        /// The unix socket.
-        path: PathBuf,
-    },
-    /// Starts a carrier process. Answer: the first line it prints, parsed.
-    StartCarrier {
-        /// Arguments after the program, which is this executable.
-        arguments: Vec<String>,
-        /// Environment to add; secrets travel here, never in arguments.
-        environment: Vec<(String, String)>,
-        /// Time allowed for the first line.
-        within: Duration,
-    },
-    /// Has the destination's QEMU await the stream. Answer: the [`Stream`] with its real port.
-    Incoming {
-        /// Where.
-        stream: Stream,
-    },
-    /// Migrates; the answer comes when it is over. Answer: [`crate::migration::Ended`].
-    Migrate(Box<Migrate>),
-    /// Samples the CPU time of this host's QEMU and carriers, and meters their connections, until [`Request::StopWatching`] or the
-    /// repeat's end: what the destination does while the source migrates.
-    Watch {
-        /// Longest time between samples of CPU time.
-        every: Duration,
-        /// Whether to count system calls, which makes each of them slower.
-        count_syscalls: bool,
-    },
-    /// Asks the guest for echoes over the tenant network from this host until [`Request::Collect`].
-    Probe {
-        /// Its address.
-        guest: Ipv4Addr,
-        /// Time between two questions.
-        every: Duration,
-    },
-    /// Tells in the event `vcpu-runs` when a guest that arrives here first has a CPU.
-    FollowVcpus,
-    /// Ends [`Request::Watch`].
-    StopWatching,
-    /// Has the carriers end in good order, so that their last words are collected; nothing if they don't within their own deadline.
-    EndCarriers,
-    /// Looks at a migration that is in trouble, or helps it out.
-    Recovery(super::recovery::RecoveryRequest),
-    /// Tells the migration that goes on what the operator wants. Answer: a text that says what was done, once the hypervisor has.
-    Order(Order),
-    /// Kills, freezes or thaws a process of the repeat, to see what comes of it. Answer: the ids of those that lived.
-    Strike {
-        /// Which.
-        part: Part,
-        /// What is done.
-        blow: Blow,
-    },
-    /// Waits until the destination's guest runs or is lost. Answer: its [`RunState`](crate::hypervisor::RunState).
-    AwaitRunning {
-        /// For how long.
-        within: Duration,
-    },
-    /// Lets a guest run that arrived paused.
-    Resume,
-    /// Answer: the guest's [`RunState`](crate::hypervisor::RunState), or null without a guest.
-    RunState,
-    /// Answer: the guest's [`Console`](crate::hypervisor::Console) on this host.
-    Console,
-    /// Answer: a [`Reading`] of the guest's migration.
-    MigrationInfo,
-    /// Answer: [`lmbench_guest::wire::Verified`].
-    Verify {
-        /// Time allowed.
-        within: Duration,
-    },
-    /// Answer: [`Usage`].
-    Usage,
-    /// Answer: [`Readings`] since the last collection.
-    Collect,
-    /// Receives the lab's other traffic. Answer: the address listened at.
-    ReceiveBackground {
-        /// Where to listen.
-        address: IpAddr,
-    },
-    /// Sends the lab's other traffic.
-    SendBackground {
-        /// Where to.
-        to: SocketAddr,
-        /// How fast.
-        rate_bps: u64,
-    },
-    /// Ends it. Answer: its report, or null.
-    StopBackground,
-    /// Ends guest, carriers and traffic of this repeat, and every request that is still at work; an error if anything survives.
-    /// Answer: the [`Death`]s of the repeat.
-    EndRepeat,
-}
-
-/// A migration to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Migrate {
-    /// Where to.
-    pub stream: Stream,
-    /// Who decides.
-    pub policy: PolicySpec,
-    /// What its rules ask for.
-    pub subject: Subject,
-    /// Time allowed.
-    pub timeout: Duration,
-    /// And then.
-    pub timeout_action: TimeoutAction,
-    /// Longest time between samples; `None` asks the hypervisor only as often as the timeout and the policy need it.
-    pub sample: Option<Duration>,
-    /// What happens to a post-copy whose connection breaks.
-    pub recovery: RecoverySpec,
-}
-
-/// As before it was asked.
-fn may_prove() -> bool {
-    true
-}
-
-impl Request {
-    /// Longest time until the answer of an agent that works. One that says nothing for so long is frozen or stuck.
-    pub fn limit(&self) -> Duration {
-        let own = match self {
-            Request::Preflight { cases, .. } => {
-                Duration::from_secs(60 + u64::try_from(cases.len()).unwrap_or(u64::MAX) / 4)
-            }
-            // QEMU's monitor and its guest each have the boot's time.
-            Request::Launch { guest, .. } => guest.boot_timeout * 2,
-            // A timeout's action gets the time of the timeout once more, or a little more than that.
-            Request::Migrate(migrate) => {
-                migrate.timeout * 2 + Duration::from_secs(30) + migrate.recovery.longest() * 2
-            }
-            Request::StartWorkload { within, .. }
-            | Request::StartCarrier { within, .. }
-            | Request::AwaitRunning { within }
-            | Request::Verify { within } => *within,
-            _ => Duration::ZERO,
-        };
-        own.saturating_add(ANSWER_MARGIN)
-    }
-}
-
-/// Far more than a busy agent or an overloaded machine takes to answer, far less than a user's patience with a frozen one.
-const ANSWER_MARGIN: Duration = Duration::from_mins(1);
 
 /// Why an agent could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -313,6 +103,23 @@ pub struct Started {
     pub boot: Duration,
 }
 
+/// The state of one host's guest, when it may be in trouble.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// How its hypervisor ended, if it has.
+    pub gone: Option<String>,
+    /// Its run state; missing if nobody answers.
+    pub run_state: Option<RunState>,
+    /// Its migration's status.
+    pub migration: Option<MigrationStatus>,
+    /// Bytes of guest memory that it has still to send.
+    pub remaining_bytes: Option<u64>,
+    /// Whether the guest ran here at any time, as far as its hypervisor told.
+    pub ran: bool,
+    /// Whether its migration was in post-copy at any time, as far as its hypervisor told.
+    pub was_in_post_copy: bool,
+}
+
 /// What the host's processes have used so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -350,12 +157,12 @@ pub struct Readings {
     pub tenant: Option<Heard>,
 }
 
-/// What the kernel counted for QEMU and the carriers from [`Request::Watch`] to [`Request::StopWatching`].
+/// What the kernel counted for QEMU and the carriers from [`Watch`](super::calls::Watch) to [`StopWatching`](super::calls::StopWatching).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metering {
     /// All TCP connections together, in the order of time. Empty where the kernel can't be asked.
     pub flow: Vec<MeteringPoint>,
-    /// Each TCP connection, as of [`Request::Collect`]: with what it moved as it ended.
+    /// Each TCP connection, as of [`Collect`](super::calls::Collect): with what it moved as it ended.
     pub connections: Vec<Connection>,
     /// Context switches.
     pub switches: Owned<Option<Switches>>,

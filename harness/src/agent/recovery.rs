@@ -4,127 +4,51 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::failures::{failure, failure_of, refused, value};
+use super::calls::ResumePostCopy;
+use super::failures::{failure, failure_of, refused};
 use super::life::Life;
-use super::protocol::Failure;
+use super::protocol::{Condition, Failure};
 use super::serve::Agent;
-use crate::hypervisor::{EventKind, GuestError, GuestEvent, MigrationStatus, RunState, Stream};
+use crate::hypervisor::{EventKind, GuestError, GuestEvent, MigrationStatus, Stream};
 use crate::migration::RecoveryHandle;
 use crate::policy::Action;
 use crate::sockets::sever;
 use crate::spec::RecoverySpec;
 
-/// What can be asked about a migration in trouble.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecoveryRequest {
-    /// Answer: [`Condition`].
-    Look,
-    /// Ends the carriers of this host at once, in good order as far as they can. What they have said stays.
-    EndCarriers,
-    /// Listens where a probe of the way may come to. Answer: the address.
-    ExpectProbe {
-        /// Where.
-        address: IpAddr,
-    },
-    /// Connects to the other host's probe, to see whether there is a way.
-    Probe {
-        /// Its address.
-        to: SocketAddr,
-        /// For how long to try.
-        within: Duration,
-    },
-    /// Has the destination's QEMU, whose post-copy lost its connection, listen for a new one. Answer: the [`Stream`] with its real port.
-    Recover {
-        /// Where.
-        stream: Stream,
-    },
-    /// Has the source's QEMU go on over a new connection. The answer comes when the stream flows.
-    Resume {
-        /// Where to.
-        stream: Stream,
-        /// For how long to wait for that.
-        within: Duration,
-    },
-    /// Has QEMU let go of a post-copy's connection.
-    LetGo,
-    /// Tells the migration that goes on that its post-copy gets no new connection.
-    GiveUp {
-        /// Why.
-        reason: String,
-    },
-    /// Cancels what the source's QEMU still does. Answer: the status that it came to.
-    Cancel,
-    /// Breaks the TCP connections of the QEMUs here, of which one may wait in them and hear nobody. Refused if there are none.
-    Sever,
-    /// Ends QEMU, so that its copy of the guest can't run.
-    Fence {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// The state of one host's QEMU.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Condition {
-    /// How QEMU ended, if it has.
-    pub gone: Option<String>,
-    /// Its run state; missing if its monitor does not answer.
-    pub run_state: Option<RunState>,
-    /// Its migration's status.
-    pub migration: Option<MigrationStatus>,
-    /// Bytes of guest memory that it has still to send.
-    pub remaining_bytes: Option<u64>,
-    /// Whether the guest ran here at any time, as far as its QEMU told.
-    pub ran: bool,
-    /// Whether its migration was in post-copy at any time, as far as its QEMU told.
-    pub was_in_post_copy: bool,
-}
-
 impl Agent {
-    pub(super) async fn recovery(
-        &self,
-        life: &Life,
-        request: RecoveryRequest,
-    ) -> Result<Value, Failure> {
-        match request {
-            RecoveryRequest::Look => value(self.look().await?),
-            RecoveryRequest::EndCarriers => {
-                let ended = self.repeat.lock().await.dismiss_carriers();
-                let _ = timeout(CARRIERS_END_WITHIN, ended).await;
-                self.repeat.lock().await.kill_dismissed();
-                value(())
-            }
-            RecoveryRequest::ExpectProbe { address } => expect_probe(address).await,
-            RecoveryRequest::Probe { to, within } => probe(to, within).await,
-            RecoveryRequest::Recover { stream } => self.recover(stream).await,
-            RecoveryRequest::Resume { stream, within } => {
-                self.take_descriptor(&stream).await?;
-                let guest = self.guest().await?;
-                value(guest.resume(&stream, within).await.map_err(failure)?)
-            }
-            RecoveryRequest::LetGo => value(self.guest().await?.let_go().await.map_err(failure)?),
-            RecoveryRequest::GiveUp { reason } => {
-                let sender = self.giving_up().take();
-                let told = sender.is_some_and(|sender| sender.send(reason).is_ok());
-                value(told)
-            }
-            RecoveryRequest::Cancel => self.cancel().await,
-            RecoveryRequest::Sever => sever_all(life),
-            RecoveryRequest::Fence { reason } => {
-                self.note("fenced", json!({ "reason": reason }));
-                let holds = life.holds().clone();
-                for hold in holds {
-                    hold.end().await.map_err(failure)?;
-                }
-                value(())
-            }
+    pub(super) async fn dismiss_carriers(&self) {
+        let ended = self.repeat.lock().await.dismiss_carriers();
+        let _ = timeout(CARRIERS_END_WITHIN, ended).await;
+        self.repeat.lock().await.kill_dismissed();
+    }
+
+    pub(super) async fn resume_post_copy(&self, call: ResumePostCopy) -> Result<(), Failure> {
+        let ResumePostCopy { stream, within } = call;
+        self.take_descriptor(&stream).await?;
+        let guest = self.guest().await?;
+        guest.resume(&stream, within).await.map_err(failure)
+    }
+
+    pub(super) async fn let_go(&self) -> Result<(), Failure> {
+        self.guest().await?.let_go().await.map_err(failure)
+    }
+
+    pub(super) fn give_up(&self, reason: String) -> bool {
+        let sender = self.giving_up().take();
+        sender.is_some_and(|sender| sender.send(reason).is_ok())
+    }
+
+    pub(super) async fn fence(&self, life: &Life, reason: String) -> Result<(), Failure> {
+        self.note("fenced", json!({ "reason": reason }));
+        let holds = life.holds().clone();
+        for hold in holds {
+            hold.end().await.map_err(failure)?;
         }
+        Ok(())
     }
 
     /// The migration's handle of its recovery; the agent keeps the means to give up.
@@ -140,7 +64,7 @@ impl Agent {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn look(&self) -> Result<Condition, Failure> {
+    pub(super) async fn look(&self) -> Result<Condition, Failure> {
         let guest = self.guest().await?;
         let mut condition = Condition::default();
         match guest.look().await {
@@ -158,7 +82,7 @@ impl Agent {
         Ok(condition)
     }
 
-    async fn recover(&self, stream: Stream) -> Result<Value, Failure> {
+    pub(super) async fn recover(&self, stream: Stream) -> Result<Stream, Failure> {
         self.take_descriptor(&stream).await?;
         let stream = match stream {
             Stream::Tcp(address) if address.port() == 0 => Stream::Tcp(free_port(address).await?),
@@ -166,11 +90,11 @@ impl Agent {
         };
         let guest = self.guest().await?;
         guest.recover(&stream).await.map_err(failure)?;
-        value(stream)
+        Ok(stream)
     }
 
     /// A cancel that is refused comes too late or too early; the status tells which.
-    async fn cancel(&self) -> Result<Value, Failure> {
+    pub(super) async fn cancel_migration(&self) -> Result<Option<MigrationStatus>, Failure> {
         let guest = self.guest().await?;
         let deadline = Instant::now() + CANCELLED_WITHIN;
         let mut asked = false;
@@ -180,7 +104,7 @@ impl Agent {
                 .as_ref()
                 .is_none_or(|status| status.is_final() || status.is_post_copy());
             if over || Instant::now() >= deadline {
-                return value(status);
+                return Ok(status);
             }
             if !asked {
                 asked = true;
@@ -198,7 +122,7 @@ impl Agent {
     }
 }
 
-fn sever_all(life: &Life) -> Result<Value, Failure> {
+pub(super) fn sever_all(life: &Life) -> Result<usize, Failure> {
     let mut severed = 0;
     let holds = life.holds().clone();
     for process in holds.iter().filter_map(|hold| hold.process()) {
@@ -208,7 +132,7 @@ fn sever_all(life: &Life) -> Result<Value, Failure> {
     if severed == 0 {
         return Err(refused("QEMU has no TCP connection"));
     }
-    value(severed)
+    Ok(severed)
 }
 
 /// QEMU can be asked for the port that it chose only while its main loop is free, which a paused post-copy does not promise.
@@ -218,7 +142,7 @@ async fn free_port(address: SocketAddr) -> Result<SocketAddr, Failure> {
     free.map_err(|error| failure_of(&error, &format!("can't listen at {address}")))
 }
 
-async fn expect_probe(address: IpAddr) -> Result<Value, Failure> {
+pub(super) async fn expect_probe(address: IpAddr) -> Result<SocketAddr, Failure> {
     let at = SocketAddr::new(address, 0);
     let failed = |error| failure_of(&error, &format!("can't listen at {at}"));
     let listener = TcpListener::bind(at).await.map_err(failed)?;
@@ -228,12 +152,12 @@ async fn expect_probe(address: IpAddr) -> Result<Value, Failure> {
         PROBE_LISTENS,
         async move { listener.accept().await },
     ));
-    value(address)
+    Ok(address)
 }
 
-async fn probe(to: SocketAddr, within: Duration) -> Result<Value, Failure> {
+pub(super) async fn probe_way(to: SocketAddr, within: Duration) -> Result<(), Failure> {
     match timeout(within, TcpStream::connect(to)).await {
-        Ok(Ok(_)) => value(()),
+        Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(failure_of(&error, &format!("can't reach {}", to.ip()))),
         Err(_) => Err(refused(&format!(
             "{} was not reached within {within:.0?}",

@@ -10,24 +10,26 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 
+use super::calls::{self, Call, Request};
 use super::failures::{failure, refused, value};
 use super::frames::{Reader, Writer};
 use super::life::Life;
 use super::metering::Meter;
 use super::migrating::Sampler;
-use super::protocol::{
-    Call, Death, Failure, Message, Migrate, Readings, Request, TimedEvent, Usage, VERSION,
-};
+use super::protocol::{Death, Envelope, Failure, Message, Readings, TimedEvent, Usage, VERSION};
 use super::readings::Notebook;
+use super::recovery;
 use super::repeat::Repeat;
 use super::watching::Watcher;
 use crate::clock::monotonic_ns;
 use crate::cpu;
-use crate::drivers::{self, Driver};
+use crate::drivers;
 use crate::host::HostInfo;
-use crate::hypervisor::{Guest, GuestError, GuestId, Hypervisor, RunState, Workload};
+use crate::hypervisor::{
+    Filled, Guest, GuestError, GuestId, Hypervisor, ProbeReport, RunState, Stream, Workload,
+};
 use crate::lab::{self, interface_bytes};
-use crate::migration::{self, Command};
+use crate::migration::{self, Command, Ended};
 use crate::policy::{self, Action};
 use crate::role::Role;
 use crate::spec::Network;
@@ -57,11 +59,11 @@ pub async fn serve(
     let mut reader = Reader::new(input);
     let mut tasks = tokio::task::JoinSet::new();
     let result = loop {
-        match reader.next::<Call>().await {
+        match reader.next::<Envelope>().await {
             Ok(Some(call)) => {
                 let (agent, told) = (agent.clone(), told.clone());
                 // Decided here, where requests have an order: what comes before the end belongs to the repeat that ends.
-                let life = if matches!(call.request, Request::EndRepeat) {
+                let life = if matches!(call.request, Request::EndRepeat(_)) {
                     agent.end_life()
                 } else {
                     agent.life()
@@ -135,8 +137,8 @@ impl Agent {
 
     /// No request outlives its repeat: what it has started is ended with the rest.
     async fn answer_within(&self, life: Life, request: Request) -> Result<Value, Failure> {
-        if matches!(request, Request::EndRepeat) {
-            return value(self.end_repeat(life).await?);
+        if matches!(request, Request::EndRepeat(_)) {
+            return reply::<calls::EndRepeat>(self.end_repeat(life).await);
         }
         tokio::select! {
             biased;
@@ -158,100 +160,109 @@ impl Agent {
 
     async fn answer(&self, life: &Life, request: Request) -> Result<Value, Failure> {
         match request {
-            Request::Hello {
-                version,
-                role,
-                driver,
-                directory,
-            } => self.hello(version, role, driver, directory),
-            Request::Clock => value(monotonic_ns()),
-            Request::Preflight { cases, prove } => {
-                let host = self.host()?;
-                value(host.hypervisor.probe(&cases, host.role, prove).await)
+            Request::Hello(call) => reply::<calls::Hello>(self.hello(call)),
+            Request::ReadClock(_) => reply::<calls::ReadClock>(Ok(monotonic_ns())),
+            Request::Preflight(call) => reply::<calls::Preflight>(self.preflight(call).await),
+            Request::Launch(calls::Launch { guest, accelerator }) => {
+                reply::<calls::Launch>(self.launch(life, &guest, accelerator).await)
             }
-            Request::Launch { guest, accelerator } => self.launch(life, &guest, accelerator).await,
-            Request::StartWorkload {
-                workload,
-                heartbeat,
-                report,
-                within,
-            } => {
-                let workload = Workload {
-                    spec: workload,
-                    heartbeat,
-                    report,
-                };
-                let guest = self.guest().await?;
-                let filled = guest.start_workload(&workload, within).await;
-                value(filled.map_err(failure)?)
+            Request::StartWorkload(call) => {
+                reply::<calls::StartWorkload>(self.start_workload(call).await)
             }
-            Request::Configure {
-                migration,
-                policy,
-                subject,
-            } => self.configure(&migration, &policy, subject).await,
-            Request::Secure { credentials } => self.secure(&credentials).await,
-            Request::ExpectDescriptor { path } => self.expect_descriptor(path).await,
-            Request::StartCarrier {
-                arguments,
-                environment,
-                within,
-            } => self.start_carrier(&arguments, &environment, within).await,
-            Request::Incoming { stream } => {
-                self.take_descriptor(&stream).await?;
-                let guest = self.guest().await?;
-                value(guest.listen(&stream).await.map_err(failure)?)
+            Request::Configure(call) => reply::<calls::Configure>(self.configure(&call).await),
+            Request::Secure(call) => reply::<calls::Secure>(self.secure(&call.credentials).await),
+            Request::ExpectDescriptor(call) => {
+                reply::<calls::ExpectDescriptor>(self.expect_descriptor(call.path).await)
             }
-            Request::Migrate(wanted) => self.migrate(&wanted).await,
-            Request::Watch {
-                every,
-                count_syscalls,
-            } => self.watch(every, count_syscalls).await,
-            Request::Probe { guest, every } => self.probe(guest, every).await,
-            Request::FollowVcpus => self.follow_vcpus().await,
-            Request::StopWatching => self.stop_watching().await,
-            Request::EndCarriers => {
+            Request::StartCarrier(call) => {
+                reply::<calls::StartCarrier>(self.start_carrier(&call).await)
+            }
+            Request::Listen(call) => reply::<calls::Listen>(self.listen(&call.stream).await),
+            Request::Migrate(call) => reply::<calls::Migrate>(self.migrate(&call).await),
+            Request::Watch(call) => reply::<calls::Watch>(self.watch(&call).await),
+            Request::ProbeTenant(calls::ProbeTenant { guest, every }) => {
+                reply::<calls::ProbeTenant>(self.probe_tenant(guest, every).await)
+            }
+            Request::FollowVcpus(_) => reply::<calls::FollowVcpus>(self.follow_vcpus().await),
+            Request::StopWatching(_) => {
+                self.stop_watching().await;
+                reply::<calls::StopWatching>(Ok(()))
+            }
+            Request::EndCarriers(_) => {
                 let ending = self.repeat.lock().await.end_carriers();
                 let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
-                value(())
+                reply::<calls::EndCarriers>(Ok(()))
             }
-            Request::Order(order) => self.order(order).await,
-            Request::Strike { part, blow } => self.strike(part, blow).await,
-            Request::Recovery(request) => self.recovery(life, request).await,
-            Request::AwaitRunning { within } => self.await_running(within).await,
-            Request::Resume => {
+            Request::GiveOrder(call) => reply::<calls::GiveOrder>(self.order(call.order).await),
+            Request::Strike(calls::Strike { part, blow }) => {
+                reply::<calls::Strike>(self.strike(part, blow).await)
+            }
+            Request::AwaitRunning(call) => {
+                reply::<calls::AwaitRunning>(self.await_running(call.within).await)
+            }
+            Request::Continue(_) => {
                 let guest = self.guest().await?;
-                value(guest.apply(&Action::Resume).await.map_err(failure)?)
+                let resumed = guest.apply(&Action::Resume).await;
+                reply::<calls::Continue>(resumed.map_err(failure))
             }
-            Request::RunState => match self.repeat.lock().await.guest() {
-                Some(guest) => value(guest.run_state().await.map_err(failure)?),
-                None => value(()),
-            },
-            Request::Console => {
+            Request::ReadRunState(_) => reply::<calls::ReadRunState>(self.run_state().await),
+            Request::ReadConsole(_) => {
                 let hypervisor = &self.host()?.hypervisor;
-                value(hypervisor.console(&GuestId::default()))
+                let console = hypervisor.console(&GuestId::default());
+                reply::<calls::ReadConsole>(Ok(console))
             }
-            Request::MigrationInfo => value(self.guest().await?.reading().await.map_err(failure)?),
-            Request::Verify { within } => {
-                let guest = self.guest().await?;
-                value(guest.verify(within).await.map_err(failure)?)
+            Request::ReadMigration(_) => {
+                let reading = self.guest().await?.reading().await;
+                reply::<calls::ReadMigration>(reading.map_err(failure))
             }
-            Request::Usage => value(self.usage().await),
-            Request::Collect => value(self.collect().await),
-            Request::ReceiveBackground { address } => self.receive_background(address).await,
-            Request::SendBackground { to, rate_bps } => self.send_background(to, rate_bps).await,
-            Request::StopBackground => self.stop_background().await,
-            Request::EndRepeat => Err(refused("a repeat ends only once")),
+            Request::Verify(call) => {
+                let verified = self.guest().await?.verify(call.within).await;
+                reply::<calls::Verify>(verified.map_err(failure))
+            }
+            Request::ReadUsage(_) => reply::<calls::ReadUsage>(Ok(self.usage().await)),
+            Request::Collect(_) => reply::<calls::Collect>(Ok(self.collect().await)),
+            Request::ReceiveBackground(call) => {
+                reply::<calls::ReceiveBackground>(self.receive_background(call.address).await)
+            }
+            Request::SendBackground(calls::SendBackground { to, rate_bps }) => {
+                reply::<calls::SendBackground>(self.send_background(to, rate_bps).await)
+            }
+            Request::StopBackground(_) => {
+                reply::<calls::StopBackground>(Ok(self.stop_background().await))
+            }
+            Request::Look(_) => reply::<calls::Look>(self.look().await),
+            Request::DismissCarriers(_) => {
+                self.dismiss_carriers().await;
+                reply::<calls::DismissCarriers>(Ok(()))
+            }
+            Request::ExpectProbe(call) => {
+                reply::<calls::ExpectProbe>(recovery::expect_probe(call.address).await)
+            }
+            Request::ProbeWay(calls::ProbeWay { to, within }) => {
+                reply::<calls::ProbeWay>(recovery::probe_way(to, within).await)
+            }
+            Request::Recover(call) => reply::<calls::Recover>(self.recover(call.stream).await),
+            Request::ResumePostCopy(call) => {
+                reply::<calls::ResumePostCopy>(self.resume_post_copy(call).await)
+            }
+            Request::LetGo(_) => reply::<calls::LetGo>(self.let_go().await),
+            Request::GiveUp(call) => reply::<calls::GiveUp>(Ok(self.give_up(call.reason))),
+            Request::CancelMigration(_) => {
+                reply::<calls::CancelMigration>(self.cancel_migration().await)
+            }
+            Request::Sever(_) => reply::<calls::Sever>(recovery::sever_all(life)),
+            Request::Fence(call) => reply::<calls::Fence>(self.fence(life, call.reason).await),
+            Request::EndRepeat(_) => Err(refused("a repeat ends only once")),
         }
     }
 
-    fn hello(
-        &self,
-        version: u32,
-        role: Role,
-        driver: Driver,
-        directory: PathBuf,
-    ) -> Result<Value, Failure> {
+    fn hello(&self, hello: calls::Hello) -> Result<HostInfo, Failure> {
+        let calls::Hello {
+            version,
+            role,
+            driver,
+            directory,
+        } = hello;
         if version != VERSION {
             return Err(Failure {
                 message: format!(
@@ -270,7 +281,37 @@ impl Agent {
         if !first {
             return Err(refused("hello was said before"));
         }
-        value(HostInfo::examine())
+        Ok(HostInfo::examine())
+    }
+
+    async fn preflight(&self, call: calls::Preflight) -> Result<ProbeReport, Failure> {
+        let (host, calls::Preflight { cases, prove }) = (self.host()?, call);
+        Ok(host.hypervisor.probe(&cases, host.role, prove).await)
+    }
+
+    async fn start_workload(&self, call: calls::StartWorkload) -> Result<Filled, Failure> {
+        let workload = Workload {
+            spec: call.workload,
+            heartbeat: call.heartbeat,
+            report: call.report,
+        };
+        let guest = self.guest().await?;
+        let filled = guest.start_workload(&workload, call.within).await;
+        filled.map_err(failure)
+    }
+
+    async fn listen(&self, stream: &Stream) -> Result<Stream, Failure> {
+        self.take_descriptor(stream).await?;
+        let guest = self.guest().await?;
+        guest.listen(stream).await.map_err(failure)
+    }
+
+    async fn run_state(&self) -> Result<Option<RunState>, Failure> {
+        let guest = self.repeat.lock().await.guest();
+        match guest {
+            Some(guest) => Ok(Some(guest.run_state().await.map_err(failure)?)),
+            None => Ok(None),
+        }
     }
 
     pub(super) fn host(&self) -> Result<&Host, Failure> {
@@ -285,7 +326,7 @@ impl Agent {
             .ok_or_else(|| refused("no guest was launched"))
     }
 
-    async fn migrate(&self, wanted: &Migrate) -> Result<Value, Failure> {
+    async fn migrate(&self, wanted: &calls::Migrate) -> Result<Ended, Failure> {
         self.take_descriptor(&wanted.stream).await?;
         let (sender, orders) = mpsc::unbounded_channel();
         *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
@@ -315,34 +356,34 @@ impl Agent {
             };
             (guest, sampler)
         };
-        value(
-            migration::run(&*guest, plan, &mut sampler)
-                .await
-                .map_err(failure)?,
-        )
+        let ended = migration::run(&*guest, plan, &mut sampler).await;
+        ended.map_err(failure)
     }
 
-    async fn watch(&self, every: Duration, count_syscalls: bool) -> Result<Value, Failure> {
+    async fn watch(&self, watch: &calls::Watch) -> Result<(), Failure> {
         let mut repeat = self.repeat.lock().await;
         let processes = repeat
             .processes()
             .ok_or_else(|| refused("no guest was launched"))?;
-        repeat.meter = Meter::start(&processes, count_syscalls, &self.notebook);
-        repeat.watcher = Some(Watcher::start(processes, every, self.notebook.clone()));
-        value(())
+        repeat.meter = Meter::start(&processes, watch.count_syscalls, &self.notebook);
+        repeat.watcher = Some(Watcher::start(
+            processes,
+            watch.every,
+            self.notebook.clone(),
+        ));
+        Ok(())
     }
 
-    async fn stop_watching(&self) -> Result<Value, Failure> {
+    async fn stop_watching(&self) {
         let mut repeat = self.repeat.lock().await;
         repeat.watcher = None;
         if let Some(meter) = &mut repeat.meter {
             meter.stop();
         }
-        value(())
     }
 
     /// The destination runs a moment after the source has completed: it loads the device state first.
-    async fn await_running(&self, within: Duration) -> Result<Value, Failure> {
+    async fn await_running(&self, within: Duration) -> Result<RunState, Failure> {
         let guest = self.guest().await?;
         let mut events = guest.events();
         let wait = async {
@@ -357,8 +398,8 @@ impl Agent {
             }
         };
         match tokio::time::timeout(within, wait).await {
-            Ok(result) => value(result.map_err(|error: GuestError| failure(error))?),
-            Err(_) => value(RunState::InMigrate),
+            Ok(result) => result.map_err(|error: GuestError| failure(error)),
+            Err(_) => Ok(RunState::InMigrate),
         }
     }
 
@@ -389,6 +430,11 @@ impl Agent {
         readings.metering = repeat.meter.take().map(Meter::finish);
         readings
     }
+}
+
+/// What travels in reply to a call: of the type that the call names, and of no other.
+fn reply<C: Call>(result: Result<C::Reply, Failure>) -> Result<Value, Failure> {
+    value(result?)
 }
 
 /// A carrier gives its channels 5 s to drain (`carry::Options::drain_deadline`).

@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::failures::{failure, failure_of, refused, value};
+use super::calls::{Configure, StartCarrier};
+use super::failures::{failure, failure_of, refused};
 use super::life::Life;
 use super::protocol::{Failure, Message, Notice, Started};
 use super::repeat::{carrier_event, guest_death, next_line};
 use super::serve::Agent;
 use crate::handover;
 use crate::hypervisor::{Credentials, GuestId, Hold, Launch, Preparation, Stream};
-use crate::policy::Subject;
-use crate::spec::{Accelerator, GuestSpec, MigrationSpec, PolicySpec};
+use crate::spec::{Accelerator, GuestSpec};
 
 impl Agent {
     pub(super) async fn launch(
@@ -23,7 +23,7 @@ impl Agent {
         life: &Life,
         guest: &GuestSpec,
         accelerator: Accelerator,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Started, Failure> {
         let host = self.host()?;
         let mut keep = |hold: Arc<dyn Hold>| {
             let (role, name, told) = (host.role, hold.name(), self.told.clone());
@@ -54,31 +54,26 @@ impl Agent {
         };
         let mut repeat = self.repeat.lock().await;
         repeat.adopt(guest, host.role, self.notebook.clone(), self.told.clone());
-        value(started)
+        Ok(started)
     }
 
-    pub(super) async fn configure(
-        &self,
-        migration: &MigrationSpec,
-        policy: &PolicySpec,
-        subject: Subject,
-    ) -> Result<Value, Failure> {
+    pub(super) async fn configure(&self, call: &Configure) -> Result<(), Failure> {
         let preparation = Preparation {
             role: self.host()?.role,
-            migration,
-            policy,
-            subject,
+            migration: &call.migration,
+            policy: &call.policy,
+            subject: call.subject,
         };
         let guest = self.guest().await?;
-        value(guest.prepare(preparation).await.map_err(failure)?)
+        guest.prepare(preparation).await.map_err(failure)
     }
 
-    pub(super) async fn start_carrier(
-        &self,
-        arguments: &[String],
-        environment: &[(String, String)],
-        within: Duration,
-    ) -> Result<Value, Failure> {
+    pub(super) async fn start_carrier(&self, call: &StartCarrier) -> Result<Value, Failure> {
+        let StartCarrier {
+            arguments,
+            environment,
+            within,
+        } = call;
         let (role, directory) = (self.host()?.role, &self.host()?.directory);
         let unready = |message: String| refused(&message);
         let (pid, mut lines) = self
@@ -87,7 +82,7 @@ impl Agent {
             .await
             .start_carrier(arguments, environment, directory)
             .map_err(unready)?;
-        let first = tokio::time::timeout(within, next_line(&mut lines)).await;
+        let first = tokio::time::timeout(*within, next_line(&mut lines)).await;
         let mut repeat = self.repeat.lock().await;
         match first {
             Ok(Some(first)) => {
@@ -110,19 +105,19 @@ impl Agent {
     }
 
     /// The credentials' files go with the repeat.
-    pub(super) async fn secure(&self, credentials: &Credentials) -> Result<Value, Failure> {
+    pub(super) async fn secure(&self, credentials: &Credentials) -> Result<(), Failure> {
         let role = self.host()?.role;
         let guest = self.guest().await?;
         let secured = guest.secure(role, credentials).await;
-        value(secured.map_err(failure)?)
+        secured.map_err(failure)
     }
 
     /// Listens before the carrier starts, which connects at once.
-    pub(super) async fn expect_descriptor(&self, path: PathBuf) -> Result<Value, Failure> {
+    pub(super) async fn expect_descriptor(&self, path: PathBuf) -> Result<(), Failure> {
         let listener = handover::bind(&path)
             .map_err(|error| failure_of(&error, &format!("can't listen at {}", path.display())))?;
         self.repeat.lock().await.descriptor = Some((path, listener));
-        value(())
+        Ok(())
     }
 
     /// For a handed-over stream: waits for the carrier's descriptor and gives it to QEMU.

@@ -3,16 +3,15 @@
 //! A process that was killed is noticed like any that dies; nothing here knows what for it was done.
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
 
-use super::failures::{refused, value};
+use super::failures::refused;
 use super::protocol::Failure;
 use super::serve::Agent;
 use crate::spec::{Blow, Part};
 
 impl Agent {
     /// Strikes the process groups of a part.
-    pub(super) async fn strike(&self, part: Part, blow: Blow) -> Result<Value, Failure> {
+    pub(super) async fn strike(&self, part: Part, blow: Blow) -> Result<Vec<u32>, Failure> {
         // Held meanwhile: carriers are reaped only by whoever holds it, so that no id is another's by now.
         let repeat = self.repeat.lock().await;
         let pids = match part {
@@ -31,7 +30,7 @@ impl Agent {
                 Part::Qemu => "no QEMU runs on this host",
             }));
         }
-        value(lived)
+        Ok(lived)
     }
 }
 

@@ -17,16 +17,16 @@ fn side(run: &str, migration: &str, ran: bool) -> Side {
     }
 }
 
-fn word(deed: Deed) -> &'static str {
-    match deed {
-        Deed::Nothing => "nothing",
-        Deed::Wait => "wait",
-        Deed::Cancel => "cancel",
-        Deed::Sever => "sever",
-        Deed::Fence(Role::Source, _) => "fence source",
-        Deed::Fence(Role::Destination, _) => "fence destination",
-        Deed::Continue(Role::Source, _) => "continue source",
-        Deed::Continue(Role::Destination, _) => "continue destination",
+fn word(step: Step) -> &'static str {
+    match step {
+        Step::Nothing => "nothing",
+        Step::Wait => "wait",
+        Step::Cancel => "cancel",
+        Step::Sever => "sever",
+        Step::Fence(Role::Source, _) => "fence source",
+        Step::Fence(Role::Destination, _) => "fence destination",
+        Step::Continue(Role::Source, _) => "continue source",
+        Step::Continue(Role::Destination, _) => "continue destination",
     }
 }
 
