@@ -11,6 +11,7 @@ mod frames;
 mod life;
 mod metering;
 mod migrating;
+mod ongoing;
 mod ordering;
 mod probes;
 pub mod protocol;

@@ -10,7 +10,7 @@ use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::calls;
 use lmbench_harness::agent::protocol::TimedEvent;
 use lmbench_harness::clock::monotonic_ns;
-use lmbench_harness::hypervisor::MigrationStatus;
+use lmbench_harness::hypervisor::{MigrationId, MigrationStatus};
 use lmbench_harness::lab::{Lab, LabError};
 use lmbench_harness::migration::Order;
 use lmbench_harness::role::Role;
@@ -67,14 +67,14 @@ enum Deed {
 
 /// Both agents, while a call to one of them goes on.
 #[derive(Clone, Copy)]
-pub(super) struct Hands<'a> {
+pub(super) struct BothAgents<'a> {
     pub(super) source: &'a Host,
     pub(super) destination: &'a Host,
 }
 
-impl<'a> Hands<'a> {
+impl<'a> BothAgents<'a> {
     pub(super) fn of(hosts: &'a Hosts) -> Self {
-        Hands {
+        BothAgents {
             source: &hosts.source,
             destination: &hosts.destination,
         }
@@ -156,7 +156,7 @@ impl Faults {
     }
 
     /// Does all that is due.
-    pub(super) async fn act(&mut self, hands: Hands<'_>) -> Result<(), AgentError> {
+    pub(super) async fn act(&mut self, agents: BothAgents<'_>) -> Result<(), AgentError> {
         let now = Instant::now();
         let (due, later) = std::mem::take(&mut self.due)
             .into_iter()
@@ -171,9 +171,9 @@ impl Faults {
                     restore.await.map_err(|error| lab_failure(&error))?;
                     self.note_link("link-restored", network, None);
                 }
-                Deed::Fault(fault) => self.fault(&fault, hands).await?,
+                Deed::Fault(fault) => self.fault(&fault, agents).await?,
                 Deed::Thaw(victim) => {
-                    let refused = strike(hands, victim, Blow::Thaw).await?;
+                    let refused = strike(agents, victim, Blow::Thaw).await?;
                     self.note("thaw", json!({ "process": victim.name() }), refused);
                 }
             }
@@ -181,19 +181,19 @@ impl Faults {
         Ok(())
     }
 
-    async fn fault(&mut self, fault: &FaultSpec, hands: Hands<'_>) -> Result<(), AgentError> {
+    async fn fault(&mut self, fault: &FaultSpec, agents: BothAgents<'_>) -> Result<(), AgentError> {
         match fault.deed {
             FaultDeed::Kill(victim) => {
                 // Written down first: what comes of it is quicker than the answer.
                 let at = self.events.len();
                 self.note("fault", json!({ "kill": victim.name() }), None);
-                let refused = strike(hands, victim, Blow::Kill).await?;
+                let refused = strike(agents, victim, Blow::Kill).await?;
                 self.refused_at(at, refused);
             }
             FaultDeed::Freeze(victim) => {
                 let at = self.events.len();
                 self.note("fault", json!({ "freeze": victim.name() }), None);
-                let refused = strike(hands, victim, Blow::Freeze).await?;
+                let refused = strike(agents, victim, Blow::Freeze).await?;
                 self.refused_at(at, refused);
                 if let Some(lasts) = fault.lasts {
                     self.due.push((Instant::now() + lasts, Deed::Thaw(victim)));
@@ -206,7 +206,8 @@ impl Faults {
             FaultDeed::Cancel => {
                 let at = self.events.len();
                 self.note("fault", json!({ "cancel": true }), None);
-                let answer = hands.source.call(calls::GiveOrder {
+                let answer = agents.source.call(calls::GiveOrder {
+                    migration: MigrationId::default(),
                     order: Order::Cancel,
                 });
                 // The answer may wait for a QEMU that is busy, and meanwhile the migration goes on.
@@ -254,12 +255,12 @@ impl Faults {
     }
 
     /// Makes whole what is still cut, so that both carriers can end in good order, and thaws what is still frozen for a time.
-    pub(super) async fn end(&mut self, hands: Hands<'_>) -> Result<(), AgentError> {
+    pub(super) async fn end(&mut self, agents: BothAgents<'_>) -> Result<(), AgentError> {
         self.awaited.clear();
         for (_, deed) in std::mem::take(&mut self.due) {
             if let Deed::Thaw(victim) = deed {
                 // An agent that is gone has taken its processes along.
-                let thawed = strike(hands, victim, Blow::Thaw).await;
+                let thawed = strike(agents, victim, Blow::Thaw).await;
                 let refused = thawed.unwrap_or_else(|error| Some(error.to_string()));
                 self.note("thaw", json!({ "process": victim.name() }), refused);
             }
@@ -294,13 +295,13 @@ impl Faults {
 
 /// Strikes a process; why not, if it is gone already.
 async fn strike(
-    hands: Hands<'_>,
+    agents: BothAgents<'_>,
     victim: Victim,
     blow: Blow,
 ) -> Result<Option<String>, AgentError> {
     let host = match victim.role {
-        Role::Source => hands.source,
-        Role::Destination => hands.destination,
+        Role::Source => agents.source,
+        Role::Destination => agents.destination,
     };
     let strike = calls::Strike {
         part: victim.part,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::calls;
 use lmbench_harness::agent::protocol::Notice;
+use lmbench_harness::hypervisor::MigrationId;
 use lmbench_harness::migration::Ended;
 use lmbench_harness::spec::Stage;
 
 use super::attempt::Attempt;
 use super::ending;
-use super::faults::{Faults, Hands};
+use super::faults::{BothAgents, Faults};
 use super::health::Standstill;
 use super::hosts::Hosts;
 use super::metering;
@@ -29,6 +30,7 @@ pub(super) async fn until_ended(
 ) -> Result<Ended, AgentError> {
     let setup = &attempt.cell.setup;
     let migrate = calls::Migrate {
+        id: MigrationId::default(),
         stream: wired.stream.clone(),
         policy: setup.policy.clone(),
         subject: (&setup.guest).into(),
@@ -47,9 +49,9 @@ pub(super) async fn until_ended(
     let hosts: &Hosts = attempt.hosts;
     let mut notices = hosts.notices.lock().await;
     let mut operator = Operator::new(&hosts.source, lab, attempt.desk.open());
-    let hands = Hands::of(hosts);
+    let agents = BothAgents::of(hosts);
     faults.reached(&Stage::Ready);
-    faults.act(hands).await?;
+    faults.act(agents).await?;
     let mut recovery = Recovery::new(hosts, setup, attempt.notes.clone());
     let mut standstill = Standstill::default();
     let mut downtime_limit_ms = setup.first_downtime_limit_ms();
@@ -71,7 +73,7 @@ pub(super) async fn until_ended(
             () = recovery.step() => {}
             // QEMU notices by itself; if it does not, why wait for its timeout.
             death = &mut broken, if !recovery.may_help() => return Err(ending::error_of(death)),
-            () = faults.is_due() => faults.act(hands).await?,
+            () = faults.is_due() => faults.act(agents).await?,
             Some((_, notice)) = notices.recv() => match notice {
                 Notice::Reached(stage) => {
                     faults.reached(&stage);

@@ -7,7 +7,7 @@ use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::calls;
 use lmbench_harness::agent::protocol::TimedEvent;
 use lmbench_harness::clock::monotonic_ns;
-use lmbench_harness::hypervisor::MigrationStatus;
+use lmbench_harness::hypervisor::{MigrationId, MigrationStatus};
 use lmbench_harness::lab::Lab;
 use lmbench_harness::migration::Order;
 use lmbench_harness::spec::{Network, Stage};
@@ -166,7 +166,8 @@ fn made_whole(network: Network) -> TimedEvent {
 }
 
 async fn order_of(source: &Host, order: Order) -> Result<String, String> {
-    let answer = source.call(calls::GiveOrder { order }).await;
+    let migration = MigrationId::default();
+    let answer = source.call(calls::GiveOrder { migration, order }).await;
     answer.map_err(|error| match error {
         AgentError::Failed(failure) => failure.message,
         lost => crate::error::chain(&lost),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lmbench_harness::agent::AgentError;
 use lmbench_harness::agent::calls;
-use lmbench_harness::hypervisor::MigrationStatus;
+use lmbench_harness::hypervisor::{MigrationId, MigrationStatus};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{ATTEMPT_WITHIN, Stage};
 use serde_json::json;
@@ -184,7 +184,8 @@ impl<'a> Recovery<'a> {
                     possessions(&snapshot)
                 )
             };
-            let give_up = calls::GiveUp { reason };
+            let migration = MigrationId::default();
+            let give_up = calls::GiveUp { migration, reason };
             // A source that can't be told is found gone by whoever waits for its migration.
             let told = hosts.source.call(give_up).await;
             tracing::debug!(?told, "gave up on the post-copy");

@@ -15,7 +15,7 @@ use super::aftermath;
 use super::attempt::Attempt;
 use super::background;
 use super::ending::{self, lab_failure};
-use super::faults::{Faults, Hands};
+use super::faults::{BothAgents, Faults};
 use super::hosts::Hosts;
 use super::measure::{self, Measured, Sides};
 use super::metering;
@@ -175,7 +175,7 @@ impl Attempt<'_> {
         self.pages = filled.as_ref().map(|filled| filled.pages);
         self.migrating = true;
         let ended = migrating::until_ended(self, &wired, &mut faults).await;
-        let mended = faults.end(Hands::of(self.hosts)).await;
+        let mended = faults.end(BothAgents::of(self.hosts)).await;
         self.notes.extend(std::mem::take(&mut faults.events));
         let ended = ended?;
         mended?;

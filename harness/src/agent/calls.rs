@@ -17,7 +17,8 @@ use crate::background::BackgroundReport;
 use crate::drivers::Driver;
 use crate::host::HostInfo;
 use crate::hypervisor::{
-    Case, Console, Credentials, Filled, MigrationStatus, ProbeReport, Reading, RunState, Stream,
+    Case, Console, Credentials, Filled, MigrationId, MigrationStatus, ProbeReport, Reading,
+    RunState, Stream,
 };
 use crate::migration::{Ended, Order};
 use crate::policy::Subject;
@@ -194,6 +195,8 @@ pub struct Listen {
 /// Migrates; the reply comes when it is over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Migrate {
+    /// Which migration it is.
+    pub id: MigrationId,
     /// Where to.
     pub stream: Stream,
     /// Who decides.
@@ -241,9 +244,11 @@ pub struct StopWatching;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndCarriers;
 
-/// Tells the migration that goes on what the operator wants. The reply says what was done, once the hypervisor has.
+/// Tells a migration that goes on what the operator wants. The reply says what was done, once the hypervisor has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GiveOrder {
+    /// Which.
+    pub migration: MigrationId,
     /// What.
     pub order: Order,
 }
@@ -359,9 +364,11 @@ pub struct ResumePostCopy {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LetGo;
 
-/// Tells the migration that goes on that its post-copy gets no new connection. The reply says whether one went on.
+/// Tells a migration that its post-copy gets no new connection. The reply says whether it went on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GiveUp {
+    /// Which.
+    pub migration: MigrationId,
     /// Why.
     pub reason: String,
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use super::calls::{Call, Request};
 use super::frames::{Reader, Writer};
 use super::protocol::{Death, Envelope, Failure, Message, Notice};
+use crate::hypervisor::GuestId;
 use crate::role::Role;
 
 /// Why an agent's answer is missing.
@@ -119,12 +120,21 @@ impl AgentClient {
         self.death.send_replace(None);
     }
 
-    /// Asks and waits, at most for [`Request::limit`]. A dropped call's answer is thrown away; the agent does what it was asked
+    /// Asks about the only guest and waits, at most for [`Request::limit`]. A dropped call's answer is thrown away; the agent does what it was asked
     /// all the same, until the repeat ends.
     pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, AgentError> {
+        self.call_about(GuestId::default(), call).await
+    }
+
+    /// As [`AgentClient::call`], about this guest of the host.
+    pub async fn call_about<C: Call>(
+        &self,
+        guest: GuestId,
+        call: C,
+    ) -> Result<C::Reply, AgentError> {
         let request: Request = call.into();
         let within = request.limit();
-        let answer = tokio::time::timeout(within, self.ask(request)).await;
+        let answer = tokio::time::timeout(within, self.ask(guest, request)).await;
         let value = answer.unwrap_or(Err(AgentError::Silent {
             role: self.role,
             within,
@@ -135,7 +145,7 @@ impl AgentClient {
         })
     }
 
-    async fn ask(&self, request: Request) -> Result<Value, AgentError> {
+    async fn ask(&self, guest: GuestId, request: Request) -> Result<Value, AgentError> {
         let gone = AgentError::Gone { role: self.role };
         let id = self
             .next_id
@@ -154,7 +164,7 @@ impl AgentClient {
             .output
             .lock()
             .await
-            .send(&Envelope { id, request })
+            .send(&Envelope { id, guest, request })
             .await
             .is_err()
         {

@@ -11,7 +11,7 @@ use super::failures::refused;
 use super::protocol::Failure;
 use super::readings::Notebook;
 use super::serve::Agent;
-use crate::hypervisor::{EventKind, GuestEvent, GuestEvents};
+use crate::hypervisor::{EventKind, GuestEvent, GuestEvents, GuestId};
 use crate::tenant::probe::{Heard, Prober};
 use crate::vcpus;
 
@@ -57,9 +57,9 @@ impl Agent {
     }
 
     /// Tells in an event when the guest that arrives here is first given a CPU.
-    pub(super) async fn follow_vcpus(&self) -> Result<(), Failure> {
+    pub(super) async fn follow_vcpus(&self, id: &GuestId) -> Result<(), Failure> {
         let mut repeat = self.repeat.lock().await;
-        let guest = repeat.guest();
+        let guest = repeat.guest(id);
         let guest = guest.ok_or_else(|| refused("no guest was launched"))?;
         let Some(process) = guest.process() else {
             return Ok(());

@@ -11,7 +11,7 @@ use super::calls::Request;
 use crate::cpu::{CpuTime, ThreadTime};
 pub use crate::hypervisor::Filled;
 use crate::hypervisor::{
-    EventKind, GuestEvent, Heartbeat, MigrationStatus, Reading, RunState, TimedReport,
+    EventKind, GuestEvent, GuestId, Heartbeat, MigrationStatus, Reading, RunState, TimedReport,
 };
 use crate::lab::InterfaceBytes;
 use crate::progress::Progress;
@@ -28,6 +28,8 @@ pub const VERSION: u32 = 6;
 pub struct Envelope {
     /// Chosen by the controller; the answer bears it.
     pub id: u64,
+    /// The guest that it is about, where it is about one.
+    pub guest: GuestId,
     /// What is wanted.
     pub request: Request,
 }

@@ -13,11 +13,9 @@ use super::failures::{failure, failure_of, refused};
 use super::life::Life;
 use super::protocol::{Condition, Failure};
 use super::serve::Agent;
-use crate::hypervisor::{EventKind, GuestError, GuestEvent, MigrationStatus, Stream};
-use crate::migration::RecoveryHandle;
+use crate::hypervisor::{EventKind, GuestError, GuestEvent, GuestId, MigrationStatus, Stream};
 use crate::policy::Action;
 use crate::sockets::sever;
-use crate::spec::RecoverySpec;
 
 impl Agent {
     pub(super) async fn dismiss_carriers(&self) {
@@ -26,20 +24,19 @@ impl Agent {
         self.repeat.lock().await.kill_dismissed();
     }
 
-    pub(super) async fn resume_post_copy(&self, call: ResumePostCopy) -> Result<(), Failure> {
+    pub(super) async fn resume_post_copy(
+        &self,
+        id: &GuestId,
+        call: ResumePostCopy,
+    ) -> Result<(), Failure> {
         let ResumePostCopy { stream, within } = call;
-        self.take_descriptor(&stream).await?;
-        let guest = self.guest().await?;
+        self.take_descriptor(id, &stream).await?;
+        let guest = self.guest(id).await?;
         guest.resume(&stream, within).await.map_err(failure)
     }
 
-    pub(super) async fn let_go(&self) -> Result<(), Failure> {
-        self.guest().await?.let_go().await.map_err(failure)
-    }
-
-    pub(super) fn give_up(&self, reason: String) -> bool {
-        let sender = self.giving_up().take();
-        sender.is_some_and(|sender| sender.send(reason).is_ok())
+    pub(super) async fn let_go(&self, id: &GuestId) -> Result<(), Failure> {
+        self.guest(id).await?.let_go().await.map_err(failure)
     }
 
     pub(super) async fn fence(&self, life: &Life, reason: String) -> Result<(), Failure> {
@@ -51,21 +48,8 @@ impl Agent {
         Ok(())
     }
 
-    /// The migration's handle of its recovery; the agent keeps the means to give up.
-    pub(super) fn recovery_handle(&self, spec: &RecoverySpec) -> Option<RecoveryHandle> {
-        let (handle, sender) = RecoveryHandle::new(spec).unzip();
-        *self.giving_up() = sender;
-        handle
-    }
-
-    fn giving_up(&self) -> std::sync::MutexGuard<'_, Option<tokio::sync::oneshot::Sender<String>>> {
-        self.giving_up
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    pub(super) async fn look(&self) -> Result<Condition, Failure> {
-        let guest = self.guest().await?;
+    pub(super) async fn look(&self, id: &GuestId) -> Result<Condition, Failure> {
+        let guest = self.guest(id).await?;
         let mut condition = Condition::default();
         match guest.look().await {
             Ok(look) => {
@@ -82,20 +66,23 @@ impl Agent {
         Ok(condition)
     }
 
-    pub(super) async fn recover(&self, stream: Stream) -> Result<Stream, Failure> {
-        self.take_descriptor(&stream).await?;
+    pub(super) async fn recover(&self, id: &GuestId, stream: Stream) -> Result<Stream, Failure> {
+        self.take_descriptor(id, &stream).await?;
         let stream = match stream {
             Stream::Tcp(address) if address.port() == 0 => Stream::Tcp(free_port(address).await?),
             other => other,
         };
-        let guest = self.guest().await?;
+        let guest = self.guest(id).await?;
         guest.recover(&stream).await.map_err(failure)?;
         Ok(stream)
     }
 
     /// A cancel that is refused comes too late or too early; the status tells which.
-    pub(super) async fn cancel_migration(&self) -> Result<Option<MigrationStatus>, Failure> {
-        let guest = self.guest().await?;
+    pub(super) async fn cancel_migration(
+        &self,
+        id: &GuestId,
+    ) -> Result<Option<MigrationStatus>, Failure> {
+        let guest = self.guest(id).await?;
         let deadline = Instant::now() + CANCELLED_WITHIN;
         let mut asked = false;
         loop {

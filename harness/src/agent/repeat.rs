@@ -1,5 +1,6 @@
 //! What the agent runs for one repeat, and how all of it ends.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -20,7 +21,7 @@ use super::protocol::{Death, Message, Notice};
 use super::readings::Notebook;
 use super::watching::{Pids, Processes, Watcher};
 use crate::background;
-use crate::hypervisor::{EventKind, Exit, Guest, GuestEvent, Hold};
+use crate::hypervisor::{EventKind, Exit, Guest, GuestEvent, GuestId, Hold};
 use crate::lines::{Line, Lines};
 use crate::process::{Pipes, Process, Watch, how, log_tail};
 use crate::role::Role;
@@ -29,7 +30,7 @@ use crate::spec::Stage;
 /// Everything that lives at most as long as a repeat.
 #[derive(Default)]
 pub(super) struct Repeat {
-    guest: Option<Arc<dyn Guest>>,
+    guests: BTreeMap<GuestId, Arc<dyn Guest>>,
     pub(super) carriers: Vec<Carrier>,
     /// Of all carriers, those that have ended too.
     pids: Pids,
@@ -39,7 +40,7 @@ pub(super) struct Repeat {
     pub(super) watcher: Option<Watcher>,
     pub(super) meter: Option<Meter>,
     pub(super) probes: Probes,
-    follower: Option<JoinHandle<()>>,
+    followers: Vec<JoinHandle<()>>,
 }
 
 /// A carrier process. It is not waited for before its end is asked: a zombie keeps its CPU time readable.
@@ -58,14 +59,19 @@ pub(super) struct Carrier {
 pub(super) type Said = Lines<ChildStdout>;
 
 impl Repeat {
-    pub(super) fn guest(&self) -> Option<Arc<dyn Guest>> {
-        self.guest.clone()
+    pub(super) fn guest(&self, id: &GuestId) -> Option<Arc<dyn Guest>> {
+        self.guests.get(id).cloned()
+    }
+
+    /// All guests of this host.
+    pub(super) fn guests(&self) -> impl Iterator<Item = &Arc<dyn Guest>> {
+        self.guests.values()
     }
 
     /// What CPU time is read of; `None` without a guest.
-    pub(super) fn processes(&self) -> Option<Processes> {
+    pub(super) fn processes(&self, id: &GuestId) -> Option<Processes> {
         Some(Processes {
-            qemu: self.guest.as_ref()?.process(),
+            qemu: self.guests.get(id)?.process(),
             carriers: self.pids.clone(),
         })
     }
@@ -77,13 +83,14 @@ impl Repeat {
     /// Keeps the guest and writes down all its events from now on. Tells when it begins to run at the destination.
     pub(super) fn adopt(
         &mut self,
+        id: GuestId,
         guest: Arc<dyn Guest>,
         role: Role,
         notebook: Notebook,
         told: mpsc::UnboundedSender<Message>,
     ) {
         let mut events = guest.events();
-        self.follower = Some(tokio::spawn(async move {
+        self.followers.push(tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if role == Role::Destination && event.kind == EventKind::Resume {
                     let _ = told.send(Message::Notice(Notice::Reached(Stage::Runs)));
@@ -91,7 +98,7 @@ impl Repeat {
                 notebook.event(event);
             }
         }));
-        self.guest = Some(guest);
+        self.guests.insert(id, guest);
     }
 
     /// Starts a carrier process of this executable. It is ours from its first moment; `begin` waits until it is ready.
@@ -214,7 +221,7 @@ impl Repeat {
     ) -> Result<Vec<Death>, String> {
         (self.watcher, self.meter) = (None, None);
         self.probes = Probes::default();
-        if let Some(follower) = self.follower.take() {
+        for follower in std::mem::take(&mut self.followers) {
             follower.abort();
         }
         // Dropping traffic ends it; its counts are nobody's any more.
@@ -237,7 +244,7 @@ impl Repeat {
         }));
         let guests = join_all(holds.iter().map(|hold| hold.end()));
         let (carriers, guests) = tokio::join!(carriers, guests);
-        self.guest = None;
+        self.guests.clear();
         deaths.extend(
             holds
                 .iter()

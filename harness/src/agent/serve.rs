@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use lmbench_guest::wire::Verified;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::calls::{self, Call, Request};
 use super::failures::{failure, refused, value};
@@ -16,6 +17,7 @@ use super::frames::{Reader, Writer};
 use super::life::Life;
 use super::metering::Meter;
 use super::migrating::Sampler;
+use super::ongoing::Ongoing;
 use super::protocol::{Death, Envelope, Failure, Message, Readings, TimedEvent, Usage, VERSION};
 use super::readings::Notebook;
 use super::recovery;
@@ -26,10 +28,11 @@ use crate::cpu;
 use crate::drivers;
 use crate::host::HostInfo;
 use crate::hypervisor::{
-    Filled, Guest, GuestError, GuestId, Hypervisor, ProbeReport, RunState, Stream, Workload,
+    Console, Filled, Guest, GuestError, GuestId, Hypervisor, ProbeReport, Reading, RunState,
+    Stream, Workload,
 };
 use crate::lab::{self, interface_bytes};
-use crate::migration::{self, Command, Ended};
+use crate::migration::{self, Ended};
 use crate::policy::{self, Action};
 use crate::role::Role;
 use crate::spec::Network;
@@ -52,8 +55,7 @@ pub async fn serve(
         repeat: Mutex::default(),
         life: SyncMutex::default(),
         notebook: Notebook::default(),
-        giving_up: SyncMutex::default(),
-        orders: SyncMutex::default(),
+        ongoing: Ongoing::default(),
         told: told.clone(),
     });
     let mut reader = Reader::new(input);
@@ -70,7 +72,8 @@ pub async fn serve(
                 };
                 tasks.spawn(async move {
                     // A request that panics is our bug, and still owes its caller an answer.
-                    let answer = AssertUnwindSafe(agent.answer_within(life, call.request));
+                    let answer =
+                        AssertUnwindSafe(agent.answer_within(life, &call.guest, call.request));
                     let result = answer.catch_unwind().await;
                     let result = result.unwrap_or_else(|_| {
                         Err(refused("the agent panicked; its message is on stderr"))
@@ -113,10 +116,7 @@ pub(super) struct Agent {
     /// Of the repeat that goes on.
     life: SyncMutex<Life>,
     pub(super) notebook: Notebook,
-    /// Gives up the recovery of the migration that goes on.
-    pub(super) giving_up: SyncMutex<Option<oneshot::Sender<String>>>,
-    /// To the migration that goes on.
-    pub(super) orders: SyncMutex<Option<mpsc::UnboundedSender<Command>>>,
+    pub(super) ongoing: Ongoing,
     pub(super) told: mpsc::UnboundedSender<Message>,
 }
 
@@ -136,14 +136,19 @@ impl Agent {
     }
 
     /// No request outlives its repeat: what it has started is ended with the rest.
-    async fn answer_within(&self, life: Life, request: Request) -> Result<Value, Failure> {
+    async fn answer_within(
+        &self,
+        life: Life,
+        guest: &GuestId,
+        request: Request,
+    ) -> Result<Value, Failure> {
         if matches!(request, Request::EndRepeat(_)) {
             return reply::<calls::EndRepeat>(self.end_repeat(life).await);
         }
         tokio::select! {
             biased;
             () = life.over.cancelled() => Err(refused("the repeat was ended")),
-            result = self.answer(&life, request) => result,
+            result = self.answer(&life, guest, request) => result,
         }
     }
 
@@ -155,72 +160,62 @@ impl Agent {
         let holds = std::mem::take(&mut *ended.holds());
         let result = repeat.end(host.role, &host.directory, holds).await;
         self.notebook.take();
+        self.ongoing.clear();
         result.map_err(|survivors| refused(&survivors))
     }
 
-    async fn answer(&self, life: &Life, request: Request) -> Result<Value, Failure> {
+    async fn answer(&self, life: &Life, id: &GuestId, request: Request) -> Result<Value, Failure> {
         match request {
             Request::Hello(call) => reply::<calls::Hello>(self.hello(call)),
             Request::ReadClock(_) => reply::<calls::ReadClock>(Ok(monotonic_ns())),
             Request::Preflight(call) => reply::<calls::Preflight>(self.preflight(call).await),
             Request::Launch(calls::Launch { guest, accelerator }) => {
-                reply::<calls::Launch>(self.launch(life, &guest, accelerator).await)
+                reply::<calls::Launch>(self.launch(life, id, &guest, accelerator).await)
             }
             Request::StartWorkload(call) => {
-                reply::<calls::StartWorkload>(self.start_workload(call).await)
+                reply::<calls::StartWorkload>(self.start_workload(id, call).await)
             }
-            Request::Configure(call) => reply::<calls::Configure>(self.configure(&call).await),
-            Request::Secure(call) => reply::<calls::Secure>(self.secure(&call.credentials).await),
+            Request::Configure(call) => reply::<calls::Configure>(self.configure(id, &call).await),
+            Request::Secure(call) => {
+                reply::<calls::Secure>(self.secure(id, &call.credentials).await)
+            }
             Request::ExpectDescriptor(call) => {
                 reply::<calls::ExpectDescriptor>(self.expect_descriptor(call.path).await)
             }
             Request::StartCarrier(call) => {
                 reply::<calls::StartCarrier>(self.start_carrier(&call).await)
             }
-            Request::Listen(call) => reply::<calls::Listen>(self.listen(&call.stream).await),
-            Request::Migrate(call) => reply::<calls::Migrate>(self.migrate(&call).await),
-            Request::Watch(call) => reply::<calls::Watch>(self.watch(&call).await),
+            Request::Listen(call) => reply::<calls::Listen>(self.listen(id, &call.stream).await),
+            Request::Migrate(call) => reply::<calls::Migrate>(self.migrate(id, &call).await),
+            Request::Watch(call) => reply::<calls::Watch>(self.watch(id, &call).await),
             Request::ProbeTenant(calls::ProbeTenant { guest, every }) => {
                 reply::<calls::ProbeTenant>(self.probe_tenant(guest, every).await)
             }
-            Request::FollowVcpus(_) => reply::<calls::FollowVcpus>(self.follow_vcpus().await),
+            Request::FollowVcpus(_) => reply::<calls::FollowVcpus>(self.follow_vcpus(id).await),
             Request::StopWatching(_) => {
                 self.stop_watching().await;
                 reply::<calls::StopWatching>(Ok(()))
             }
             Request::EndCarriers(_) => {
-                let ending = self.repeat.lock().await.end_carriers();
-                let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
+                self.end_carriers().await;
                 reply::<calls::EndCarriers>(Ok(()))
             }
-            Request::GiveOrder(call) => reply::<calls::GiveOrder>(self.order(call.order).await),
+            Request::GiveOrder(call) => {
+                reply::<calls::GiveOrder>(self.order(call.migration, call.order).await)
+            }
             Request::Strike(calls::Strike { part, blow }) => {
                 reply::<calls::Strike>(self.strike(part, blow).await)
             }
             Request::AwaitRunning(call) => {
-                reply::<calls::AwaitRunning>(self.await_running(call.within).await)
+                reply::<calls::AwaitRunning>(self.await_running(id, call.within).await)
             }
-            Request::Continue(_) => {
-                let guest = self.guest().await?;
-                let resumed = guest.apply(&Action::Resume).await;
-                reply::<calls::Continue>(resumed.map_err(failure))
-            }
-            Request::ReadRunState(_) => reply::<calls::ReadRunState>(self.run_state().await),
-            Request::ReadConsole(_) => {
-                let hypervisor = &self.host()?.hypervisor;
-                let console = hypervisor.console(&GuestId::default());
-                reply::<calls::ReadConsole>(Ok(console))
-            }
-            Request::ReadMigration(_) => {
-                let reading = self.guest().await?.reading().await;
-                reply::<calls::ReadMigration>(reading.map_err(failure))
-            }
-            Request::Verify(call) => {
-                let verified = self.guest().await?.verify(call.within).await;
-                reply::<calls::Verify>(verified.map_err(failure))
-            }
-            Request::ReadUsage(_) => reply::<calls::ReadUsage>(Ok(self.usage().await)),
-            Request::Collect(_) => reply::<calls::Collect>(Ok(self.collect().await)),
+            Request::Continue(_) => reply::<calls::Continue>(self.resume(id).await),
+            Request::ReadRunState(_) => reply::<calls::ReadRunState>(self.run_state(id).await),
+            Request::ReadConsole(_) => reply::<calls::ReadConsole>(self.console(id)),
+            Request::ReadMigration(_) => reply::<calls::ReadMigration>(self.reading(id).await),
+            Request::Verify(call) => reply::<calls::Verify>(self.verify(id, call.within).await),
+            Request::ReadUsage(_) => reply::<calls::ReadUsage>(Ok(self.usage(id).await)),
+            Request::Collect(_) => reply::<calls::Collect>(Ok(self.collect(id).await)),
             Request::ReceiveBackground(call) => {
                 reply::<calls::ReceiveBackground>(self.receive_background(call.address).await)
             }
@@ -230,7 +225,7 @@ impl Agent {
             Request::StopBackground(_) => {
                 reply::<calls::StopBackground>(Ok(self.stop_background().await))
             }
-            Request::Look(_) => reply::<calls::Look>(self.look().await),
+            Request::Look(_) => reply::<calls::Look>(self.look(id).await),
             Request::DismissCarriers(_) => {
                 self.dismiss_carriers().await;
                 reply::<calls::DismissCarriers>(Ok(()))
@@ -241,14 +236,16 @@ impl Agent {
             Request::ProbeWay(calls::ProbeWay { to, within }) => {
                 reply::<calls::ProbeWay>(recovery::probe_way(to, within).await)
             }
-            Request::Recover(call) => reply::<calls::Recover>(self.recover(call.stream).await),
+            Request::Recover(call) => reply::<calls::Recover>(self.recover(id, call.stream).await),
             Request::ResumePostCopy(call) => {
-                reply::<calls::ResumePostCopy>(self.resume_post_copy(call).await)
+                reply::<calls::ResumePostCopy>(self.resume_post_copy(id, call).await)
             }
-            Request::LetGo(_) => reply::<calls::LetGo>(self.let_go().await),
-            Request::GiveUp(call) => reply::<calls::GiveUp>(Ok(self.give_up(call.reason))),
+            Request::LetGo(_) => reply::<calls::LetGo>(self.let_go(id).await),
+            Request::GiveUp(call) => {
+                reply::<calls::GiveUp>(Ok(self.ongoing.give_up(call.migration, call.reason)))
+            }
             Request::CancelMigration(_) => {
-                reply::<calls::CancelMigration>(self.cancel_migration().await)
+                reply::<calls::CancelMigration>(self.cancel_migration(id).await)
             }
             Request::Sever(_) => reply::<calls::Sever>(recovery::sever_all(life)),
             Request::Fence(call) => reply::<calls::Fence>(self.fence(life, call.reason).await),
@@ -289,25 +286,53 @@ impl Agent {
         Ok(host.hypervisor.probe(&cases, host.role, prove).await)
     }
 
-    async fn start_workload(&self, call: calls::StartWorkload) -> Result<Filled, Failure> {
+    async fn start_workload(
+        &self,
+        id: &GuestId,
+        call: calls::StartWorkload,
+    ) -> Result<Filled, Failure> {
         let workload = Workload {
             spec: call.workload,
             heartbeat: call.heartbeat,
             report: call.report,
         };
-        let guest = self.guest().await?;
+        let guest = self.guest(id).await?;
         let filled = guest.start_workload(&workload, call.within).await;
         filled.map_err(failure)
     }
 
-    async fn listen(&self, stream: &Stream) -> Result<Stream, Failure> {
-        self.take_descriptor(stream).await?;
-        let guest = self.guest().await?;
+    async fn listen(&self, id: &GuestId, stream: &Stream) -> Result<Stream, Failure> {
+        self.take_descriptor(id, stream).await?;
+        let guest = self.guest(id).await?;
         guest.listen(stream).await.map_err(failure)
     }
 
-    async fn run_state(&self) -> Result<Option<RunState>, Failure> {
-        let guest = self.repeat.lock().await.guest();
+    async fn resume(&self, id: &GuestId) -> Result<(), Failure> {
+        let guest = self.guest(id).await?;
+        guest.apply(&Action::Resume).await.map_err(failure)
+    }
+
+    fn console(&self, id: &GuestId) -> Result<Console, Failure> {
+        Ok(self.host()?.hypervisor.console(id))
+    }
+
+    async fn reading(&self, id: &GuestId) -> Result<Reading, Failure> {
+        let guest = self.guest(id).await?;
+        guest.reading().await.map_err(failure)
+    }
+
+    async fn verify(&self, id: &GuestId, within: Duration) -> Result<Verified, Failure> {
+        let guest = self.guest(id).await?;
+        guest.verify(within).await.map_err(failure)
+    }
+
+    async fn end_carriers(&self) {
+        let ending = self.repeat.lock().await.end_carriers();
+        let _ = tokio::time::timeout(CARRIERS_END_WITHIN, ending).await;
+    }
+
+    async fn run_state(&self, id: &GuestId) -> Result<Option<RunState>, Failure> {
+        let guest = self.repeat.lock().await.guest(id);
         match guest {
             Some(guest) => Ok(Some(guest.run_state().await.map_err(failure)?)),
             None => Ok(None),
@@ -318,18 +343,17 @@ impl Agent {
         self.host.get().ok_or_else(|| refused("hello comes first"))
     }
 
-    pub(super) async fn guest(&self) -> Result<Arc<dyn Guest>, Failure> {
+    pub(super) async fn guest(&self, id: &GuestId) -> Result<Arc<dyn Guest>, Failure> {
         self.repeat
             .lock()
             .await
-            .guest()
+            .guest(id)
             .ok_or_else(|| refused("no guest was launched"))
     }
 
-    async fn migrate(&self, wanted: &calls::Migrate) -> Result<Ended, Failure> {
-        self.take_descriptor(&wanted.stream).await?;
-        let (sender, orders) = mpsc::unbounded_channel();
-        *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    async fn migrate(&self, id: &GuestId, wanted: &calls::Migrate) -> Result<Ended, Failure> {
+        self.take_descriptor(id, &wanted.stream).await?;
+        let (orders, recovery) = self.ongoing.begin(wanted.id, &wanted.recovery);
         let plan = migration::Plan {
             stream: &wanted.stream,
             policy: policy::from_spec(&wanted.policy, wanted.subject),
@@ -337,13 +361,13 @@ impl Agent {
             timeout_action: wanted.timeout_action,
             sample: wanted.sample,
             orders,
-            recovery: self.recovery_handle(&wanted.recovery),
+            recovery,
         };
         let (guest, mut sampler) = {
             let repeat = self.repeat.lock().await;
             let (guest, processes) = repeat
-                .guest()
-                .zip(repeat.processes())
+                .guest(id)
+                .zip(repeat.processes(id))
                 .ok_or_else(|| refused("no guest was launched"))?;
             let sampler = Sampler {
                 notebook: self.notebook.clone(),
@@ -360,10 +384,10 @@ impl Agent {
         ended.map_err(failure)
     }
 
-    async fn watch(&self, watch: &calls::Watch) -> Result<(), Failure> {
+    async fn watch(&self, id: &GuestId, watch: &calls::Watch) -> Result<(), Failure> {
         let mut repeat = self.repeat.lock().await;
         let processes = repeat
-            .processes()
+            .processes(id)
             .ok_or_else(|| refused("no guest was launched"))?;
         repeat.meter = Meter::start(&processes, watch.count_syscalls, &self.notebook);
         repeat.watcher = Some(Watcher::start(
@@ -383,8 +407,8 @@ impl Agent {
     }
 
     /// The destination runs a moment after the source has completed: it loads the device state first.
-    async fn await_running(&self, within: Duration) -> Result<RunState, Failure> {
-        let guest = self.guest().await?;
+    async fn await_running(&self, id: &GuestId, within: Duration) -> Result<RunState, Failure> {
+        let guest = self.guest(id).await?;
         let mut events = guest.events();
         let wait = async {
             loop {
@@ -403,9 +427,9 @@ impl Agent {
         }
     }
 
-    async fn usage(&self) -> Usage {
+    async fn usage(&self, id: &GuestId) -> Usage {
         let repeat = self.repeat.lock().await;
-        let qemu = repeat.guest().and_then(|guest| guest.process());
+        let qemu = repeat.guest(id).and_then(|guest| guest.process());
         Usage {
             at_ns: monotonic_ns(),
             qemu: qemu.and_then(cpu::of_process),
@@ -417,10 +441,10 @@ impl Agent {
         }
     }
 
-    async fn collect(&self) -> Readings {
+    async fn collect(&self, id: &GuestId) -> Readings {
         let mut readings = self.notebook.take();
         let mut repeat = self.repeat.lock().await;
-        if let Some(guest) = repeat.guest() {
+        if let Some(guest) = repeat.guest(id) {
             let checkpoints = guest.checkpoints().into_iter();
             readings.events.extend(checkpoints.map(TimedEvent::from));
             let heard = guest.heard();

@@ -21,6 +21,7 @@ impl Agent {
     pub(super) async fn launch(
         &self,
         life: &Life,
+        id: &GuestId,
         guest: &GuestSpec,
         accelerator: Accelerator,
     ) -> Result<Started, Failure> {
@@ -37,7 +38,7 @@ impl Agent {
         };
         let began = Instant::now();
         let launch = Launch {
-            id: GuestId::default(),
+            id: id.clone(),
             spec: guest,
             accelerator,
             start: host.role.into(),
@@ -53,18 +54,24 @@ impl Agent {
             boot: began.elapsed(),
         };
         let mut repeat = self.repeat.lock().await;
-        repeat.adopt(guest, host.role, self.notebook.clone(), self.told.clone());
+        repeat.adopt(
+            id.clone(),
+            guest,
+            host.role,
+            self.notebook.clone(),
+            self.told.clone(),
+        );
         Ok(started)
     }
 
-    pub(super) async fn configure(&self, call: &Configure) -> Result<(), Failure> {
+    pub(super) async fn configure(&self, id: &GuestId, call: &Configure) -> Result<(), Failure> {
         let preparation = Preparation {
             role: self.host()?.role,
             migration: &call.migration,
             policy: &call.policy,
             subject: call.subject,
         };
-        let guest = self.guest().await?;
+        let guest = self.guest(id).await?;
         guest.prepare(preparation).await.map_err(failure)
     }
 
@@ -105,9 +112,13 @@ impl Agent {
     }
 
     /// The credentials' files go with the repeat.
-    pub(super) async fn secure(&self, credentials: &Credentials) -> Result<(), Failure> {
+    pub(super) async fn secure(
+        &self,
+        id: &GuestId,
+        credentials: &Credentials,
+    ) -> Result<(), Failure> {
         let role = self.host()?.role;
-        let guest = self.guest().await?;
+        let guest = self.guest(id).await?;
         let secured = guest.secure(role, credentials).await;
         secured.map_err(failure)
     }
@@ -121,7 +132,11 @@ impl Agent {
     }
 
     /// For a handed-over stream: waits for the carrier's descriptor and gives it to QEMU.
-    pub(super) async fn take_descriptor(&self, stream: &Stream) -> Result<(), Failure> {
+    pub(super) async fn take_descriptor(
+        &self,
+        id: &GuestId,
+        stream: &Stream,
+    ) -> Result<(), Failure> {
         let Stream::Handover(path) = stream else {
             return Ok(());
         };
@@ -136,7 +151,7 @@ impl Agent {
                 ))
             })?
             .map_err(|error| failure_of(&error, "can't receive the carrier's socket"))?;
-        let guest = self.guest().await?;
+        let guest = self.guest(id).await?;
         guest.hand_over(descriptor).await.map_err(failure)
     }
 }

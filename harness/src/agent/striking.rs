@@ -17,10 +17,9 @@ impl Agent {
         let pids = match part {
             Part::Carrier => repeat.carrier_pids(),
             Part::Qemu => repeat
-                .guest()
+                .guests()
                 .filter(|guest| guest.lives())
-                .and_then(|guest| guest.process())
-                .into_iter()
+                .filter_map(|guest| guest.process())
                 .collect(),
         };
         let lived: Vec<u32> = pids.into_iter().filter(|pid| strike(*pid, blow)).collect();

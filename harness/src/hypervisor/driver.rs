@@ -20,7 +20,9 @@ use crate::spec::{Accelerator, GuestSpec};
 pub struct GuestId(String);
 
 /// Which migration of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct MigrationId(pub u64);
 
