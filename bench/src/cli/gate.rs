@@ -59,7 +59,7 @@ pub struct GateArguments {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t = GateFormat::Human)]
     pub format: GateFormat,
-    /// Also write the XML of `JUnit` to this file.
+    /// Also write the XML of JUnit to this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Also append Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.

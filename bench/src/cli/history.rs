@@ -70,7 +70,7 @@ pub enum ExportFormat {
     Csv,
     /// The same table.
     Parquet,
-    /// `OpenMetrics` text: medians of the cells, for the node exporter's textfile collector.
+    /// OpenMetrics text: medians of the cells, for the node exporter's textfile collector.
     Openmetrics,
 }
 

@@ -25,7 +25,7 @@ pub struct SelftestArguments {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t = SelftestFormat::Tap)]
     pub format: SelftestFormat,
-    /// Also write the XML of `JUnit` to this file.
+    /// Also write the XML of JUnit to this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Also write all that was seen, every event of every migration, to this file, as JSON.
@@ -38,7 +38,7 @@ pub struct SelftestArguments {
 pub enum SelftestFormat {
     /// Test Anything Protocol, version 14, line by line.
     Tap,
-    /// The XML of `JUnit`, at the end.
+    /// The XML of JUnit, at the end.
     Junit,
     /// JSON with every event, at the end.
     Json,
