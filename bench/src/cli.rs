@@ -16,6 +16,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use clap_complete::Shell;
 
 use crate::cells::Selector;
+use crate::commands::Exit;
 
 pub use carry::{CaptureArguments, CarryArguments, CarryEnd, Pace};
 pub use compare::CompareArguments;
@@ -28,7 +29,7 @@ pub use selftest::{SelftestArguments, SelftestFormat};
 
 /// Benchmarks of QEMU live migration: real guests, real carriers, figures you can trust.
 #[derive(Debug, Parser)]
-#[command(name = "lmbench", version = VERSION, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "lmbench", version = VERSION, propagate_version = true, after_help = after_help())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -82,7 +83,7 @@ pub enum Command {
     Compare(CompareArguments),
     /// Tell how a metric went from run to run, and where it changed for good.
     History(HistoryArguments),
-    /// Write runs as tables (CSV, Parquet) or for monitoring (`OpenMetrics`).
+    /// Write runs as tables (CSV, Parquet) or for monitoring (OpenMetrics).
     Export(ExportArguments),
     /// Make runs of other tools' results.
     Import {
@@ -325,10 +326,13 @@ const REPLAY_LIMIT: &str = "\
 A replay shows a policy the readings of a migration that it had no part in. It can't know what a lever would have done to the guest \
 and to the stream: everything after a policy's first one is hypothetical, and marked so.";
 
-const AFTER_HELP: &str = "\
-Exit codes: 0 success · 1 internal error · 2 usage or scenario error · 3 environment (something is missing) \
-· 4 a migration failed, or `ctl` was refused · 5 regression · 6 inconclusive · 130 interrupted
+/// The exit codes and the environment of all commands.
+fn after_help() -> String {
+    let codes = Exit::ALL.map(|exit| format!("{} {}", exit as u8, exit.name()));
+    format!("Exit codes: {}\n\n{ENVIRONMENT}", codes.join(" · "))
+}
 
+const ENVIRONMENT: &str = "\
 Environment:
   LMBENCH_QEMU           the QEMU of all commands: a path, or a name on PATH (`run --qemu` comes first)
   LMBENCH_GUEST_KERNEL   the kernel that lmbench's own guest boots; LMBENCH_GUEST_MODULES: the folder of its modules

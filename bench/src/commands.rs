@@ -55,6 +55,62 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them.
+    pub const ALL: [Exit; 8] = [
+        Exit::Success,
+        Exit::Internal,
+        Exit::Usage,
+        Exit::Environment,
+        Exit::MigrationFailed,
+        Exit::Regressed,
+        Exit::Inconclusive,
+        Exit::Interrupted,
+    ];
+
+    /// A few words, as `--help` has them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Exit::Success => "success",
+            Exit::Internal => "internal error",
+            Exit::Usage => "usage or scenario error",
+            Exit::Environment => "environment (something is missing)",
+            Exit::MigrationFailed => "a migration failed, or `ctl` was refused",
+            Exit::Regressed => "regression",
+            Exit::Inconclusive => "inconclusive",
+            Exit::Interrupted => "interrupted",
+        }
+    }
+
+    /// When a command ends with it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Success => {
+                "All went well. Whatever `compare` finds; a migration that did not converge within its timeout."
+            }
+            Exit::Internal => "A bug, or something that broke.",
+            Exit::Usage => {
+                "The command line or the scenario is wrong, or `gate` was given a baseline of another scenario."
+            }
+            Exit::Environment => {
+                "Something is missing on a host, and no cell of the scenario can run without it; `ctl` found no such run running; a baseline is of \
+                 another kind of machine."
+            }
+            Exit::MigrationFailed => {
+                "A migration failed; `carry` did not bring every channel to its end in order; a case of `selftest` is not ok; a run refused what it \
+                 was ordered."
+            }
+            Exit::Regressed => {
+                "`gate`, or `run --baseline`: something got worse than its tolerance, or missed a limit."
+            }
+            Exit::Inconclusive => {
+                "`gate`, or `run --baseline`: the figures do not tell whether it did. `--inconclusive-is` decides otherwise."
+            }
+            Exit::Interrupted => "Ctrl-C. What was measured is kept, and `run --resume` goes on.",
+        }
+    }
+}
+
 /// An error that ends a command: what to print, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failed {

@@ -6,6 +6,7 @@ pub mod calibrate;
 pub mod cli;
 pub mod commands;
 pub mod control;
+pub mod docs;
 pub mod doctor;
 pub mod event;
 pub mod interleave;

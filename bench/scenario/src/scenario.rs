@@ -16,6 +16,7 @@ mod matrix;
 mod moment;
 mod period;
 mod problem;
+mod reference;
 mod repeats;
 mod schema;
 mod section;
@@ -40,6 +41,7 @@ pub use error::{Invalid, ScenarioError};
 pub use limits::longest_blackouts;
 pub use lmbench_record::nearest::nearest;
 pub use period::{has_period, period_ms};
+pub use reference::reference;
 pub use schema::schema;
 pub use starter::starter;
 
