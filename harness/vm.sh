@@ -255,7 +255,7 @@ job() {
       shift
       build "$1"
       # Some tests read files that lie beside them, or scenarios.
-      mapfile -t FILES < <(find bench/tests harness/tests scenarios README.md -type f)
+      mapfile -t FILES < <(find bench/tests harness/tests scenarios docs README.md -type f)
       tests "$@"
       ;;
     -*) say "$1 is no option: see the head of this script"; exit 2 ;;

@@ -392,13 +392,12 @@ fn phases_read_in_both_spellings() {
 }
 
 #[test]
-fn the_readmes_scenario_is_one() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"))
-            .expect("README.md stands at the top of the repository");
-    let (_, rest) = readme
+fn the_scenario_of_the_guide_is_one() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/guide/scenarios.md");
+    let page = std::fs::read_to_string(page).expect("the guide has a page on scenarios");
+    let (_, rest) = page
         .split_once("```toml\n")
-        .expect("README shows a scenario");
+        .expect("the guide shows a scenario");
     let (text, _) = rest.split_once("```").expect("the scenario has an end");
     assert_eq!(parse(text).cells.len(), 8);
 }

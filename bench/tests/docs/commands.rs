@@ -1,25 +1,25 @@
-//! The examples of CI that users copy, and the commands of README's section on it: every `lmbench …` in them must be one that exists.
+//! The commands that users copy, from the pages and from the examples of CI: every `lmbench …` in them must be one that exists.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use lmbench::cli::Cli;
 
-fn root() -> PathBuf {
-    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
-    bench.parent().expect("the workspace").to_owned()
-}
+use crate::{pages, read, root, split};
 
-/// The commands of lmbench in a text: at the beginning of a line, or behind the dash of a list.
+/// The commands of lmbench in a text: at the beginning of a line, behind the dash of a list, behind a variable or cargo.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let line = |line: &str| {
         let line = line
             .trim()
             .trim_start_matches("- ")
             .trim_start_matches("run: ")
-            .trim_start_matches("for run in 1 2 3 4 5; do ");
-        line.starts_with("lmbench ").then(|| words(line))
+            .trim_start_matches("LMBENCH_TOKEN=… ")
+            .trim_start_matches("harness/setup.sh && ")
+            .replace("cargo run --release -- ", "lmbench ");
+        // `lmbench man run | …` is one, a line of usage with `[OPTIONS]` is none.
+        (line.starts_with("lmbench ") && !line.contains("[OPTIONS]") && !line.contains(" <"))
+            .then(|| words(&line))
     };
     text.lines().filter_map(line).collect()
 }
@@ -115,12 +115,19 @@ fn examples_use_only_what_exists() {
     assert!(found >= 2, "only {found} examples in {}", folder.display());
 }
 
+/// Every command in a block of code of a page; a line that the shell continues is not asked for.
 #[test]
-fn readme_s_commands_for_ci_exist() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("README");
-    let section = readme
-        .split("\n## ")
-        .find(|section| section.starts_with("Use it in your CI\n"))
-        .expect("README.md has a section `## Use it in your CI`");
-    check("README.md", section, 3);
+fn every_page_s_commands_exist() {
+    let mut found = 0;
+    for page in pages() {
+        let text = read(&page);
+        let code = split(&text).1.join("\n");
+        let here = commands(&code);
+        found += here.len();
+        check(&page, &code, 0);
+        if page == "docs/src/guide/ci.md" {
+            assert!(here.len() >= 3, "{page} has only {here:?}");
+        }
+    }
+    assert!(found > 60, "only {found} commands in all pages");
 }

@@ -34,7 +34,7 @@ pub fn summary_text(record: &Record) -> String {
     text
 }
 
-/// What the columns mean, in a few lines; the exact definitions are in the README.
+/// What the columns mean, in a few lines; the exact definitions are in the registry of metrics.
 fn legend_text(columns: &[&Column], with_marks: bool) -> String {
     if columns.is_empty() {
         return String::new();

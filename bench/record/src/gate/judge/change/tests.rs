@@ -78,7 +78,7 @@ fn changes_read_as_people_write_them() {
     }
 }
 
-// README's recipe: eight repeats that scatter by 5 %, and a tolerance of 10 %. 10 % of 1000 are 100.
+// The guide's recipe for CI: eight repeats that scatter by 5 %, and a tolerance of 10 %. 10 % of 1000 are 100.
 #[test]
 fn most_unchanged_cells_pass() {
     let mut noise = Noise::new(31);
