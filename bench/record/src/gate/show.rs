@@ -61,7 +61,7 @@ pub mod examples {
     //! A report for tests.
 
     use super::super::report::{Change, Sample, Subject};
-    use super::*;
+    use super::{Check, Report, Verdict};
     use crate::statistics::Interval;
 
     /// One of each verdict, with all that a form must write differently.
