@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
 use lmbench_guest::spec::{PAGE_BYTES, Pattern, Rate};
 
 use super::Values;
@@ -324,17 +325,18 @@ fn slowest(histogram: &BTreeMap<u64, u64>, operations: u64) -> BTreeMap<u64, u64
     slowest.collect()
 }
 
-fn percentile_us(histogram: &BTreeMap<u64, u64>, share: f64) -> Option<f64> {
-    let total: u64 = histogram.values().sum();
-    let rank = (share * total as f64).ceil().max(1.0) as u64;
-    let mut seen = 0;
-    let (latency_ns, _) = histogram.iter().find(|(_, count)| {
-        seen += **count;
-        seen >= rank
-    })?;
-    Some(*latency_ns as f64 / 1e3)
+/// `None` where nothing was counted.
+fn percentile_us(latency: &BTreeMap<u64, u64>, share: f64) -> Option<f64> {
+    let mut histogram = Histogram::<u64>::new(DIGITS).ok()?;
+    histogram.auto(true);
+    for (latency_ns, count) in latency {
+        histogram.record_n(*latency_ns, *count).ok()?;
+    }
+    (!histogram.is_empty()).then(|| histogram.value_at_quantile(share) as f64 / 1e3)
 }
 
+/// Significant digits of a percentile; the guest's own buckets are 3 % wide.
+const DIGITS: u8 = 4;
 /// Below this share of its undisturbed rate, a workload is in brownout.
 const BROWNOUT_SHARE: f64 = 0.9;
 /// The workload's first moments, in which TCG translates its code and caches fill: 10 to 30 % slower than later.
