@@ -2,7 +2,7 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! | [`Tee`] | stands between QEMU and whoever it migrates to, and writes down what passes |
+//! | [`crate::tee`] | stands between QEMU and whoever it migrates to, and writes down what passes |
 //! | [`Writer`], [`Reader`] | the format, one entry after the other, in bounded memory |
 //! | [`Recording`] | a whole capture in memory, ready to be played ([`crate::carry::Local::Replay`]) or compared with |
 //!

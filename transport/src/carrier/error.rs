@@ -69,9 +69,9 @@ pub enum ChannelError {
     /// Only the dialling side opens and only the listening side accepts.
     #[error("this side of the session does not {0} channels")]
     WrongSide(&'static str),
-    /// Channels are opened by whoever connects to the session's entrance.
-    #[error("channels are opened at the session's entrance")]
-    AtEntrance,
+    /// Whoever connects to the session's listening socket opens channels.
+    #[error("channels are opened at the session's listening socket")]
+    OpenedLocally,
     /// The session is over.
     #[error("session is over: {0}")]
     Ended(SessionEnd),

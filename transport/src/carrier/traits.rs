@@ -27,7 +27,7 @@ pub trait Carrier: Send + Sync {
     /// Has the carrier connect to this local socket by itself, if it can do that: its sessions then bring their channels there, and give
     /// none out at [`Session::accept_channel`]. To be called before it listens. `peer_uid` is a user besides this process's own whose
     /// socket it may be.
-    fn bring_to(&mut self, _socket: &Path, _peer_uid: Option<u32>) -> Result<bool, CarrierError> {
+    fn forward_to(&mut self, _socket: &Path, _peer_uid: Option<u32>) -> Result<bool, CarrierError> {
         Ok(false)
     }
 
@@ -89,7 +89,7 @@ pub trait Session: Send + Sync {
     async fn ready(&self) {}
 
     /// A unix socket where local processes open channels by themselves; the dialling side only.
-    fn entrance(&self) -> Option<&Path> {
+    fn listening_socket(&self) -> Option<&Path> {
         None
     }
 

@@ -5,7 +5,7 @@
 //! ```
 //! It exists to measure what OpenSSH costs, so no byte of the stream passes through this process
 //! (except with [`Connections::PerChannel`]): `ssh` listens on the socket that the source's QEMU connects to, which the session shows as
-//! its entrance, and `sshd` connects to the destination's, which the carrier is told before it listens. So the listening side's
+//! its listening socket, and `sshd` connects to the destination's, which the carrier is told before it listens. So the listening side's
 //! session gives no channel out, and with one `ssh` for all neither their number nor their bytes can be told.
 //!
 //! # What is ours and what is OpenSSH's

@@ -75,10 +75,10 @@ impl LocalListener {
     }
 
     /// Gives the path to another socket.
-    pub(crate) fn link_to(self, entrance: &Path) -> Result<Entry, CarryError> {
+    pub(crate) fn link_to(self, socket: &Path) -> Result<Entry, CarryError> {
         let path = self.path.clone();
         drop(self);
-        match std::os::unix::fs::symlink(entrance, &path) {
+        match std::os::unix::fs::symlink(socket, &path) {
             Ok(()) => Ok(Entry::Link { _link: Link(path) }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(CarryError::PathTaken { path })

@@ -82,9 +82,9 @@ impl Sink {
         if matches!(self.local, Local::Fd(_)) && !self.carrier.kernel_sockets() {
             return Err(CarryError::NoDescriptors(self.carrier.scheme()));
         }
-        // A descriptor is handed over from here, so only a socket can be anybody else's affair.
-        let brings = match &self.local {
-            Local::Unix(path) => self.carrier.bring_to(path, self.options.peer_uid)?,
+        // A descriptor has to be handed over from here.
+        let forwards = match &self.local {
+            Local::Unix(path) => self.carrier.forward_to(path, self.options.peer_uid)?,
             _ => false,
         };
         let listener = self.carrier.listen(&self.endpoint).await?;
@@ -109,7 +109,7 @@ impl Sink {
         if let Some(session) = &session {
             channels.close(&**session, patience, &stop, drain).await;
         }
-        channels.finish(result, (session.as_deref(), !brings))
+        channels.finish(result, (session.as_deref(), !forwards))
     }
 
     async fn serve(

@@ -54,9 +54,9 @@ impl Source {
             return Ok(());
         };
         let (session, first) = opened?;
-        let counts = session.entrance().is_none();
-        let entry = match (listener, session.entrance()) {
-            (Some(listener), Some(entrance)) => Some(listener.link_to(entrance)?),
+        let counts = session.listening_socket().is_none();
+        let entry = match (listener, session.listening_socket()) {
+            (Some(listener), Some(socket)) => Some(listener.link_to(socket)?),
             (Some(listener), None) => Some(Entry::Listening(listener)),
             (None, _) => None,
         };
@@ -76,7 +76,7 @@ impl Source {
     /// this process, there is none to hold.
     async fn open(&self) -> Result<(Arc<dyn Session>, Option<Channel>), CarryError> {
         let session: Arc<dyn Session> = self.carrier.dial(&self.endpoint).await?.into();
-        let first = match session.entrance() {
+        let first = match session.listening_socket() {
             Some(_) => None,
             None => Some(session.open_channel().await?),
         };

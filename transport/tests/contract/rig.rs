@@ -92,7 +92,7 @@ pub(crate) fn over_ssh() -> Rig {
         endpoint: "ssh://127.0.0.1:0",
         make: |token, _| {
             let mut carrier = ssh::Ssh::new(token, ssh::Settings::default());
-            assert!(carrier.bring_to(Path::new("/run/nobody"), None).unwrap());
+            assert!(carrier.forward_to(Path::new("/run/nobody"), None).unwrap());
             Box::new(carrier)
         },
     }

@@ -52,7 +52,7 @@ impl Carrier for Ssh {
         false
     }
 
-    fn bring_to(&mut self, socket: &Path, peer_uid: Option<u32>) -> Result<bool, CarrierError> {
+    fn forward_to(&mut self, socket: &Path, peer_uid: Option<u32>) -> Result<bool, CarrierError> {
         self.target = Some(target::safe(socket, peer_uid)?);
         Ok(true)
     }
@@ -79,7 +79,7 @@ impl Carrier for Ssh {
         let first = first.map_err(|error| match error {
             ChannelError::Open { source, .. } => source,
             ended @ (ChannelError::WrongSide(_)
-            | ChannelError::AtEntrance
+            | ChannelError::OpenedLocally
             | ChannelError::Ended(_)) => CarrierError::Broke(Box::new(ended)),
         })?;
         let connections = self.settings.connections;

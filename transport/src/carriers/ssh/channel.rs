@@ -17,7 +17,7 @@ use crate::carrier::channel::ChannelIo;
 
 /// A connection to the socket of an `ssh`. It is made with the first use, because `sshd` then connects to the destination's QEMU at
 /// once. Dropping it leaves the tunnel, which may still hold bytes, to the session.
-pub(super) struct Way {
+pub(super) struct SshChannel {
     stream: Option<UnixStream>,
     tunnel: Option<Tunnel>,
     lingering: Arc<Lingering>,
@@ -26,7 +26,7 @@ pub(super) struct Way {
     is_cut: bool,
 }
 
-impl Way {
+impl SshChannel {
     pub(super) fn new(tunnel: Tunnel, lingering: Arc<Lingering>, used: CancellationToken) -> Self {
         Self {
             stream: None,
@@ -54,7 +54,7 @@ impl Way {
 }
 
 #[async_trait]
-impl ChannelIo for Way {
+impl ChannelIo for SshChannel {
     async fn first_byte(&mut self) -> io::Result<bool> {
         let stream = &*self.stream()?;
         let peek = || {
@@ -69,7 +69,7 @@ impl ChannelIo for Way {
     }
 }
 
-impl Drop for Way {
+impl Drop for SshChannel {
     fn drop(&mut self) {
         self.stream = None;
         if let Some(tunnel) = self.tunnel.take() {
@@ -78,7 +78,7 @@ impl Drop for Way {
     }
 }
 
-impl AsyncRead for Way {
+impl AsyncRead for SshChannel {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -88,7 +88,7 @@ impl AsyncRead for Way {
     }
 }
 
-impl AsyncWrite for Way {
+impl AsyncWrite for SshChannel {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -9,7 +9,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::channel::Way;
+use super::channel::SshChannel;
 use super::deadlines::{END_DEADLINE, EXPLANATION_DEADLINE};
 use super::error::SshError;
 use super::lingering::Lingering;
@@ -37,7 +37,7 @@ enum First {
     /// For all channels.
     Shared {
         tunnel: AsyncMutex<Option<Tunnel>>,
-        entrance: PathBuf,
+        socket: PathBuf,
         log: Log,
         draining: Draining,
     },
@@ -69,7 +69,7 @@ impl Dialled {
         let (details, log) = (first.details.clone(), first.child.log().clone());
         let first = match connections {
             Connections::Shared => First::Shared {
-                entrance: first.socket.clone(),
+                socket: first.socket.clone(),
                 tunnel: AsyncMutex::new(Some(first)),
                 log,
                 draining: Draining::default(),
@@ -118,9 +118,9 @@ impl Session for Dialled {
         Some(self.details.clone())
     }
 
-    fn entrance(&self) -> Option<&Path> {
+    fn listening_socket(&self) -> Option<&Path> {
         match &self.first {
-            First::Shared { entrance, .. } => Some(entrance),
+            First::Shared { socket, .. } => Some(socket),
             First::Held { .. } => None,
         }
     }
@@ -130,7 +130,7 @@ impl Session for Dialled {
             return Err(ChannelError::Ended(end));
         }
         let First::Held { tunnel, used, .. } = &self.first else {
-            return Err(ChannelError::AtEntrance);
+            return Err(ChannelError::OpenedLocally);
         };
         let held = tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (tunnel, used) = match held {
@@ -141,8 +141,8 @@ impl Session for Dialled {
             ),
         };
         let number = tunnel.number;
-        let way = Way::new(tunnel, Arc::clone(&self.lingering), used);
-        Ok(Channel::new(number, Box::new(way)))
+        let io = SshChannel::new(tunnel, Arc::clone(&self.lingering), used);
+        Ok(Channel::new(number, Box::new(io)))
     }
 
     async fn accept_channel(&self) -> Result<Option<Channel>, ChannelError> {
@@ -184,16 +184,16 @@ impl Session for Dialled {
 
     async fn drained(&self) {
         let First::Shared {
-            entrance, draining, ..
+            socket, draining, ..
         } = &self.first
         else {
             return self.lingering.all_ended().await;
         };
-        let was_used = sockets::is_connected(entrance);
+        let was_used = sockets::is_connected(socket);
         let ended_there = beneath::end(&*self.beneath).await.is_some();
         draining.was_used.store(was_used, Ordering::Relaxed);
         draining.ended_here.store(!ended_there, Ordering::Relaxed);
-        sockets::all_closed(entrance).await;
+        sockets::all_closed(socket).await;
         draining.is_over.store(true, Ordering::Relaxed);
     }
 
