@@ -25,7 +25,8 @@ const METRICS: [(&str, &str); 5] = [
     ("ram_bytes", "bytes"),
 ];
 /// Runs that carriers' costs, the kernel's memory, or a window come from.
-const CALIBRATION: [&str; 5] = [
+const CALIBRATION: [&str; 6] = [
+    "20261201-134809-slower-c2d0",
     "20261201-130217-transports-80b0",
     "20261201-033907-wan-9402",
     "20261201-081052-ci-1a53",

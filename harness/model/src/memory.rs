@@ -141,8 +141,8 @@ impl Memory {
 
 /// Bytes that a kernel and PID 1 hold beside the share of all memory.
 const KERNEL_BYTES: f64 = 49.6e6;
-/// QEMU's pc keeps up to 3.5 GiB below 4 GiB, and 3 where there is more.
-const LOW_MEMORY_BYTES: u64 = 3584 << 20;
+/// QEMU's q35 keeps less than 2.75 GiB below 4 GiB in one piece, and of more 2 GiB there.
+const LOW_MEMORY_BYTES: u64 = 2815 << 20;
 /// Share of all memory that the kernel holds for it.
 const KERNEL_SHARE: f64 = 0.0203;
 /// Pages that an idle kernel with heartbeats writes again and again. Ours: too few to matter, enough that no pass

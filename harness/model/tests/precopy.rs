@@ -40,10 +40,10 @@ fn an_idle_guest_takes_one_pass() {
     let stats = migration.stats();
     assert_eq!(stats.ram.transferred, 41_040_000);
     assert_eq!((stats.ram.normal, stats.ram.duplicate), (10_000, 0));
-    // Setup 2 ms, 4.104 s, device state 3 ms and its 50 kB, loading 1 ms, the word back 0.5.
+    // Setup 2 ms, 4.104 s, device state 3 ms and its 50 kB, loading 3 ms, the word back 0.5.
     near(
         stats.total_time.as_secs_f64(),
-        0.002 + 4.104 + 0.003 + 0.005 + 0.0015,
+        0.002 + 4.104 + 0.003 + 0.005 + 0.0035,
         0.002,
     );
     let downtime = stats.downtime.unwrap().as_secs_f64();
@@ -104,7 +104,7 @@ fn passes_get_shorter_until_the_rest_fits() {
     assert!(passes.len() > 5, "{passes:?}");
     assert!(passes[1] < passes[0] && passes[2] < passes[1], "{passes:?}");
     let downtime = migration.stats().downtime.unwrap();
-    assert!(downtime <= Duration::from_millis(300 + 11), "{downtime:?}");
+    assert!(downtime <= Duration::from_millis(300 + 13), "{downtime:?}");
 }
 
 // Twice as many pages a second as the link carries over memory without an end: never, and what is left stays above

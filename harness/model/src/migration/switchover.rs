@@ -96,9 +96,9 @@ impl Migration {
 
 /// Device state of a small guest; src-iterable-saved to src-non-iterable-saved: 1.3 to 9 ms, in the median 3.
 pub(super) const SAVE_S: f64 = 0.003;
-/// Loading it and starting the vCPUs, dst-precopy-loadvm-completed to RESUME and what comes before it: about a
-/// millisecond, and 1.3 in all where nothing is on its way.
-pub(super) const LOAD_S: f64 = 0.001;
+/// Loading it and starting the vCPUs: what `blackout_transfer_ms` has beside memory and device state where nothing is
+/// on its way, 2.4 to 5 ms in run 20261201-031226-cost-d318.
+pub(super) const LOAD_S: f64 = 0.003;
 /// RESUME to `completed` on the source: 0.5 ms (all of runs 20261201-081052-ci-1a53, -031226-cost-d318,
 /// -033018-split-network-eb40).
 pub(super) const CLOSE_S: f64 = 0.0005;
