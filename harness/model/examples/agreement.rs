@@ -24,8 +24,10 @@ const METRICS: [(&str, &str); 5] = [
     ("iterations", "passes"),
     ("ram_bytes", "bytes"),
 ];
-/// Runs that carriers' costs, the kernel's memory, or a window come from.
-const CALIBRATION: [&str; 6] = [
+/// Runs that a constant of the model comes from.
+const CALIBRATION: [&str; 8] = [
+    "20261201-031226-cost-d318",
+    "20261201-134438-metering-fc10",
     "20261201-134809-slower-c2d0",
     "20261201-130217-transports-80b0",
     "20261201-033907-wan-9402",

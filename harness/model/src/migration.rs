@@ -59,6 +59,10 @@ pub struct Migration {
     /// Whether the switch-over is, or was, to post-copy.
     postcopy: bool,
     warm_until: Duration,
+    /// When waits for pages are looked at again.
+    fetch_at: Duration,
+    /// How the guest gets on until something happens; none if that has to be worked out.
+    pace: Option<Pace>,
     guest: Guest,
     events: Vec<Event>,
 }
@@ -103,6 +107,14 @@ enum Step {
     Reconnecting,
     /// Both sides compare what is missing.
     Agreeing,
+}
+
+/// How the guest gets on.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    speed: f64,
+    /// How long a page takes that it asks for.
+    wait_s: f64,
 }
 
 /// Post-copy's guest on its way to the destination.
@@ -153,6 +165,8 @@ impl Migration {
             postcopy_wanted: false,
             postcopy: false,
             warm_until: Duration::ZERO,
+            fetch_at: Duration::ZERO,
+            pace: None,
             guest: Guest::new(),
             events: Vec::new(),
             path,
@@ -180,11 +194,11 @@ impl Migration {
         let at = earliest(self.stage_ends(), self.arrival_ends());
         let at = earliest(at, self.sync_timer.map(|(at, _)| at));
         let at = earliest(at, self.warming().then_some(self.warm_until));
-        let at = earliest(at, self.fetching().then(|| self.now + FETCH_STEP));
+        let at = earliest(at, self.fetching().then_some(self.fetch_at));
         at.map(|at| at.max(self.now))
     }
 
-    /// Lets virtual time pass until `to`, and tells what happened.
+    /// Lets virtual time pass until `to`, and tells what happened. In how many steps makes no difference but rounding.
     pub fn advance(&mut self, to: Duration) -> Vec<Event> {
         while let Some(at) = self.next_event().filter(|at| *at <= to) {
             self.flow(at);
@@ -258,11 +272,13 @@ impl Migration {
     /// The source's status, as its event tells.
     fn become_status(&mut self, status: Status) {
         self.status = status;
+        self.pace = None;
         self.tell(Side::Source, EventKind::Migration(status));
     }
 
     fn enter(&mut self, stage: Stage, length: Duration) {
         self.stage = stage;
+        self.pace = None;
         (self.stage_since, self.stage_until) = (self.now, self.now + length);
     }
 
@@ -286,6 +302,8 @@ impl Migration {
 
     /// Everything that is due now.
     fn happen(&mut self) {
+        self.pace = None;
+        self.fetch_at = self.now + FETCH_STEP;
         if self.sync_timer.is_some_and(|(at, _)| at <= self.now) {
             self.sync_by_timer();
         }

@@ -95,11 +95,13 @@ impl Migration {
     /// The link carries nothing until [`restore_link`](Self::restore_link); connections stand.
     pub fn cut_link(&mut self) {
         self.link_up = false;
+        self.pace = None;
     }
 
     /// The link carries again.
     pub fn restore_link(&mut self) {
         self.link_up = true;
+        self.pace = None;
     }
 
     /// The stream's connection ends. Pre-copy fails and the guest goes on at the source; post-copy pauses, or has
@@ -130,6 +132,7 @@ impl Migration {
             self.start_sync_timer(self.counters.syncs());
         }
         self.settings = settings;
+        self.pace = None;
     }
 
     /// The path as it is.
@@ -143,6 +146,7 @@ impl Migration {
         self.stream = Stream::new(path.buffer_bytes);
         self.stream.put(backlog);
         self.path = path;
+        self.pace = None;
     }
 
     fn is_active(&self) -> bool {

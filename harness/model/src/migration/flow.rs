@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arrival, Migration, Stage, Step};
+use super::{Arrival, Migration, Pace, Stage, Step};
 use crate::counters::{Headers, When};
 use crate::dirty::DUST_PAGES;
 use crate::status::{Side, Status};
@@ -15,17 +15,30 @@ impl Migration {
         let time = at.saturating_sub(self.now);
         let seconds = time.as_secs_f64();
         if seconds > 0.0 {
-            let work_s = self.speed() * seconds;
-            let (wait_s, before) = (self.fault_wait_s(), self.stream.backlog());
+            let pace = self.pace();
+            self.pace = Some(pace);
+            let before = self.stream.backlog();
             let accepted = self.send(seconds);
             self.deliver(accepted + before - self.stream.backlog());
-            self.work(time, work_s, wait_s);
+            self.work(time, pace.speed * seconds, pace.wait_s);
         }
         self.now = self.now.max(at);
     }
 
     /// How fast the guest gets on, from 0 (it stands still) to 1.
     pub fn speed(&self) -> f64 {
+        self.pace().speed
+    }
+
+    /// What it is, from when something happened to when the next thing does.
+    fn pace(&self) -> Pace {
+        self.pace.unwrap_or_else(|| Pace {
+            speed: self.speed_now(),
+            wait_s: self.fault_wait_s(),
+        })
+    }
+
+    fn speed_now(&self) -> f64 {
         let vcpus = f64::from(self.machine.vcpus.max(1));
         match self.guest.runs_on {
             None => 0.0,
@@ -210,11 +223,8 @@ impl Migration {
         let ahead = match self.stage {
             _ if self.settings.postcopy_preempt => self.stream.backlog().min(self.path.queue_bytes),
             Stage::Timed(Step::Sleeping) => {
-                return rtt_s
-                    + self
-                        .stage_until
-                        .saturating_sub(self.stage_since)
-                        .as_secs_f64();
+                let sleep = self.stage_until.saturating_sub(self.stage_since);
+                return rtt_s + sleep.as_secs_f64();
             }
             // Those who ask while QEMU writes wait ever longer, up to what it may write yet.
             _ => {
