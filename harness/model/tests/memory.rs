@@ -1,5 +1,6 @@
 //! What classes of pages dirty, against the equations and against each other.
 
+#[path = "common/guests.rs"]
 mod common;
 
 use std::time::Duration;

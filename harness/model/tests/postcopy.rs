@@ -1,5 +1,6 @@
 //! Post-copy, its waits, its loss and recovery.
 
+#[path = "common/guests.rs"]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Pre-copy by hand: each expectation is worked out in the comment above it.
 
+#[path = "common/guests.rs"]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What holds for any guest, path and settings.
 
+#[path = "common/guests.rs"]
 mod common;
 
 use std::time::Duration;

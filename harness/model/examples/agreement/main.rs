@@ -4,15 +4,19 @@
 //! the ratio. Nothing is fitted to the record: the model knows the scenario and the constants of its own pages. A
 //! cell whose constants were calibrated on this very run is marked `*`.
 
+mod scenario;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lmbench_model::{
-    Carrier, EventKind, Machine, Memory, Migration, PAGE_BYTES, Path, Pattern, Rate, Settings,
-    Status, ThrottleSettings, Workload,
+    Carrier, EventKind, Machine, Memory, Migration, Path, Pattern, Rate, Settings, Status,
+    ThrottleSettings, Workload,
 };
 use serde_json::Value;
 use toml::{Table, Value as Toml};
+
+use scenario::{bits, bytes, duration, get, plain, set, share};
 
 /// Figures of one cell, medians.
 type Figures = BTreeMap<&'static str, f64>;
@@ -432,104 +436,4 @@ fn pattern(name: &str, inner: &Toml, memory: u64) -> Option<Pattern> {
         },
         _ => return None,
     })
-}
-
-fn get<'a>(table: &'a Toml, key: &str) -> Option<&'a Toml> {
-    key.split('.').try_fold(table, |at, part| at.get(part))
-}
-
-/// Sets one axis of the matrix. A choice (carrier, policy) stands where its settings' table is, so that it gets a
-/// name of its own there.
-fn set(table: &mut Toml, key: &str, value: &Value) {
-    let value: Toml = match value {
-        Value::String(text) => text.clone().into(),
-        Value::Bool(flag) => (*flag).into(),
-        Value::Number(number) => number
-            .as_i64()
-            .map_or_else(|| number.as_f64().unwrap_or(0.0).into(), Toml::from),
-        _ => return,
-    };
-    let mut at = table;
-    let mut parts = key.split('.').peekable();
-    while let Some(part) = parts.next() {
-        let Toml::Table(inner) = at else { return };
-        if parts.peek().is_none() {
-            match inner.get_mut(part) {
-                Some(Toml::Table(settings)) => settings.insert("chosen".to_owned(), value),
-                _ => inner.insert(part.to_owned(), value),
-            };
-            return;
-        }
-        at = inner
-            .entry(part)
-            .or_insert_with(|| Toml::Table(Table::new()));
-    }
-}
-
-/// Text of a value; of a table what was chosen.
-fn plain(value: &Toml) -> String {
-    match value {
-        Toml::String(text) => text.clone(),
-        Toml::Table(table) => table
-            .get("chosen")
-            .map_or_else(|| table.keys().next().cloned().unwrap_or_default(), plain),
-        other => other.to_string(),
-    }
-}
-
-/// A number and its unit.
-fn quantity(text: &str) -> (f64, String) {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
-    (
-        text[..end].parse().unwrap_or(0.0),
-        text[end..].trim().to_owned(),
-    )
-}
-
-fn bytes(text: &str) -> f64 {
-    let (number, unit) = quantity(text);
-    number
-        * match unit.as_str() {
-            "KiB" => 1024.0,
-            "MiB" => 1_048_576.0,
-            "GiB" => 1_073_741_824.0,
-            "kB" => 1e3,
-            "MB" => 1e6,
-            "GB" => 1e9,
-            "pages" => PAGE_BYTES,
-            _ => 1.0,
-        }
-}
-
-/// Bits per second, of bits or bytes.
-fn bits(text: &str) -> f64 {
-    let (number, unit) = quantity(text);
-    match unit.trim_end_matches("/s") {
-        "kbit" => number * 1e3,
-        "Mbit" => number * 1e6,
-        "Gbit" => number * 1e9,
-        unit => bytes(&format!("{number} {unit}")) * 8.0,
-    }
-}
-
-fn duration(text: &str) -> Duration {
-    let (number, unit) = quantity(text);
-    Duration::from_secs_f64(
-        number
-            * match unit.as_str() {
-                "us" | "µs" => 1e-6,
-                "ms" => 1e-3,
-                "min" => 60.0,
-                _ => 1.0,
-            },
-    )
-}
-
-/// A share from 0 to 1, of per cent or not.
-fn share(text: &str) -> f64 {
-    let (number, unit) = quantity(text);
-    if unit == "%" { number / 100.0 } else { number }
 }
