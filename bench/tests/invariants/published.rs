@@ -109,10 +109,11 @@ fn every_published_table_names_its_run() {
 
 /// Whether the record of a run of that id lies in its folder, or the raw figures of what was no run of lmbench's in a file.
 fn is_kept(folder: &Path, run: &str) -> bool {
-    if run.ends_with(".txt") {
-        return folder.join(run).is_file();
+    let path = folder.join(run);
+    if path.is_file() {
+        return true;
     }
-    let record = fs::read_to_string(folder.join(run).join("record.json"));
+    let record = fs::read_to_string(path.join("record.json"));
     record.is_ok_and(|record| {
         let record: Result<serde_json::Value, _> = serde_json::from_str(&record);
         record.is_ok_and(|record| record["run_id"] == run)
