@@ -62,7 +62,7 @@ pub struct Lab {
     /// What was cut and not made whole since.
     cut: BTreeSet<Network>,
     /// The most that TCP connections may keep, if it is not this machine's own limit.
-    tcp_buffer: Option<u64>,
+    tcp: tcp::Settings,
     link: Vec<OsString>,
     seed: u64,
     netem: Option<bool>,
@@ -112,7 +112,7 @@ impl Lab {
             wires: BTreeMap::new(),
             applied: BTreeMap::new(),
             cut: BTreeSet::new(),
-            tcp_buffer: None,
+            tcp: tcp::Settings::default(),
             link: options.link.clone(),
             seed: options.seed,
             netem: None,
@@ -133,7 +133,7 @@ impl Lab {
     pub fn configure(&mut self, network: &NetworkSpec) -> Result<(), LabError> {
         check(network)?;
         self.restore_all()?;
-        self.set_tcp_buffer(network.tcp_buffer_bytes)?;
+        self.set_tcp(&tcp::Settings::of(network))?;
         for network_id in NETWORKS {
             let link = shape_of(network, network_id);
             let lives = self.wires.get_mut(&network_id).is_some_and(Wire::lives);
@@ -377,7 +377,9 @@ fn host(role: Role) -> u8 {
     }
 }
 
-fn check(network: &NetworkSpec) -> Result<(), LabError> {
+/// An error for a network that no lab can have on this machine.
+pub fn check(network: &NetworkSpec) -> Result<(), LabError> {
+    tcp::Settings::of(network).check()?;
     NETWORKS
         .into_iter()
         .try_for_each(|id| link::check(id, &shape_of(network, id)))

@@ -105,6 +105,9 @@ pub struct NetworkSpec {
     /// The most that a TCP connection may keep in each direction, with the kernel's overhead; `None` is this machine's own limit.
     #[serde(default)]
     pub tcp_buffer_bytes: Option<u64>,
+    /// How the hosts' kernels answer to loss and delay of TCP, by Linux's name: `cubic`; `None` is this machine's own choice.
+    #[serde(default)]
+    pub tcp_congestion_control: Option<String>,
 }
 
 /// One of the lab's networks.

@@ -230,20 +230,28 @@ fn tcp_may_keep_what_the_network_says_and_then_again_what_the_machine_does() {
             let mut lab = lab_in(base.path(), &usual).unwrap();
             let limits = |lab: &Lab, role| {
                 inside(lab.agent_pid(role), || {
-                    ["tcp_wmem", "tcp_rmem"].map(|key| {
-                        std::fs::read_to_string(format!("/proc/sys/net/ipv4/{key}")).unwrap()
+                    ["tcp_wmem", "tcp_rmem", "tcp_congestion_control"].map(|key| {
+                        let path = format!("/proc/sys/net/ipv4/{key}");
+                        std::fs::read_to_string(path).unwrap().trim().to_owned()
                     })
                 })
             };
             let before = limits(&lab, Role::Source);
+            // Every kernel has it.
             let tuned = NetworkSpec {
                 tcp_buffer_bytes: Some(24 << 20),
+                tcp_congestion_control: Some("reno".to_owned()),
                 ..usual.clone()
             };
             lab.configure(&tuned).unwrap();
             for role in Role::BOTH {
-                let mut limits = limits(&lab, role).into_iter();
-                assert!(limits.all(|limit| limit.trim_end().ends_with("\t25165824")));
+                let [sent, received, control] = limits(&lab, role);
+                assert!(
+                    [sent, received]
+                        .iter()
+                        .all(|limit| limit.ends_with("\t25165824"))
+                );
+                assert_eq!(control, "reno");
             }
             lab.configure(&usual).unwrap();
             assert_eq!(limits(&lab, Role::Source), before);

@@ -26,6 +26,7 @@ impl Hosts {
             },
             management: LinkSpec::default(),
             tcp_buffer_bytes: None,
+            tcp_congestion_control: None,
         };
         // Something has to live in each namespace, and to end when its standard input does.
         let lab = Lab::create(&[OsString::from("cat")], &network);

@@ -170,7 +170,9 @@ impl Hosts {
             ),
             ("migration", Network::Migration, network.migration.clone()),
         ];
+        let network = network.clone();
         let methods = self.lab.with(move |lab| {
+            lab::check(&network)?;
             let method = |(name, network, link): (&'static str, Network, LinkSpec)| {
                 Ok((name, lab.method_for(network, &link)?.name()))
             };

@@ -43,6 +43,7 @@ pub(crate) fn network(migration: LinkSpec) -> NetworkSpec {
         migration,
         management: LinkSpec::default(),
         tcp_buffer_bytes: None,
+        tcp_congestion_control: None,
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn network(section: &Section<'_>, problems: &mut Problems) -> Network
         migration: link(&migration, problems),
         management: link(&management, problems),
         tcp_buffer_bytes: section.get::<Size>("tcp-buffer").value.map(Size::bytes),
+        tcp_congestion_control: section.get("tcp-congestion-control").value,
     }
 }
 

@@ -21,6 +21,13 @@ pub(crate) static NETWORK: Table = Table {
                     net.ipv4.tcp_wmem and tcp_rmem. Linux's 4 MiB for sending hold a link of 1 Gbit/s to 700 Mbit/s at 20 ms and 0.1 % loss.",
         },
         Key {
+            name: "tcp-congestion-control",
+            kind: Kind::Text,
+            default: Some("this machine's own"),
+            about: "Linux's name of the congestion control of both hosts' TCP, QEMU's own connections included: net.ipv4.tcp_congestion_control, \
+                    \"cubic\" on most hosts. Without a limit on the link \"bbr\" reached little more than half of what \"cubic\" did.",
+        },
+        Key {
             name: "migration",
             kind: Kind::Table(&LINK),
             default: None,
