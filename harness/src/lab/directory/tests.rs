@@ -70,8 +70,9 @@ fn a_name_that_another_user_took_is_passed_over() {
     }
     fs::create_dir(&taken).unwrap();
     let name = taken.file_name().unwrap().to_str().unwrap();
-    let spare = base.path().join(format!("{name}-0badcafe"));
-    for odd in ["0badcafe-", "0badcaf", "x"] {
+    // The first by name, whatever the three before it were called.
+    let spare = base.path().join(format!("{name}-00000000"));
+    for odd in ["00000000-", "0000000", "x"] {
         fs::create_dir(base.path().join(format!("{name}-{odd}"))).unwrap();
     }
     private_builder().create(&spare).unwrap();
