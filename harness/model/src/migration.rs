@@ -28,6 +28,10 @@ pub use command::Refused;
 
 /// A guest on its way, or not yet.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told from outside, or once for all"
+)]
 pub struct Migration {
     machine: Machine,
     path: Path,
@@ -63,6 +67,10 @@ pub struct Migration {
     fetch_at: Duration,
     /// How the guest gets on until something happens; none if that has to be worked out.
     pace: Option<Pace>,
+    /// Whose the guest is: it is there that it runs unless something stops it.
+    home: Side,
+    /// Whether an operator stopped it.
+    held: bool,
     guest: Guest,
     events: Vec<Event>,
 }
@@ -167,6 +175,8 @@ impl Migration {
             warm_until: Duration::ZERO,
             fetch_at: Duration::ZERO,
             pace: None,
+            home: Side::Source,
+            held: false,
             guest: Guest::new(),
             events: Vec::new(),
             path,
@@ -182,6 +192,21 @@ impl Migration {
     /// Where the migration stands.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whose the guest is, whether it runs or not: the destination's from its arrival on.
+    pub fn home(&self) -> Side {
+        self.home
+    }
+
+    /// Whether an operator stopped the guest.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Whether the guest is lost: its connection broke on the way to post-copy, before it ran on the destination.
+    pub fn is_lost(&self) -> bool {
+        self.status == Status::PostcopyPaused && self.arrival != Arrival::Done
     }
 
     /// The guest's own view.

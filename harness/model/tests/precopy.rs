@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{LONG, blackout, completed, machine, memory, names, path, started, unlimited};
-use lmbench_model::{Class, EventKind, Migration, Path, Settings, Status, ThrottleSettings};
+use lmbench_model::{Class, EventKind, Migration, Path, Settings, Side, Status, ThrottleSettings};
 
 fn near(value: f64, expected: f64, within: f64) {
     assert!(
@@ -290,4 +290,33 @@ fn what_lies_at_the_end_of_memory_decides_the_blackout() {
     };
     assert!(run(true) < Duration::from_millis(15), "{:?}", run(true));
     assert!(run(false) > Duration::from_millis(200), "{:?}", run(false));
+}
+
+// QEMU: `stop` during a migration is told once; the guest arrives as it left, and `cont` there starts it.
+#[test]
+fn a_guest_that_was_stopped_arrives_stopped() {
+    let mut migration = started(memory(25_000.0, 50_000.0), path(50e6), unlimited());
+    migration.advance(Duration::from_millis(500));
+    migration.stop();
+    let events = migration.run(LONG);
+    assert!(completed(&migration));
+    let told = names(&events);
+    assert_eq!(told.iter().filter(|name| *name == "STOP").count(), 1);
+    assert!(!told.contains(&"> RESUME".to_owned()), "{told:?}");
+    assert_eq!(migration.guest().runs_on, None);
+    assert_eq!(migration.home(), Side::Destination);
+    migration.cont().unwrap();
+    assert_eq!(migration.guest().runs_on, Some(Side::Destination));
+}
+
+// A guest that its operator stopped stays stopped when its migration is cancelled, and dirties nothing meanwhile.
+#[test]
+fn a_stopped_guest_is_not_woken_by_a_cancel() {
+    let mut migration = started(memory(25_000.0, 50_000.0), path(10e6), unlimited());
+    migration.advance(Duration::from_millis(500));
+    migration.stop();
+    migration.cancel().unwrap();
+    assert_eq!(migration.guest().runs_on, None);
+    migration.cont().unwrap();
+    assert_eq!(migration.guest().runs_on, Some(Side::Source));
 }

@@ -73,6 +73,29 @@ impl Migration {
         Ok(())
     }
 
+    /// `stop`: the guest stands still until [`cont`](Self::cont), and arrives so. The migration goes on.
+    pub fn stop(&mut self) {
+        self.held = true;
+        self.pace = None;
+        if let Some(side) = self.guest.runs_on.take() {
+            self.tell(side, EventKind::Stop);
+        }
+    }
+
+    /// `cont`. Not while the migration has stopped the guest itself.
+    pub fn cont(&mut self) -> Result<(), Refused> {
+        let leaving = matches!(
+            self.status,
+            Status::PreSwitchover | Status::Device | Status::PostcopyActive
+        );
+        if self.home == Side::Source && leaving {
+            return Err(Refused::Status(self.status));
+        }
+        self.held = false;
+        self.run_guest();
+        Ok(())
+    }
+
     /// `migrate-pause`, which only post-copy has.
     pub fn pause(&mut self) -> Result<(), Refused> {
         self.only(&[Status::PostcopyActive])?;
@@ -108,7 +131,7 @@ impl Migration {
     /// lost the guest if that did not run there yet. When all is sent and only the destination's word is missing,
     /// the migration fails although the guest has moved, as QEMU 10.0's does.
     pub fn break_connection(&mut self) {
-        let moved = self.guest.runs_on == Some(Side::Destination);
+        let moved = self.home == Side::Destination;
         match self.stage {
             Stage::Idle | Stage::Ended | Stage::Lost => {}
             Stage::Timed(Step::Closing) if moved => self.end(Status::Failed),
@@ -157,10 +180,7 @@ impl Migration {
     fn wake_source(&mut self) {
         self.stream.clear();
         self.postcopy = false;
-        if self.guest.runs_on.is_none() {
-            self.guest.runs_on = Some(Side::Source);
-            self.tell(Side::Source, EventKind::Resume);
-        }
+        self.run_guest();
     }
 
     fn only(&self, allowed: &[Status]) -> Result<(), Refused> {

@@ -18,9 +18,10 @@ impl Migration {
 
     /// `migration_stop_vm`, and the pause that was asked for.
     pub(super) fn stop_guest(&mut self) {
-        self.guest.runs_on = None;
         self.stopped = Some(self.now);
-        self.tell(Side::Source, EventKind::Stop);
+        if self.guest.runs_on.take().is_some() {
+            self.tell(Side::Source, EventKind::Stop);
+        }
         if self.settings.pause_before_switchover {
             self.stage = Stage::Pausing;
             self.become_status(Status::PreSwitchover);
@@ -64,9 +65,18 @@ impl Migration {
     }
 
     pub(super) fn arrive_guest(&mut self) {
-        self.guest.runs_on = Some(Side::Destination);
+        self.home = Side::Destination;
         self.warm_until = self.now + self.machine.warm_up;
-        self.tell(Side::Destination, EventKind::Resume);
+        self.run_guest();
+    }
+
+    /// It runs where it belongs, unless an operator stopped it.
+    pub(super) fn run_guest(&mut self) {
+        if self.guest.runs_on.is_none() && !self.held {
+            self.guest.runs_on = Some(self.home);
+            self.pace = None;
+            self.tell(self.home, EventKind::Resume);
+        }
     }
 
     /// The destination shuts the return path.
