@@ -1,4 +1,6 @@
 //! What starts and steers guests, one folder for each driver. To add one: its folder, a variant of [`Driver`] and its line in [`hypervisor`].
+//!
+//! [`simulated`] has no variant yet: tests use it, and no scenario can ask for it.
 
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::hypervisor::Hypervisor;
 
 pub mod qemu;
+pub mod simulated;
 
 /// Which driver a host's guests are run by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,11 +1,9 @@
 //! QEMU as a driver: its translator, unix sockets, and a folder for each host.
 
-use std::time::Duration;
-
 use lmbench_harness::drivers::{Driver, hypervisor};
 use lmbench_harness::hypervisor::{Hypervisor, Stream};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{Accelerator, Boot, GuestSpec, Placement};
+use lmbench_harness::spec::GuestSpec;
 use tempfile::TempDir;
 
 use super::suite::{self, Rig};
@@ -41,20 +39,7 @@ impl Rig for Qemus {
     }
 
     fn guest(&self) -> GuestSpec {
-        GuestSpec {
-            vcpus: 1,
-            memory_bytes: 256 << 20,
-            accelerator: Accelerator::Tcg,
-            prealloc: false,
-            huge_pages: false,
-            machine: "q35".to_owned(),
-            cpu: None,
-            boot: Boot::Lmbench,
-            boot_timeout: Duration::from_mins(1),
-            heartbeat: Duration::from_millis(10),
-            placement: Placement::default(),
-            tenant: None,
-        }
+        suite::guest()
     }
 
     fn stream(&self) -> Stream {

@@ -12,7 +12,7 @@ use lmbench_harness::hypervisor::{
 use lmbench_harness::policy::{Action, Setting, Subject};
 use lmbench_harness::role::Role;
 use lmbench_harness::spec::{
-    Accelerator, GuestSpec, MigrationSpec, PolicySpec, RecoverySpec, TimeoutAction,
+    Accelerator, Boot, GuestSpec, MigrationSpec, Placement, PolicySpec, RecoverySpec, TimeoutAction,
 };
 use tokio::time::timeout;
 
@@ -31,6 +31,24 @@ pub(crate) trait Rig: Sync {
 
     /// Where the destination is to listen.
     fn stream(&self) -> Stream;
+}
+
+/// A small guest.
+pub(crate) fn guest() -> GuestSpec {
+    GuestSpec {
+        vcpus: 1,
+        memory_bytes: 256 << 20,
+        accelerator: Accelerator::Tcg,
+        prealloc: false,
+        huge_pages: false,
+        machine: "q35".to_owned(),
+        cpu: None,
+        boot: Boot::Lmbench,
+        boot_timeout: Duration::from_mins(1),
+        heartbeat: Duration::from_millis(10),
+        placement: Placement::default(),
+        tenant: None,
+    }
 }
 
 /// A whole migration, from two guests that were just started to the proof that one of them has everything.
@@ -153,7 +171,7 @@ pub(crate) async fn a_guest_that_dies_says_how(rig: &dyn Rig) {
     assert!(reason.contains("signal 9"), "{reason}");
 }
 
-async fn launch(rig: &dyn Rig, start: Start) -> (Arc<dyn Guest>, Arc<dyn Hold>) {
+pub(crate) async fn launch(rig: &dyn Rig, start: Start) -> (Arc<dyn Guest>, Arc<dyn Hold>) {
     let mut kept = None;
     let guest = rig
         .hypervisor(start.role())
@@ -176,7 +194,20 @@ async fn prepare(
     destination: &dyn Guest,
     max_bandwidth: Option<u64>,
 ) {
-    let migration = MigrationSpec {
+    let migration = migration(max_bandwidth);
+    for (guest, role) in [(source, Role::Source), (destination, Role::Destination)] {
+        let preparation = Preparation {
+            role,
+            migration: &migration,
+            policy: &PolicySpec::Static,
+            subject: Subject::from(&rig.guest()),
+        };
+        guest.prepare(preparation).await.unwrap();
+    }
+}
+
+pub(crate) fn migration(max_bandwidth: Option<u64>) -> MigrationSpec {
+    MigrationSpec {
         downtime_limit: Duration::from_millis(500),
         max_bandwidth,
         max_postcopy_bandwidth: None,
@@ -190,19 +221,10 @@ async fn prepare(
         count_syscalls: false,
         knobs: Box::default(),
         qmp: indexmap::IndexMap::new(),
-    };
-    for (guest, role) in [(source, Role::Source), (destination, Role::Destination)] {
-        let preparation = Preparation {
-            role,
-            migration: &migration,
-            policy: &PolicySpec::Static,
-            subject: Subject::from(&rig.guest()),
-        };
-        guest.prepare(preparation).await.unwrap();
     }
 }
 
-fn workload() -> Workload {
+pub(crate) fn workload() -> Workload {
     Workload {
         spec: WorkloadSpec {
             seed: 7,
@@ -223,7 +245,7 @@ fn workload() -> Workload {
     }
 }
 
-async fn state(guest: &dyn Guest) -> RunState {
+pub(crate) async fn state(guest: &dyn Guest) -> RunState {
     guest.run_state().await.unwrap()
 }
 
@@ -231,7 +253,7 @@ async fn status(guest: &dyn Guest) -> MigrationStatus {
     guest.reading().await.unwrap().stats.status
 }
 
-fn is_final(kind: &EventKind) -> bool {
+pub(crate) fn is_final(kind: &EventKind) -> bool {
     kind.migration_status()
         .is_some_and(MigrationStatus::is_final)
 }
@@ -245,7 +267,10 @@ fn is_refused(result: &Result<(), GuestError>) {
 }
 
 /// The next event that is wanted.
-async fn until(events: &mut dyn GuestEvents, wanted: impl Fn(&EventKind) -> bool) -> GuestEvent {
+pub(crate) async fn until(
+    events: &mut dyn GuestEvents,
+    wanted: impl Fn(&EventKind) -> bool,
+) -> GuestEvent {
     loop {
         let event = soon(events.next()).await.expect("the guest lives");
         if wanted(&event.kind) {
@@ -263,6 +288,6 @@ async fn soon<F: Future>(future: F) -> F::Output {
 
 const ACTIVE: EventKind = EventKind::Migration(MigrationStatus::Active);
 /// Far above what anything here needs on a loaded machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Bytes per second: an empty guest's memory takes minutes.
 const SLOW: u64 = 64 << 10;
