@@ -2,7 +2,7 @@
 //!
 //! `driver` is a host and what holds a guest on it, `guest` what can be asked of one; `status` and `stats` say where a migration stands,
 //! `event` what happened to a guest, `heard` and `console` what it says itself, `probe` what a host lacks. A driver is a folder below
-//! `drivers` that passes the contract suite (`tests/driver_contract.rs`).
+//! `drivers` that passes the contract suite (`tests/driver_contract/`).
 
 mod console;
 mod credentials;

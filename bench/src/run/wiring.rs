@@ -1,4 +1,5 @@
-//! Joins a carrier to both QEMUs: who listens where, in which order. To add a carrier, add its arm in [`connect`].
+//! Joins a carrier to both QEMUs: who listens where, in which order. A carrier with a scheme needs nothing here; a way of QEMU's own has
+//! its arm in [`connect`] or [`wire`].
 
 use std::net::SocketAddr;
 use std::time::Duration;
