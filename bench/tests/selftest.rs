@@ -43,6 +43,10 @@ fn what_can_not_be_done_is_said_before_a_guest_boots() {
             "did you mean tls/pre-copy/ok?",
         ),
         (
+            &["--list", "--filter", "tls/pre-copi/ok"],
+            "did you mean tls/pre-copy/ok?",
+        ),
+        (
             &["--filter", "quick", "--junit", "/nowhere/at/all.xml"],
             "can't write /nowhere/at/all.xml",
         ),

@@ -65,7 +65,9 @@ fn chosen(
     };
     let near = selftest::nearest_name(filter, &all).map(str::to_owned);
     let cases: Vec<Case> = all.into_iter().filter(|case| filter.takes(case)).collect();
-    if cases.is_empty() && arguments.random != Some(0) && !arguments.list {
+    let is_left_out = left.iter().any(|left| filter.takes_name(&left.name));
+    let is_empty = cases.is_empty() && arguments.random != Some(0);
+    if is_empty && !(arguments.list && is_left_out) {
         let near = near.map_or_else(String::new, |name| format!("did you mean {name}? "));
         let message = format!(
             "no case is called `{}`\nhint: {near}`lmbench selftest --list` shows them all",
