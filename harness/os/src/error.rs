@@ -13,8 +13,11 @@ pub fn chain(error: &dyn Error) -> String {
         let mut parts = text.split("\nhint: ");
         let words = parts.next().unwrap_or_default().trim();
         hints.extend(parts.map(|hint| hint.trim().to_owned()));
-        // Transparent wrappers, and texts that quote their cause, would say it twice.
-        if !words.is_empty() && !said.iter().any(|earlier| earlier.contains(words)) {
+        // Transparent wrappers, and texts that quote their cause, would say it twice; some quote it without its place in the file.
+        let what = words
+            .rsplit_once(" at line ")
+            .map_or(words, |(what, _)| what);
+        if !words.is_empty() && !said.iter().any(|earlier| earlier.contains(what)) {
             said.push(words.to_owned());
         }
         next = error.source();
@@ -65,5 +68,8 @@ mod tests {
             chain(&quoting),
             "cannot list x: not a directory\nhint: a file"
         );
+        let parser = link("EOF while parsing an object at line 2 column 0", None);
+        let placed = "x is damaged at line 2, column 0: EOF while parsing an object";
+        assert_eq!(chain(&link(placed, Some(parser))), placed);
     }
 }
