@@ -3,7 +3,6 @@
 use lmbench_harness::drivers::{Driver, hypervisor};
 use lmbench_harness::hypervisor::{Hypervisor, Stream};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::GuestSpec;
 use tempfile::TempDir;
 
 use super::suite::{self, Rig};
@@ -36,10 +35,6 @@ impl Rig for Qemus {
             Role::Source => &*self.source,
             Role::Destination => &*self.destination,
         }
-    }
-
-    fn guest(&self) -> GuestSpec {
-        suite::guest()
     }
 
     fn stream(&self) -> Stream {

@@ -12,7 +12,7 @@ use lmbench_harness::hypervisor::{
 use lmbench_harness::migration::{self, Ended, Ending, Observer, Plan};
 use lmbench_harness::policy::{self, Action, Subject};
 use lmbench_harness::role::Role;
-use lmbench_harness::spec::{GuestSpec, PolicySpec, TimeoutAction};
+use lmbench_harness::spec::{PolicySpec, TimeoutAction};
 use lmbench_model::{Carrier, Path};
 
 use super::suite::{self, Rig};
@@ -44,10 +44,6 @@ impl Rig for Hosts {
             Role::Source => &*self.source,
             Role::Destination => &*self.destination,
         }
-    }
-
-    fn guest(&self) -> GuestSpec {
-        suite::guest()
     }
 
     fn stream(&self) -> Stream {
@@ -95,7 +91,7 @@ async fn busy() -> (Hosts, [Arc<dyn Guest>; 2], [Arc<dyn Hold>; 2]) {
             role,
             migration: &suite::migration(None),
             policy: &POST_COPY,
-            subject: Subject::from(&rig.guest()),
+            subject: Subject::from(&suite::guest()),
         };
         guest.prepare(preparation).await.unwrap();
     }
@@ -134,7 +130,7 @@ async fn run() -> (Ended, Vec<(u64, String)>) {
     let (_sender, orders) = tokio::sync::mpsc::unbounded_channel();
     let plan = Plan {
         stream: &stream,
-        policy: policy::from_spec(&POST_COPY, Subject::from(&rig.guest())),
+        policy: policy::from_spec(&POST_COPY, Subject::from(&suite::guest())),
         timeout: suite::PATIENCE,
         timeout_action: TimeoutAction::Cancel,
         sample: Some(Duration::from_millis(100)),
@@ -245,7 +241,7 @@ async fn what_the_model_lacks_is_told_and_refused() {
     let rig = Hosts::new();
     let mut case = Case {
         cell: "with xbzrle".to_owned(),
-        guest: rig.guest(),
+        guest: suite::guest(),
         migration: suite::migration(None),
         policy: PolicySpec::Static,
         programs: Vec::new(),

@@ -21,19 +21,11 @@ pub(crate) trait Rig: Sync {
     /// One of them.
     fn hypervisor(&self, role: Role) -> &dyn Hypervisor;
 
-    /// A small guest that runs lmbench's code.
-    fn guest(&self) -> GuestSpec;
-
-    /// What it runs on.
-    fn accelerator(&self) -> Accelerator {
-        Accelerator::Tcg
-    }
-
     /// Where the destination is to listen.
     fn stream(&self) -> Stream;
 }
 
-/// A small guest.
+/// A small guest that runs lmbench's code.
 pub(crate) fn guest() -> GuestSpec {
     GuestSpec {
         vcpus: 1,
@@ -55,7 +47,7 @@ pub(crate) fn guest() -> GuestSpec {
 pub(crate) async fn a_guest_moves_and_nothing_is_lost(rig: &dyn Rig) {
     let (source, _hold) = launch(rig, Start::Boot).await;
     let (destination, _other) = launch(rig, Start::Incoming).await;
-    prepare(rig, &*source, &*destination, None).await;
+    prepare(&*source, &*destination, None).await;
     let workload = workload();
     let filled = source.start_workload(&workload, PATIENCE).await.unwrap();
     assert_eq!(filled.pages, workload.spec.pages());
@@ -68,7 +60,7 @@ pub(crate) async fn a_guest_moves_and_nothing_is_lost(rig: &dyn Rig) {
     source.migrate(&stream).await.unwrap();
     until(&mut *here, |kind| *kind == ACTIVE).await;
     let progress = source.reading().await.unwrap().progress();
-    assert!(progress.total_bytes >= rig.guest().memory_bytes);
+    assert!(progress.total_bytes >= guest().memory_bytes);
     let last = until(&mut *here, is_final).await;
     assert_eq!(last.kind, EventKind::Migration(MigrationStatus::Completed));
     until(&mut *there, |kind| *kind == EventKind::Resume).await;
@@ -98,7 +90,7 @@ pub(crate) async fn a_guest_moves_and_nothing_is_lost(rig: &dyn Rig) {
 pub(crate) async fn a_guest_whose_migration_is_cancelled_stays(rig: &dyn Rig) {
     let (source, _hold) = launch(rig, Start::Boot).await;
     let (destination, _other) = launch(rig, Start::Incoming).await;
-    prepare(rig, &*source, &*destination, Some(SLOW)).await;
+    prepare(&*source, &*destination, Some(SLOW)).await;
     let mut events = source.events();
     let stream = destination.listen(&rig.stream()).await.unwrap();
     source.migrate(&stream).await.unwrap();
@@ -173,34 +165,29 @@ pub(crate) async fn a_guest_that_dies_says_how(rig: &dyn Rig) {
 
 pub(crate) async fn launch(rig: &dyn Rig, start: Start) -> (Arc<dyn Guest>, Arc<dyn Hold>) {
     let mut kept = None;
-    let guest = rig
+    let started = rig
         .hypervisor(start.role())
         .launch(Launch {
             id: GuestId::default(),
-            spec: &rig.guest(),
-            accelerator: rig.accelerator(),
+            spec: &guest(),
+            accelerator: Accelerator::Tcg,
             start,
             keep: &mut |hold| kept = Some(hold),
         })
         .await
         .unwrap();
-    (guest, kept.expect("a guest that started is held"))
+    (started, kept.expect("a guest that started is held"))
 }
 
 /// Both sides, with a limit on the stream in bytes per second.
-async fn prepare(
-    rig: &dyn Rig,
-    source: &dyn Guest,
-    destination: &dyn Guest,
-    max_bandwidth: Option<u64>,
-) {
-    let migration = migration(max_bandwidth);
+async fn prepare(source: &dyn Guest, destination: &dyn Guest, max_bandwidth: Option<u64>) {
+    let (migration, subject) = (migration(max_bandwidth), Subject::from(&guest()));
     for (guest, role) in [(source, Role::Source), (destination, Role::Destination)] {
         let preparation = Preparation {
             role,
             migration: &migration,
             policy: &PolicySpec::Static,
-            subject: Subject::from(&rig.guest()),
+            subject,
         };
         guest.prepare(preparation).await.unwrap();
     }
